@@ -1,0 +1,56 @@
+"""Reads settings from the environment, a `.env` file and secret files; gathers what is wrong."""
+
+import os
+import secrets
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env, EnvError
+
+
+class Environment(Env):
+    """`environs` with two habits of this house: secrets from files, and one error for all names."""
+
+    def __init__(self) -> None:
+        super().__init__(eager=False)
+
+    def secret(self, name: str) -> str:
+        """The value of `NAME`, else what stands in the file that `NAME_FILE` names, else "".
+
+        Docker and Kubernetes hand secrets over as files.
+        """
+        path = self.str(f"{name}_FILE", "")
+        if self.str(name, "") or not path:
+            return str(self.str(name, ""))
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            self._errors[f"{name}_FILE"].append(f"{path} can't be read ({error.strerror})")
+            return ""
+
+    def finish(self, *, missing: list[str]) -> None:
+        """Raises one ImproperlyConfigured that names everything wrong; returns if nothing is."""
+        problems = [f"{name} is required when DEBUG=0" for name in missing]
+        try:
+            self.seal()
+        except EnvError as error:
+            details = getattr(error, "error_messages", {}) or {"": [str(error)]}
+            problems += [f"{name}: {' '.join(lines)}" for name, lines in details.items()]
+        if problems:
+            raise ImproperlyConfigured("; ".join(problems))
+
+
+def kept_secret(path: Path) -> str:
+    """The secret kept in `path`, made there on the first call; two processes agree on one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    if not path.exists():
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(50), encoding="utf-8")
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text(encoding="utf-8").strip()

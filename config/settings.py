@@ -1,0 +1,320 @@
+"""The one settings module. Environments differ only by variables; `.env.example` lists them."""
+
+from datetime import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from celery.schedules import crontab
+
+from .environment import Environment, kept_secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = Environment()
+env.read_env(str(BASE_DIR / ".env"), recurse=False)
+
+# --- Where it runs -------------------------------------------------------------------------
+
+# Files of the embedded mode: database, broker, local outbox, secret key.
+VAR_DIR = Path(env.str("VAR_DIR", "") or BASE_DIR / "var")
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+
+# Unset: the broker that `make run` starts, and no service of yours is touched.
+REDIS_URL = env.secret("REDIS_URL")
+DATABASE_URL = env.secret("DATABASE_URL") or f"sqlite:///{VAR_DIR}/daily_papers.sqlite3"
+EMBEDDED = not REDIS_URL and DATABASE_URL.startswith("sqlite")
+# 1 or 0; 1 by itself only in embedded mode.
+DEBUG = env.bool("DEBUG", EMBEDDED)
+
+# Required when DEBUG=0; made once and kept under var/ otherwise.
+SECRET_KEY = env.secret("SECRET_KEY") or (kept_secret(VAR_DIR / "secret_key") if DEBUG else "")
+# Older keys, comma separated, so that links in old mail live on after a change of SECRET_KEY.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
+
+# The absolute address that links in mail start with.
+SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", []) or [
+    "127.0.0.1",
+    "localhost",
+    "[::1]",
+    urlsplit(SITE_URL).hostname or "localhost",
+]
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+# How many proxies before us add to X-Forwarded-For; 0: nobody is believed.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
+
+# --- Django --------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "anymail",
+    "subscriptions",
+    "digest",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+
+# --- Database, cache, broker ---------------------------------------------------------------
+
+DATABASES: dict[str, Any] = {
+    "default": env.dj_db_url("DATABASE_URL", DATABASE_URL, conn_max_age=60, conn_health_checks=True)
+}
+if DATABASES["default"].get("ENGINE") == "django.db.backends.sqlite3":
+    # WAL lets pages be read while a worker writes. IMMEDIATE takes the write lock when a
+    # transaction begins, so that it waits its turn instead of failing half way.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-20000;",
+    }
+
+EMBEDDED_REDIS_SOCKET = VAR_DIR / "redis.sock"
+_redis = REDIS_URL or (f"unix://{EMBEDDED_REDIS_SOCKET}" if EMBEDDED_REDIS_SOCKET.exists() else "")
+if _redis:
+    CACHES: dict[str, Any] = {
+        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _redis}
+    }
+    CELERY_BROKER_URL = _redis.replace("unix://", "redis+socket://", 1)
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+        # Longer than any task's limit, or Redis would hand a running task out again.
+        "visibility_timeout": 1800,
+        "socket_connect_timeout": 2,
+        "socket_timeout": 10,
+    }
+else:
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": VAR_DIR / "cache",
+        }
+    }
+    CELERY_BROKER_URL = "filesystem://"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(VAR_DIR / "broker"),
+        "data_folder_out": str(VAR_DIR / "broker"),
+        "control_folder": str(VAR_DIR / "broker-control"),
+    }
+    (VAR_DIR / "broker").mkdir(parents=True, exist_ok=True)
+
+# --- Celery --------------------------------------------------------------------------------
+
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_TIME_LIMIT = 900
+CELERY_TASK_SOFT_TIME_LIMIT = 840
+# A message only wakes a worker; where the broker is away the next sweep finds the work.
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+CELERY_TASK_DEFAULT_QUEUE = "digest"
+CELERY_TASK_ROUTES = {
+    "digest.tasks.fetch_papers": {"queue": "fetch"},
+    "digest.tasks.send_deliveries": {"queue": "mail"},
+    "subscriptions.tasks.*": {"queue": "mail"},
+}
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULE: dict[str, Any] = {
+    "fetch": {"task": "digest.tasks.fetch_papers", "schedule": crontab(minute="15")},
+    "build": {"task": "digest.tasks.build_editions", "schedule": crontab(minute="*/5")},
+    "dispatch": {"task": "digest.tasks.dispatch_digests", "schedule": crontab()},
+    "messages": {"task": "subscriptions.tasks.send_messages", "schedule": crontab()},
+    "settle": {"task": "digest.tasks.settle_deliveries", "schedule": crontab(minute="*/5")},
+    "purge": {"task": "subscriptions.tasks.purge", "schedule": crontab(minute="40", hour="3")},
+}
+
+# --- Sources -------------------------------------------------------------------------------
+
+HUGGING_FACE_URL = env.str("HUGGING_FACE_URL", "https://huggingface.co").rstrip("/")
+ARXIV_API_URL = env.str("ARXIV_API_URL", "https://export.arxiv.org").rstrip("/")
+ARXIV_RSS_URL = env.str("ARXIV_RSS_URL", "https://rss.arxiv.org").rstrip("/")
+# Which sources are fetched.
+PAPER_SOURCES = env.list("PAPER_SOURCES", ["hugging_face", "arxiv"])
+# Which arXiv listings.
+ARXIV_CATEGORIES = env.list("ARXIV_CATEGORIES", ["cs.AI", "cs.CL", "cs.CV", "cs.LG"])
+# UTC time, on the day after, at which an edition closes by itself.
+EDITION_CUTOFF = env.time("EDITION_CUTOFF", time(5, 0))
+
+# --- Mail ----------------------------------------------------------------------------------
+
+# Ordered; the first healthy one is used.
+EMAIL_PROVIDERS = env.list("EMAIL_PROVIDERS", ["outbox"])
+DEFAULT_FROM_EMAIL = (
+    env.str("DEFAULT_FROM_EMAIL", "") or "Daily Papers <digest@localhost.localdomain>"
+)
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+# A mailbox that somebody reads, where it is not the sender's.
+REPLY_TO = env.str("REPLY_TO", "")
+# The sender's postal address, in the footer of every mail; nothing is sent without it.
+POSTAL_ADDRESS = env.str("POSTAL_ADDRESS", "") or (
+    "Set POSTAL_ADDRESS to your postal address" if DEBUG else ""
+)
+# Name and id of the list (RFC 2919); the same for ever.
+LIST_ID = env.str("LIST_ID", "")
+# Seconds after which a claimed batch that was never settled counts as uncertain.
+UNCERTAIN_AFTER = env.int("UNCERTAIN_AFTER", 900)
+# Messages a second that a provider may get, across all workers; 0: unlimited.
+SEND_RATE = env.float("SEND_RATE", 0)
+# `smtp://user:password@host:587?tls=1`
+SMTP_URL = env.secret("SMTP_URL")
+# Anymail's shared secrets for /webhooks/, comma separated while one is being replaced.
+WEBHOOK_SECRET = [part for part in env.secret("WEBHOOK_SECRET").split(",") if part]
+EMAIL_TIMEOUT = 30
+
+# Anymail's own setting names without the ANYMAIL_ prefix.
+ANYMAIL_NAMES = [
+    "AMAZON_SES_CONFIGURATION_SET_NAME",
+    "BREVO_API_KEY",
+    "BREVO_API_URL",
+    "MAILERSEND_API_TOKEN",
+    "MAILERSEND_API_URL",
+    "MAILERSEND_SIGNING_SECRET",
+    "MAILGUN_API_KEY",
+    "MAILGUN_API_URL",
+    "MAILGUN_SENDER_DOMAIN",
+    "MAILGUN_WEBHOOK_SIGNING_KEY",
+    "MAILJET_API_KEY",
+    "MAILJET_API_URL",
+    "MAILJET_SECRET_KEY",
+    "MAILTRAP_API_TOKEN",
+    "MAILTRAP_API_URL",
+    "POSTAL_API_KEY",
+    "POSTAL_API_URL",
+    "POSTAL_WEBHOOK_KEY",
+    "POSTMARK_API_URL",
+    "POSTMARK_SERVER_TOKEN",
+    "RESEND_API_KEY",
+    "RESEND_API_URL",
+    "RESEND_SIGNING_SECRET",
+    "SENDGRID_API_KEY",
+    "SENDGRID_API_URL",
+    "SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY",
+    "SPARKPOST_API_KEY",
+    "SPARKPOST_API_URL",
+    "UNISENDER_GO_API_KEY",
+    "UNISENDER_GO_API_URL",
+]
+ANYMAIL: dict[str, Any] = {name: value for name in ANYMAIL_NAMES if (value := env.secret(name))}
+ANYMAIL |= {
+    "WEBHOOK_SECRET": WEBHOOK_SECRET,
+    "REQUESTS_TIMEOUT": EMAIL_TIMEOUT,
+    "IGNORE_RECIPIENT_STATUS": True,
+}
+
+# Confirm, preferences and other single messages; the way out is the first provider.
+EMAIL_BACKEND = "digest.delivery.transactional.EmailBackend"
+
+# --- Sign-up -------------------------------------------------------------------------------
+
+# Confirmation mails per target address (and never two within 15 minutes), and per client.
+SIGNUP_RATE_ADDRESS = env.str("SIGNUP_RATE_ADDRESS", "3/d")
+SIGNUP_RATE_CLIENT = env.str("SIGNUP_RATE_CLIENT", "20/h")
+RATELIMIT_IPV6_MASK = 64
+SILENCED_SYSTEM_CHECKS = (
+    # The embedded fallback without Redis counts in files, which is exact enough for one machine.
+    ["django_ratelimit.E003", "django_ratelimit.W001"] if EMBEDDED else []
+)
+
+# --- Security ------------------------------------------------------------------------------
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+_https = SITE_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", _https and not DEBUG)
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31_536_000 if _https else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _https
+if TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- Logs ----------------------------------------------------------------------------------
+
+LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"()": "config.logs.Formatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+        "kombu": {"level": "WARNING"},
+        "CSSUTILS": {"level": "CRITICAL"},
+    },
+}
+
+env.finish(
+    missing=[
+        name
+        for name, value in {
+            "SECRET_KEY": SECRET_KEY,
+            "DEFAULT_FROM_EMAIL": env.str("DEFAULT_FROM_EMAIL", ""),
+            "POSTAL_ADDRESS": POSTAL_ADDRESS,
+        }.items()
+        if not DEBUG and not value
+    ]
+)

@@ -1,0 +1,49 @@
+"""The exceptions of the digest app. Every one carries a line that can be shown to an operator."""
+
+
+class DigestError(Exception):
+    """The base of all errors that this app raises on purpose."""
+
+
+class TemporaryError(DigestError):
+    """Worth another try later, without anybody's help."""
+
+
+class PermanentError(DigestError):
+    """Fails again until somebody changes something."""
+
+
+class SourceError(TemporaryError):
+    """A source could not be read to its end; what came before the error is good."""
+
+
+class SourceRefusedError(PermanentError):
+    """A source answered that the request itself is wrong or not allowed."""
+
+
+class RetryLaterError(SourceError):
+    """A source asks for patience."""
+
+    def __init__(self, message: str, *, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class SendRefusedError(PermanentError):
+    """The provider surely did not take the batch, and would not take it again."""
+
+
+class SendDeferredError(TemporaryError):
+    """The provider surely did not take the batch; it may be offered again after `seconds`."""
+
+    def __init__(self, message: str, *, seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class SendUncertainError(TemporaryError):
+    """Nobody knows whether the provider took the batch: no answer came."""
+
+
+class BatchShapeError(PermanentError):
+    """A batch would break a promise (a reader without unsubscribe link, addresses shown to all)."""

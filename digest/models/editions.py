@@ -1,0 +1,92 @@
+"""Editions, the papers frozen into them, and the audiences that get the same body."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import models
+
+from .papers import Paper
+
+
+class Edition(models.Model):
+    """A day's or a week's papers, ranked and frozen. A row exists once the edition is closed."""
+
+    class Frequency(models.TextChoices):
+        DAILY = "daily"
+        WEEKLY = "weekly"
+
+    frequency = models.CharField(max_length=6, choices=Frequency.choices)
+    date = models.DateField()
+    """The day; of a week its Monday (ISO 8601)."""
+    closed_at = models.DateTimeField(auto_now_add=True)
+    paper_count = models.PositiveIntegerField(default=0)
+    """0: recorded as empty, and never sent."""
+    is_sample = models.BooleanField(default=False)
+    """The edition that ships with the project, shown where no source can be reached."""
+
+    papers = models.ManyToManyField(Paper, through="EditionPaper", related_name="editions")
+
+    class Meta:
+        ordering = ["-date"]
+        constraints = [models.UniqueConstraint(fields=["frequency", "date"], name="edition_unique")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def name(self) -> str:
+        """`2026-08-20` or `2026-W34`, as in the address of its page."""
+        if self.frequency == self.Frequency.WEEKLY:
+            return self.date.strftime("%G-W%V")
+        return self.date.isoformat()
+
+    @property
+    def last_day(self) -> Any:
+        """The last day that the edition covers."""
+        return self.date + timedelta(days=6 if self.frequency == self.Frequency.WEEKLY else 0)
+
+
+class EditionPaper(models.Model):
+    """A paper in an edition, with its place and its numbers as they were when it closed.
+
+    A paper stands in at most one edition of a frequency, so no reader gets it twice.
+    """
+
+    edition = models.ForeignKey(Edition, on_delete=models.CASCADE, related_name="places")
+    paper = models.ForeignKey(Paper, on_delete=models.PROTECT, related_name="places")
+    frequency = models.CharField(max_length=6, choices=Edition.Frequency.choices)
+    rank = models.PositiveIntegerField()
+    """From 1; by upvotes, then the older paper first."""
+    upvotes = models.PositiveIntegerField()
+    comments = models.PositiveIntegerField()
+    code_stars = models.PositiveIntegerField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["rank"]
+        constraints = [
+            models.UniqueConstraint(fields=["frequency", "paper"], name="edition_paper_once"),
+            models.UniqueConstraint(fields=["edition", "rank"], name="edition_rank_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"edition {self.edition_id}, place {self.rank}"
+
+
+class Audience(models.Model):
+    """The readers of an edition with equal selections, and the cards that make up their digest."""
+
+    edition = models.ForeignKey(Edition, on_delete=models.CASCADE, related_name="audiences")
+    selection_key = models.CharField(max_length=32)
+    """Joins with `Subscriber.selection_key`."""
+    selection: Any = models.JSONField()
+    """The fields of `Selection`."""
+    cards: Any = models.JSONField()
+    """`[[paper id, reason], …]`, best first; empty: nothing for them in this edition."""
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["edition", "selection_key"], name="audience_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"audience {self.pk} of edition {self.edition_id}"

@@ -1,0 +1,29 @@
+"""The exceptions of the subscriptions app. Every one carries a line that can be shown to a reader."""
+
+
+class SubscriptionsError(Exception):
+    """The base of all errors that this app raises on purpose."""
+
+
+class TemporaryError(SubscriptionsError):
+    """Worth another try later."""
+
+
+class PermanentError(SubscriptionsError):
+    """Fails again until something else is given."""
+
+
+class AddressError(PermanentError):
+    """Not an address that we can mail."""
+
+
+class TokenError(PermanentError):
+    """A link that we did not make, or that was made for something else."""
+
+
+class TokenExpiredError(TokenError):
+    """A link that we made, but too long ago, or that a newer one replaced."""
+
+
+class ChoiceError(PermanentError):
+    """A preference that is not on offer."""

@@ -1,0 +1,241 @@
+"""Who reads, what they follow, what they agreed to, and whom we never mail."""
+
+import uuid
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+DEFAULT_LENGTH = 8
+
+
+class Topic(models.Model):
+    """An entry of the catalogue: what a reader follows and a paper is about."""
+
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=80, unique=True)
+    description = models.CharField(max_length=300, blank=True)
+    position = models.PositiveSmallIntegerField(default=0, help_text="Where it stands in lists.")
+    phrases: Any = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Words and phrases that speak for this topic in title, abstract or keywords.",
+    )
+    categories: Any = models.JSONField(
+        default=list, blank=True, help_text="arXiv categories that speak for it, such as cs.RO."
+    )
+
+    class Meta:
+        ordering = ["position", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Subscriber(models.Model):
+    """An address and its owner.
+
+    pending: the address is not proved, only the confirm mail may go there.
+    active: confirmed; digests go out, unless the address is suppressed or paused.
+    unsubscribed: left; can come back through the undo link or a new sign-up.
+    """
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        ACTIVE = "active"
+        UNSUBSCRIBED = "unsubscribed"
+
+    class Frequency(models.TextChoices):
+        DAILY = "daily", "Every day"
+        WEEKDAYS = "weekdays", "Every weekday"
+        WEEKLY = "weekly", "Once a week, on Monday"
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    """What signed links carry instead of the id."""
+    email = models.CharField(max_length=254)
+    """The canonical ASCII form that `addresses.canonical` made."""
+    address_hash = models.CharField(max_length=64, db_index=True)
+    """Joins with `Suppression.address_hash`."""
+    state = models.CharField(max_length=12, choices=State.choices, default=State.PENDING)
+    token_version = models.PositiveIntegerField(default=1)
+    """Raised to kill every confirm, preferences and erase link made before."""
+
+    frequency = models.CharField(
+        max_length=8, choices=Frequency.choices, default=Frequency.WEEKDAYS
+    )
+    hour = models.PositiveSmallIntegerField(default=7)
+    """Local hour of sending, 0 to 23."""
+    timezone = models.CharField(max_length=64, default="UTC")
+    length = models.PositiveSmallIntegerField(default=DEFAULT_LENGTH)
+    """The most papers in one digest."""
+    paused_until = models.DateField(null=True, blank=True)
+    """The local day on which mail starts again."""
+    selection_key = models.CharField(max_length=32, db_index=True)
+    """`Selection.key` of what is followed; kept by the services that change it."""
+    next_digest_at = models.DateTimeField(null=True, blank=True)
+    """UTC; null exactly while not active."""
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    unsubscribed_at = models.DateTimeField(null=True, blank=True)
+
+    topics = models.ManyToManyField(Topic, through="Subscription", related_name="subscribers")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="subscriber_email_unique"),
+            models.CheckConstraint(condition=Q(hour__lte=23), name="subscriber_hour_of_day"),
+            models.CheckConstraint(
+                condition=Q(
+                    state="active", next_digest_at__isnull=False, confirmed_at__isnull=False
+                )
+                | (~Q(state="active") & Q(next_digest_at__isnull=True)),
+                name="subscriber_active_is_scheduled",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_digest_at", "id"],
+                name="subscriber_due",
+                condition=Q(state="active"),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"subscriber {self.pk}"
+
+
+class Subscription(models.Model):
+    """A subscriber's choice of a topic."""
+
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE)
+    topic = models.ForeignKey(Topic, on_delete=models.CASCADE)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subscriber", "topic"], name="subscription_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"subscription {self.pk}"
+
+
+class FollowedKeyword(models.Model):
+    """A word or phrase that a subscriber wants to be told of."""
+
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="keywords")
+    text = models.CharField(max_length=80)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("subscriber", Lower("text"), name="followed_keyword_unique")
+        ]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class FollowedAuthor(models.Model):
+    """An author whose papers a subscriber wants to be told of."""
+
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="authors")
+    name = models.CharField(max_length=80)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("subscriber", Lower("name"), name="followed_author_unique")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Suppression(models.Model):
+    """An address that we never mail, kept as a keyed hash so that it outlives its erasure."""
+
+    class Reason(models.TextChoices):
+        BOUNCED = "bounced", "Hard bounce"
+        COMPLAINED = "complained", "Marked as spam"
+        ERASED = "erased", "Asked to be erased"
+        MANUAL = "manual", "Set by an operator"
+
+    address_hash = models.CharField(max_length=64, unique=True)
+    reason = models.CharField(max_length=12, choices=Reason.choices)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"suppression {self.pk} ({self.reason})"
+
+
+class ConsentRecord(models.Model):
+    """What a person agreed to or took back, as it happened. Rows are only ever added."""
+
+    class Action(models.TextChoices):
+        SIGNED_UP = "signed_up"
+        CONFIRMED = "confirmed"
+        IMPORTED = "imported"
+        CHANGED = "changed"
+        UNSUBSCRIBED = "unsubscribed"
+        RESUBSCRIBED = "resubscribed"
+        ERASED = "erased"
+
+    subscriber = models.ForeignKey(
+        Subscriber, on_delete=models.CASCADE, related_name="consent_records"
+    )
+    action = models.CharField(max_length=12, choices=Action.choices)
+    at = models.DateTimeField(auto_now_add=True)
+    ip_address = models.GenericIPAddressField(null=True, blank=True)
+    user_agent = models.CharField(max_length=300, blank=True)
+    text = models.TextField(blank=True)
+    """The exact words beside the button that was pressed."""
+    text_version = models.CharField(max_length=20, blank=True)
+    page = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"consent {self.pk} ({self.action})"
+
+
+class TransactionalMessage(models.Model):
+    """One of the few mails that are not a digest: asked for, claimed by a worker, sent.
+
+    The row is the truth; the message on the broker only wakes the worker. Rows of the last day
+    are also what limits how many such mails an address can be made to get.
+    """
+
+    class Kind(models.TextChoices):
+        CONFIRM = "confirm"
+        ALREADY_SUBSCRIBED = "already_subscribed"
+        PREFERENCES = "preferences"
+        GOODBYE = "goodbye"
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        CLAIMED = "claimed"
+        SENT = "sent"
+        FAILED = "failed"
+        UNCERTAIN = "uncertain"
+
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="messages")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
+    created_at = models.DateTimeField(auto_now_add=True)
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    retry_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["subscriber", "created_at"], name="message_recent"),
+            models.Index(
+                fields=["id"], name="message_open", condition=Q(state__in=["pending", "claimed"])
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} message {self.pk}"

@@ -1,0 +1,36 @@
+"""Plain records about readers that other rooms may hold: no Django, no I/O."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What a subscriber asked to be picked from an edition. Equal selections get the same digest."""
+
+    topics: tuple[str, ...] = ()
+    """Slugs, sorted."""
+    keywords: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+    length: int = 8
+    """The most papers that a digest holds."""
+
+    @property
+    def key(self) -> str:
+        """32 hex digits that are equal for equal selections, in whatever order they were chosen."""
+        parts = {
+            name: sorted(value) if isinstance(value, list | tuple) else value
+            for name, value in asdict(self).items()
+        }
+        canonical = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+        return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """When a subscriber wants mail: how often, at which hour of which zone."""
+
+    frequency: str
+    hour: int
+    timezone: str
