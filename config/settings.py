@@ -5,9 +5,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import dj_database_url
+import django_stubs_ext
 from celery.schedules import crontab
 
 from .environment import Environment, kept_secret
+
+# Django's generic classes take their type in brackets, as in ModelAdmin[Paper].
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -115,7 +120,7 @@ WHITENOISE_USE_FINDERS = DEBUG
 # --- Database, cache, broker ---------------------------------------------------------------
 
 DATABASES: dict[str, Any] = {
-    "default": env.dj_db_url("DATABASE_URL", DATABASE_URL, conn_max_age=60, conn_health_checks=True)
+    "default": dict(dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True))
 }
 if DATABASES["default"].get("ENGINE") == "django.db.backends.sqlite3":
     # WAL lets pages be read while a worker writes. IMMEDIATE takes the write lock when a
@@ -210,10 +215,11 @@ POSTAL_ADDRESS = env.str("POSTAL_ADDRESS", "") or (
 )
 # Name and id of the list (RFC 2919); the same for ever.
 LIST_ID = env.str("LIST_ID", "")
+# A mailbox that somebody reads for unsubscribe mails (`<token>` after a plus sign); unset: the
+# List-Unsubscribe header offers the https link only.
+UNSUBSCRIBE_EMAIL = env.str("UNSUBSCRIBE_EMAIL", "")
 # Seconds after which a claimed batch that was never settled counts as uncertain.
 UNCERTAIN_AFTER = env.int("UNCERTAIN_AFTER", 900)
-# Messages a second that a provider may get, across all workers; 0: unlimited.
-SEND_RATE = env.float("SEND_RATE", 0)
 # `smtp://user:password@host:587?tls=1`
 SMTP_URL = env.secret("SMTP_URL")
 # Anymail's shared secrets for /webhooks/, comma separated while one is being replaced.

@@ -29,21 +29,13 @@ class RetryLaterError(SourceError):
         self.seconds = seconds
 
 
-class SendRefusedError(PermanentError):
-    """The provider surely did not take the batch, and would not take it again."""
-
-
-class SendDeferredError(TemporaryError):
-    """The provider surely did not take the batch; it may be offered again after `seconds`."""
-
-    def __init__(self, message: str, *, seconds: float | None = None) -> None:
-        super().__init__(message)
-        self.seconds = seconds
-
-
-class SendUncertainError(TemporaryError):
-    """Nobody knows whether the provider took the batch: no answer came."""
-
-
 class BatchShapeError(PermanentError):
     """A batch would break a promise (a reader without unsubscribe link, addresses shown to all)."""
+
+
+class ProviderSettingsError(PermanentError):
+    """A provider in EMAIL_PROVIDERS is unknown or lacks its settings."""
+
+
+class EditionOpenError(PermanentError):
+    """The edition asked for is not closed yet, so it can't be sent."""

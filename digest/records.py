@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,3 +57,79 @@ class FetchCounts:
 
     def __str__(self) -> str:
         return f"{self.new} new, {self.updated} updated, {self.skipped} skipped, {self.bad} bad"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditionContent:
+    """What a digest says about its edition."""
+
+    name: str
+    heading: str
+    """`Thursday, August 20` or `Week 34, 2026`."""
+    period: str
+    """`today` or `this week`."""
+    paper_count: int
+    url: str
+    is_sample: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperContent:
+    """What a card says about a paper, with the numbers as they were when the edition closed."""
+
+    paper_id: int
+    title: str
+    authors: tuple[str, ...]
+    summary: str
+    upvotes: int
+    comments: int
+    code_stars: int | None
+    url: str
+    """Our own page of the paper."""
+    arxiv_url: str
+    pdf_url: str
+    code_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """What makes one reader's copy of a digest their own."""
+
+    delivery_id: int
+    subscriber_id: int
+    email: str
+    unsubscribe: str
+    preferences: str
+    digest: str
+    """Tokens of the links."""
+    message_id: str
+    confirmed_on: str
+    next_digest: str
+
+
+class Result(StrEnum):
+    """What became of an offer to the provider."""
+
+    SENT = "sent"
+    FAILED = "failed"
+    """Surely not taken, and would not be taken again."""
+    DEFERRED = "deferred"
+    """Surely not taken; may be offered again."""
+    UNCERTAIN = "uncertain"
+    """No answer came: it may have been taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What the provider said about one reader."""
+
+    delivery_id: int
+    result: Result
+    provider: str
+    message_id: str = ""
+    detail: str = ""
+    """The provider's words, without any address."""
+    retry_after: float | None = None
+    """Seconds, where the provider named them."""
+    is_provider_down: bool = False
+    """It surely took nothing, whoever the reader is: another provider may be asked."""

@@ -56,7 +56,7 @@ class EditionPaper(models.Model):
     paper = models.ForeignKey(Paper, on_delete=models.PROTECT, related_name="places")
     frequency = models.CharField(max_length=6, choices=Edition.Frequency.choices)
     rank = models.PositiveIntegerField()
-    """From 1; by upvotes, then the older paper first."""
+    """From 1; by upvotes, then the newer paper first."""
     upvotes = models.PositiveIntegerField()
     comments = models.PositiveIntegerField()
     code_stars = models.PositiveIntegerField(null=True, blank=True)

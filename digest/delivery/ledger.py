@@ -1,0 +1,89 @@
+"""The ledger of an edition: what became of every reader who was due, and that it adds up."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Count
+
+from digest.models import Delivery, Edition
+
+State = Delivery.State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """`due = sent + skipped + suppressed + failed + uncertain + pending`, in deliveries."""
+
+    edition: str
+    due: int
+    sent: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    suppressed: int = 0
+    failed: int = 0
+    uncertain: int = 0
+    pending: int = 0
+    """Not settled: waiting, or claimed by a worker just now."""
+
+    @property
+    def is_balanced(self) -> bool:
+        parts = (self.sent, self.suppressed, self.failed, self.uncertain, self.pending)
+        return self.due == sum(parts) + sum(self.skipped.values())
+
+    @property
+    def is_settled(self) -> bool:
+        return self.pending == 0
+
+    def __str__(self) -> str:
+        reasons = [f"  {name:<24}{number:>10,}" for name, number in sorted(self.skipped.items())]
+        verdict = "adds up" if self.is_balanced else "DOES NOT ADD UP"
+        lines = [
+            f"Edition {self.edition}",
+            f"{'sent':<26}{self.sent:>10,}",
+            f"{'skipped':<26}{sum(self.skipped.values()):>10,}",
+            *reasons,
+            f"{'suppressed':<26}{self.suppressed:>10,}",
+            f"{'failed':<26}{self.failed:>10,}",
+            f"{'uncertain':<26}{self.uncertain:>10,}",
+            f"{'pending':<26}{self.pending:>10,}",
+            f"{'due':<26}{self.due:>10,}  {verdict}",
+        ]
+        return "\n".join(lines)
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that CONTRACT.md names."""
+        return {
+            "edition": self.edition,
+            "due": self.due,
+            "sent": self.sent,
+            "skipped": self.skipped,
+            "suppressed": self.suppressed,
+            "failed": self.failed,
+            "uncertain": self.uncertain,
+            "pending": self.pending,
+            "balanced": self.is_balanced,
+        }
+
+
+def of_edition(edition: Edition) -> Ledger:
+    """The edition's ledger as the outbox stands now; `due` counts readers apart from the states."""
+    rows = Delivery.objects.filter(edition=edition)
+    counts: dict[str, int] = {}
+    skipped: dict[str, int] = {}
+    for state, reason, number in (
+        rows.order_by().values_list("state", "reason").annotate(number=Count("pk"))
+    ):
+        counts[state] = counts.get(state, 0) + number
+        if state == State.SKIPPED:
+            skipped[reason] = number
+    due = rows.aggregate(readers=Count("subscriber", distinct=True))["readers"]
+    due += rows.filter(subscriber__isnull=True).count()
+    return Ledger(
+        edition=edition.name,
+        due=due,
+        sent=counts.get(State.SENT, 0),
+        skipped=skipped,
+        suppressed=counts.get(State.SUPPRESSED, 0),
+        failed=counts.get(State.FAILED, 0),
+        uncertain=counts.get(State.UNCERTAIN, 0),
+        pending=counts.get(State.PENDING, 0) + counts.get(State.CLAIMED, 0),
+    )

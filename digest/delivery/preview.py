@@ -1,0 +1,79 @@
+"""The digest of any selection, without a subscriber, a delivery or a provider."""
+
+import uuid
+from dataclasses import asdict, dataclass
+from datetime import date
+
+from digest.editions import audiences, building
+from digest.errors import EditionOpenError, PermanentError
+from digest.models import Audience, Edition
+from digest.records import Reader
+from subscriptions.models import Topic
+from subscriptions.records import Selection
+
+from . import content, outbox, providers, rendering, sending
+
+_NOBODY = Reader(
+    delivery_id=0,
+    subscriber_id=0,
+    email="reader@example.org",
+    unsubscribe="preview",
+    preferences="preview",
+    digest="preview",
+    message_id="<preview@example.org>",
+    confirmed_on="the day of your choice",
+    next_digest="at your hour",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A digest in every form in which it can be looked at. Its personal links lead nowhere."""
+
+    subject: str
+    html: str
+    text: str
+    eml: bytes
+
+
+def preview(selection: Selection, *, day: date | None = None) -> Preview:
+    """The digest for this selection, of the edition of `day` or the newest; nothing is stored.
+
+    Raises EditionOpenError where no edition is closed, PermanentError for a topic that is not in
+    the catalogue or when there is nothing for the selection.
+    """
+    edition = _edition(day)
+    _check_topics(selection)
+    period = content.edition_content(edition).period
+    cards = audiences.select(selection, audiences.candidates(edition), period=period)
+    if not cards:
+        raise PermanentError(f"Nothing in edition {edition.name} is for this selection.")
+    audience = Audience(edition=edition, selection=asdict(selection), cards=cards)
+    body = content.body_of(audience)
+    html, text = body.filled(rendering.values_of(_NOBODY))
+    batch = outbox.Batch(uuid.UUID(int=0), 0, [])
+    message = sending.single_message(sending.Call(batch, edition, body, [_NOBODY]))
+    message.encoding = providers.quoted_printable()
+    return Preview(body.subject, html, text, message.message().as_bytes())
+
+
+def _edition(day: date | None) -> Edition:
+    if day is None:
+        edition = building.newest(Edition.Frequency.DAILY)
+    else:
+        daily = Edition.objects.filter(frequency=Edition.Frequency.DAILY)
+        edition = daily.filter(date=day, paper_count__gt=0).first()
+    if edition is None:
+        raise EditionOpenError(
+            f"No closed edition of {day or 'any day'} has papers. "
+            "Fetch them with fetch_papers and close it with build_edition."
+        )
+    return edition
+
+
+def _check_topics(selection: Selection) -> None:
+    known = set(Topic.objects.values_list("slug", flat=True))
+    if unknown := sorted(set(selection.topics) - known):
+        raise PermanentError(
+            f"No such topic: {', '.join(unknown)}. There are {', '.join(sorted(known))}."
+        )

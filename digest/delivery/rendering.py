@@ -1,0 +1,308 @@
+"""Turns an edition and an audience into subject, HTML and text; a reader only fills in links.
+
+Three steps, each done as seldom as it can be: `render` a shell and cards with their CSS inlined
+(once an edition), `compose` a body as a join of cards (once an audience), `fill` in a reader's
+values (once a reader). What differs later is held by bare tokens, which inliners leave alone.
+"""
+
+import html
+import re
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString, mark_safe
+from premailer import Premailer
+
+from digest.records import EditionContent, PaperContent, Reader
+
+WIDTH = 76
+MOST_BYTES = 80 * 1024
+"""Gmail clips a message after about 102 KB and hides its footer; we stay well below."""
+SUBJECT_LENGTH = 150
+CLIP = 280
+
+READER_TOKENS = ("unsubscribe", "preferences", "digest", "confirmed_on", "next_digest")
+AUDIENCE_TOKENS = ("cards", "count", "follows", "preheader", "lead", "more")
+_SIGN = "qzx"
+_TOKEN = re.compile(rf"{_SIGN}([a-z_]+?)x{_SIGN}")
+_READER_TOKEN = re.compile(rf"{_SIGN}({'|'.join(READER_TOKENS)})x{_SIGN}")
+
+
+def token(name: str) -> SafeString:
+    """The bare word that stands for a value until it is known."""
+    return mark_safe(f"{_SIGN}{name}x{_SIGN}")  # noqa: S308  letters and underscores only
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A paper's part of a digest, in every form that a digest needs it."""
+
+    lead_html: str
+    html: str
+    text: str
+    title: str
+    upvotes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedEdition:
+    """The shell around the cards, and the cards, of one edition."""
+
+    edition: EditionContent
+    subject: str
+    html: str
+    text: str
+    cards: dict[int, Card]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A digest in which only the reader's values are missing.
+
+    The parts alternate: literal text, the name of a reader's value, literal text, and so on.
+    """
+
+    subject: str
+    html_parts: tuple[str, ...]
+    text_parts: tuple[str, ...]
+    paper_count: int
+
+    def filled(self, values: Mapping[str, str]) -> tuple[str, str]:
+        """HTML and text with `values` (one for each of READER_TOKENS, as text) filled in."""
+        escaped = {name: html.escape(value) for name, value in values.items()}
+        return _fill(self.html_parts, escaped), _fill(self.text_parts, values)
+
+
+def values_of(reader: Reader) -> dict[str, str]:
+    """The reader's values, by token."""
+    return {name: getattr(reader, name) for name in READER_TOKENS}
+
+
+def escaped_values(reader: Reader) -> dict[str, str]:
+    """The reader's values as a provider may put them into our HTML."""
+    return {name: html.escape(value) for name, value in values_of(reader).items()}
+
+
+def _fill(parts: tuple[str, ...], values: Mapping[str, str]) -> str:
+    filled = list(parts)
+    filled[1::2] = [values[name] for name in parts[1::2]]
+    return "".join(filled)
+
+
+def render(
+    edition: EditionContent, papers: Iterable[PaperContent], *, site_url: str, postal_address: str
+) -> RenderedEdition:
+    """The edition's shell and cards, CSS inlined; the papers' text is escaped here."""
+    shell = {
+        "heading": edition.heading,
+        "url": edition.url,
+        "site_url": site_url,
+        "is_sample": edition.is_sample,
+        "all_label": _all_label(edition),
+        "notice": "This is the sample edition that ships with Daily Papers." * edition.is_sample,
+    }
+    context = {
+        "shell": shell,
+        "postal_address": postal_address,
+        "tokens": {name: token(name) for name in READER_TOKENS + AUDIENCE_TOKENS},
+    }
+    papers = list(papers)
+    contexts = [(lead, _card_context(paper)) for paper in papers for lead in (True, False)]
+    marker = "<!--cut-->"
+    pieces = [
+        render_to_string(
+            "email/digest/card.html", {"card": card, "lead": lead, "reason": token("reason")}
+        )
+        for lead, card in contexts
+    ]
+    # One pass of the inliner for all cards: they are cut out of the shell again at the markers.
+    whole = render_to_string("email/digest/body.html", context)
+    head, tail = whole.split(token("cards"))
+    inlined = _inline(head + marker + marker.join(pieces) + marker + tail)
+    shell_head, *card_html, shell_tail = inlined.split(marker)
+    return RenderedEdition(
+        edition=edition,
+        subject=render_to_string("email/digest/subject.txt", context).strip(),
+        html=shell_head + token("cards") + shell_tail,
+        text=render_to_string("email/digest/body.txt", context).strip() + "\n",
+        cards={
+            paper.paper_id: Card(
+                lead_html=card_html[2 * n],
+                html=card_html[2 * n + 1],
+                text=_card_text(paper),
+                title=_plain(paper.title),
+                upvotes=paper.upvotes,
+            )
+            for n, paper in enumerate(papers)
+        },
+    )
+
+
+def _inline(document: str) -> str:
+    # Our own stylesheet: no network, no validation; classes stay for the dark colors.
+    inliner = Premailer(
+        document,
+        allow_network=False,
+        allow_loading_external_files=False,
+        cssutils_logging_level="CRITICAL",
+        disable_validation=True,
+        keep_style_tags=False,
+        remove_classes=False,
+        strip_important=False,
+        disable_basic_attributes=["bgcolor", "width", "height", "align"],
+    )
+    return str(inliner.transform())
+
+
+def _all_label(edition: EditionContent) -> str:
+    days = "the week" if edition.period == "this week" else "the day"
+    return f"See all {count(edition.paper_count, 'paper')} of {days}"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 paper`, `15 papers`, `1,024 papers`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def byline(authors: Sequence[str], *, shown: int = 3) -> str:
+    """The first authors, and how many more there are."""
+    names = ", ".join(authors[:shown])
+    return f"{names} and {len(authors) - shown:,} more" if len(authors) > shown else names
+
+
+def clip(text: str, length: int = CLIP) -> str:
+    """The text, cut at the end of a sentence or of a word when it is longer than `length`."""
+    if len(text) <= length:
+        return text
+    cut = text[:length]
+    sentence = max(cut.rfind(". "), cut.rfind("? "), cut.rfind("! "))
+    if sentence > length // 2:
+        return cut[: sentence + 1]
+    return cut.rsplit(" ", 1)[0].rstrip(" ,;:") + "…"
+
+
+def _plain(text: str) -> str:
+    """The text without our own token sign, so that a paper can't stand in for a reader's value."""
+    return text.replace(_SIGN, "")
+
+
+def _facts(paper: PaperContent) -> list[str]:
+    facts = [count(paper.upvotes, "vote"), count(paper.comments, "comment")]
+    if paper.code_url and paper.code_stars is not None:
+        facts.append(count(paper.code_stars, "star"))
+    return facts
+
+
+def _card_context(paper: PaperContent) -> dict[str, Any]:
+    links = [("PDF on arXiv", paper.pdf_url), ("arXiv page", paper.arxiv_url)]
+    if paper.code_url:
+        on_github = "github.com/" in paper.code_url
+        links.append(("Code on GitHub" if on_github else "Code", paper.code_url))
+    return {
+        "url": paper.url,
+        "title": _plain(clip(paper.title, 300)),
+        "byline": _plain(clip(byline(paper.authors), 200)),
+        "summary": _plain(clip(paper.summary)),
+        "facts": _facts(paper),
+        "links": links,
+    }
+
+
+def _card_text(paper: PaperContent) -> str:
+    card = _card_context(paper)
+    number = f"{token('number')}. "
+    links = [("Paper:", paper.url), ("PDF:", paper.pdf_url), ("arXiv:", paper.arxiv_url)]
+    if paper.code_url:
+        links.append(("Code:", paper.code_url))
+    blocks = [
+        number + _wrapped(card["title"])[3:],
+        _wrapped(card["byline"]),
+        f"   {token('reason')}",
+        "",
+        _wrapped(card["summary"]),
+        "",
+        "   " + ", ".join(card["facts"]),
+        *(f"   {label:<6} {url}" for label, url in links),
+    ]
+    return "\n".join(blocks).replace("\n\n\n", "\n\n")
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(
+        text,
+        WIDTH,
+        initial_indent="   ",
+        subsequent_indent="   ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def compose(
+    rendered: RenderedEdition, cards: Sequence[tuple[int, str]], *, follows: str = ""
+) -> Body:
+    """The body for an audience: its cards in order, each with its reason.
+
+    The last papers are left out while the HTML is larger than MOST_BYTES; the link to the whole
+    edition is in every digest. `follows` ends the sentence that says why the mail came.
+    """
+    chosen = [(rendered.cards[paper_id], _plain(reason)) for paper_id, reason in cards]
+    shell = len(rendered.html.encode())
+    parts = [
+        _replaced(card.html if n else card.lead_html, {"reason": html.escape(reason)})
+        for n, (card, reason) in enumerate(chosen)
+    ]
+    while len(parts) > 1 and shell + sum(len(part.encode()) for part in parts) > MOST_BYTES:
+        parts.pop()
+    chosen = chosen[: len(parts)]
+    values = _audience_values(rendered, chosen, follows)
+    rule = "-" * WIDTH
+    texts = [
+        _replaced(card.text, {"number": str(n), "reason": reason})
+        for n, (card, reason) in enumerate(chosen, start=1)
+    ]
+    text_cards = "\n\n".join([f"{rule}\n\n{text}" for text in texts] + [rule])
+    escaped = {name: html.escape(value) for name, value in values.items()}
+    return Body(
+        subject=" ".join(_replaced(rendered.subject, values).split()),
+        html_parts=_parts(_replaced(rendered.html, escaped | {"cards": "".join(parts)})),
+        text_parts=_parts(_replaced(rendered.text, values | {"cards": text_cards})),
+        paper_count=len(parts),
+    )
+
+
+def _audience_values(
+    rendered: RenderedEdition, chosen: Sequence[tuple[Card, str]], follows: str
+) -> dict[str, str]:
+    lead = chosen[0][0]
+    rest = len(chosen) - 1
+    more = f", and {rest} more {'paper' if rest == 1 else 'papers'}" if rest else ""
+    room = SUBJECT_LENGTH - len(more) - len("[Sample] ")
+    also = "; ".join(card.title for card, _ in chosen[1:3])
+    votes = f"{count(lead.upvotes, 'vote')} for {lead.title}." if lead.upvotes else f"{lead.title}."
+    preheader = (
+        f"{votes} Also: {also}."
+        if also
+        else f"{votes} {count(rendered.edition.paper_count, 'paper')} in all."
+    )
+    return {
+        "count": (
+            f"{count(len(chosen), 'paper')} for you, out of "
+            f"{rendered.edition.paper_count:,} {rendered.edition.period}."
+        ),
+        "follows": follows,
+        "preheader": clip(preheader, 150),
+        "lead": clip(lead.title, min(90, room)),
+        "more": more,
+    }
+
+
+def _replaced(template: str, values: Mapping[str, str]) -> str:
+    return _TOKEN.sub(lambda match: values.get(match[1], match[0]), template)
+
+
+def _parts(template: str) -> tuple[str, ...]:
+    return tuple(_READER_TOKEN.split(template))

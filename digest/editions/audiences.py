@@ -1,0 +1,147 @@
+"""Groups readers with equal selections, and picks the papers of an edition for each group."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+
+from digest.models import Audience, Edition, EditionPaper
+from subscriptions import selectors
+from subscriptions.records import Selection
+
+Card = tuple[int, str]
+"""A paper's id and the reason why it is in this digest."""
+
+
+_HYPHENS = re.compile("[-\u2010-\u2015]")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A paper of the edition, as far as choosing needs it."""
+
+    paper_id: int
+    upvotes: int
+    topics: dict[str, str]
+    """Slug to name, the surest first."""
+    text: str
+    """Title, abstract and keywords, folded."""
+    authors: frozenset[str]
+    """Folded names."""
+
+
+def fold(text: str) -> str:
+    """Lower case without diacritics, hyphens as spaces, for comparing names and phrases."""
+    plain = "".join(
+        char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char)
+    )
+    return " ".join(_HYPHENS.sub(" ", plain.casefold()).split())
+
+
+def candidates(edition: Edition) -> list[Candidate]:
+    """The papers of the edition in their order; three queries, however many papers."""
+    places = edition.places.select_related("paper").prefetch_related("paper__paper_topics__topic")
+    return [_candidate(place) for place in places.order_by("rank")]
+
+
+def _candidate(place: EditionPaper) -> Candidate:
+    paper = place.paper
+    return Candidate(
+        paper_id=paper.pk,
+        upvotes=place.upvotes,
+        topics={entry.topic.slug: entry.topic.name for entry in paper.paper_topics.all()},
+        text=fold(" ".join([paper.title, paper.abstract, *paper.keywords])),
+        authors=frozenset(map(fold, paper.authors)),
+    )
+
+
+def select(
+    selection: Selection, papers: Sequence[Candidate], *, period: str = "today"
+) -> list[Card]:
+    """The cards of the digest for this selection, best first; empty when nothing is for them.
+
+    Followed authors and keywords come first, then followed topics, each in the edition's order;
+    the most voted paper they would have missed closes the digest while there is room. Who follows
+    nothing gets the edition's best.
+    """
+    if not (selection.topics or selection.keywords or selection.authors):
+        return [
+            (
+                paper.paper_id,
+                f"Most votes {period}" if n == 0 and paper.upvotes else _popular(period),
+            )
+            for n, paper in enumerate(papers[: selection.length])
+        ]
+    personal: list[Card] = []
+    topical: list[Card] = []
+    for paper in papers:
+        if reason := _personal_reason(selection, paper):
+            personal.append((paper.paper_id, reason))
+        elif reason := _topic_reason(selection, paper):
+            topical.append((paper.paper_id, reason))
+    cards = (personal + topical)[: selection.length]
+    if cards and len(cards) < selection.length:
+        chosen = {paper_id for paper_id, _ in cards}
+        missed = (paper for paper in papers if paper.upvotes and paper.paper_id not in chosen)
+        cards += [(paper.paper_id, _popular(period)) for paper in [next(missed, None)] if paper]
+    return cards
+
+
+def _popular(period: str) -> str:
+    return f"Popular {period}"
+
+
+def _personal_reason(selection: Selection, paper: Candidate) -> str:
+    for name in selection.authors:
+        if fold(name) in paper.authors:
+            return f"By {name}, whom you follow"
+    for keyword in selection.keywords:
+        if _phrase(keyword).search(paper.text):
+            return f"Your keyword: {keyword}"
+    return ""
+
+
+def _topic_reason(selection: Selection, paper: Candidate) -> str:
+    followed = frozenset(selection.topics)
+    for slug, name in paper.topics.items():
+        if slug in followed:
+            return f"You follow {name}"
+    return ""
+
+
+@lru_cache(maxsize=10_000)
+def _phrase(keyword: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(fold(keyword))}(?:e?s)?(?!\w)")
+
+
+def ensure(edition: Edition, selection_keys: Iterable[str]) -> dict[str, Audience]:
+    """The audience of the edition for each selection key, made where it did not exist.
+
+    A constant number of queries for the call. Two processes that ask at once get the same rows.
+    """
+    keys = set(selection_keys)
+    found = _existing(edition, keys)
+    if missing := keys - found.keys():
+        papers = candidates(edition)
+        period = "this week" if edition.frequency == Edition.Frequency.WEEKLY else "today"
+        Audience.objects.bulk_create(
+            (
+                Audience(
+                    edition=edition,
+                    selection_key=key,
+                    selection=asdict(selection),
+                    cards=select(selection, papers, period=period),
+                )
+                for key, selection in selectors.selections(missing).items()
+            ),
+            batch_size=500,
+            ignore_conflicts=True,
+        )
+        found |= _existing(edition, missing)
+    return found
+
+
+def _existing(edition: Edition, keys: set[str]) -> dict[str, Audience]:
+    rows = Audience.objects.filter(edition=edition, selection_key__in=keys)
+    return {audience.selection_key: audience for audience in rows}

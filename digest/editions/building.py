@@ -1,0 +1,125 @@
+"""Closes editions: from the listings of a day, or of an ISO week, to ranked and frozen papers."""
+
+import logging
+from datetime import UTC, date, datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from digest.models import Edition, EditionPaper, Listing, Paper
+
+from .ranking import ranked
+
+logger = logging.getLogger(__name__)
+
+DAILY = Edition.Frequency.DAILY
+WEEKLY = Edition.Frequency.WEEKLY
+CATCH_UP_DAYS = 14
+_PAGE = 500
+
+
+def closes_at(day: date) -> datetime:
+    """The moment (UTC) at which the daily edition of `day` closes by itself."""
+    return datetime.combine(day + timedelta(days=1), settings.EDITION_CUTOFF, tzinfo=UTC)
+
+
+def first_day(day: date, frequency: str) -> date:
+    """The date an edition that covers `day` goes by: the day itself, or the Monday of its week."""
+    return day - timedelta(days=day.weekday()) if frequency == WEEKLY else day
+
+
+def build(day: date, *, frequency: str = DAILY, is_sample: bool = False) -> Edition:
+    """Afterwards the edition that covers `day` is closed; an edition closed before is unchanged.
+
+    A daily edition takes the papers listed on its day, and those that missed the cutoff of an
+    earlier one. A weekly edition takes the papers of its week. A paper stands in at most one
+    edition of a frequency, which the database holds to even while two processes build.
+    """
+    start = first_day(day, frequency)
+    with transaction.atomic():
+        edition, is_new = Edition.objects.get_or_create(
+            frequency=frequency, date=start, defaults={"is_sample": is_sample}
+        )
+        if is_new:
+            _freeze(edition)
+    if is_new:
+        logger.info(
+            "edition closed", extra={"edition": edition.name, "papers": edition.paper_count}
+        )
+    return edition
+
+
+def _freeze(edition: Edition) -> None:
+    places = [
+        EditionPaper(
+            edition=edition,
+            paper=paper,
+            frequency=edition.frequency,
+            rank=rank,
+            upvotes=paper.upvotes,
+            comments=paper.comments,
+            code_stars=paper.code_stars,
+        )
+        for rank, paper in enumerate(ranked(_candidates(edition)), start=1)
+    ]
+    EditionPaper.objects.bulk_create(places, batch_size=_PAGE, ignore_conflicts=True)
+    edition.paper_count = edition.places.count()
+    edition.save(update_fields=["paper_count"])
+
+
+def _candidates(edition: Edition) -> QuerySet[Paper]:
+    used = EditionPaper.objects.filter(frequency=edition.frequency, paper=OuterRef("pk"))
+    listed = Listing.objects.filter(paper=OuterRef("pk"))
+    if edition.frequency == WEEKLY:
+        in_week = Q(listed_on__range=(edition.date, edition.last_day))
+        daily = EditionPaper.objects.filter(
+            frequency=DAILY,
+            paper=OuterRef("pk"),
+            edition__date__range=(edition.date, edition.last_day),
+        )
+        return Paper.objects.filter(Exists(listed.filter(in_week)) | Exists(daily), ~Exists(used))
+    # A day whose own edition is still open keeps its papers: they did not miss anything yet.
+    closed = Edition.objects.filter(frequency=DAILY, date=OuterRef("listed_on"))
+    late = listed.filter(Exists(closed), listed_on__lt=edition.date)
+    today = listed.filter(listed_on=edition.date)
+    return Paper.objects.filter(Exists(today) | Exists(late), ~Exists(used))
+
+
+def build_due(now: datetime) -> list[Edition]:
+    """Closes every edition past its cutoff, oldest first; returns those that this call closed.
+
+    It looks back `CATCH_UP_DAYS`, and no further than the first list that was ever read, so that
+    a new installation does not record days on which it did not exist as empty.
+    """
+    last = (now - timedelta(days=1)).astimezone(UTC).date()
+    if closes_at(last) > now:
+        last -= timedelta(days=1)
+    earliest = _first_known_day()
+    if earliest is None:
+        return []
+    first = max(earliest, last - timedelta(days=CATCH_UP_DAYS))
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    weeks = [day for day in days if day.weekday() == 6]  # noqa: PLR2004  Sunday ends the week
+    wanted = [(day, DAILY) for day in days] + [(first_day(day, WEEKLY), WEEKLY) for day in weeks]
+    known = set(
+        Edition.objects.filter(date__gte=first - timedelta(days=6)).values_list("date", "frequency")
+    )
+    return [build(day, frequency=name) for day, name in wanted if (day, name) not in known]
+
+
+def _first_known_day() -> date | None:
+    return (
+        Listing.objects.exclude(source="sample")
+        .order_by("listed_on")
+        .values_list("listed_on", flat=True)
+        .first()
+    )
+
+
+def newest(frequency: str, *, now: datetime | None = None) -> Edition | None:
+    """The newest closed edition that has papers, closed by `now`; the sample only if no other."""
+    editions = Edition.objects.filter(frequency=frequency, paper_count__gt=0)
+    if now is not None:
+        editions = editions.filter(closed_at__lte=now)
+    return editions.order_by("is_sample", "-date").first()

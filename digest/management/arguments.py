@@ -1,0 +1,23 @@
+"""What the commands' arguments share: dates and times, refused in one line when they are none."""
+
+import argparse
+from datetime import UTC, date, datetime
+
+
+def day(text: str) -> date:
+    """`2026-08-20`; anything else is refused with a line that says what is wanted."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date; write it as YYYY-MM-DD") from error
+
+
+def moment(text: str) -> datetime:
+    """An ISO 8601 time, in UTC where it names no zone."""
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time; write it as YYYY-MM-DDTHH:MM:SSZ"
+        ) from error
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

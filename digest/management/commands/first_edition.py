@@ -1,0 +1,51 @@
+"""`manage.py first_edition`: gives a new installation something to read."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from digest.editions import building
+from digest.models import Edition, Listing
+from digest.papers import fetching, sample
+
+LOOK_BACK_DAYS = 5
+
+
+class Command(BaseCommand):
+    help = (
+        "Fetches today's papers, or the latest day's where today has none yet, and closes the first "
+        "edition at once; loads the shipped sample edition where no source can be reached. Once an "
+        "edition of fetched papers is closed it only fetches."
+    )
+
+    def handle(self, *_: Any, **_options: Any) -> None:
+        today = timezone.now().date()
+        if Edition.objects.filter(is_sample=False, paper_count__gt=0).exists():
+            fetching.fetch(today, source_names=settings.PAPER_SOURCES)
+            self.stdout.write("Papers are fetched; the editions that were closed stay as they are.")
+            return
+        day = self._latest_day(today)
+        if day is not None:
+            edition = building.build(day)
+            self.stdout.write(f"The first edition is {edition.name}: {edition.paper_count} papers.")
+            return
+        edition = building.build(sample.load(), is_sample=True)
+        self.stdout.write(
+            "Today's papers could not be fetched, so this is the sample edition that ships with "
+            f"Daily Papers: {edition.paper_count} papers. The next try is at :15."
+        )
+
+    def _latest_day(self, today: date) -> date | None:
+        """The newest day whose list could be read and has papers, the first source's before all."""
+        leading = settings.PAPER_SOURCES[0]
+        for day in (today - timedelta(days=age) for age in range(LOOK_BACK_DAYS)):
+            outcomes = fetching.fetch(day, source_names=settings.PAPER_SOURCES)
+            if Listing.objects.filter(listed_on=day, source=leading).exists():
+                return day
+            if all(outcome.error for outcome in outcomes.values()):
+                break
+        fetched = Listing.objects.exclude(source="sample").order_by("-listed_on")
+        return fetched.values_list("listed_on", flat=True).first()

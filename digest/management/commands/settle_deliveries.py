@@ -1,0 +1,39 @@
+"""`manage.py settle_deliveries`: what an operator does with uncertain deliveries."""
+
+import argparse
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from digest.delivery import outbox
+from digest.management import arguments
+from digest.models import Delivery
+from digest.tasks import wake_senders
+
+
+class Command(BaseCommand):
+    help = "Settles uncertain deliveries, of which nobody knows whether the provider took them."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--date", type=arguments.day, help="only of this edition (all)")
+        way = parser.add_mutually_exclusive_group(required=True)
+        way.add_argument(
+            "--release", action="store_true", help="send again; a reader may get a second copy"
+        )
+        way.add_argument(
+            "--drop", action="store_true", help="give up; a reader may have got nothing"
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        outbox.find_stale(timezone.now())
+        deliveries = Delivery.objects.all()
+        if options["date"]:
+            deliveries = deliveries.filter(edition__date=options["date"])
+        if options["release"]:
+            number = outbox.release(deliveries)
+            wake_senders()
+            self.stdout.write(f"{number} uncertain deliveries will be sent again")
+        else:
+            number = outbox.drop(deliveries)
+            self.stdout.write(f"{number} uncertain deliveries are given up")

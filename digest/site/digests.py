@@ -1,0 +1,67 @@
+"""A digest in the browser, and "send me today's digest now"."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST, require_safe
+
+from digest.delivery import content, planning, rendering
+from digest.models import Delivery
+from digest.tasks import wake_senders
+from subscriptions import selectors, tokens
+from subscriptions.errors import TokenError, TokenExpiredError
+from subscriptions.models import Subscriber
+
+# The mail's own styles are inline; nothing else may load or run.
+MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def _private(response: HttpResponse) -> HttpResponse:
+    response["Referrer-Policy"] = "no-referrer"
+    response["X-Robots-Tag"] = "noindex"
+    return response
+
+
+@require_safe
+@never_cache
+def view(request: HttpRequest, token: str) -> HttpResponse:
+    """The digest as it was mailed. Its preferences link is no younger than the mail's."""
+    try:
+        public_id, edition_id = tokens.read_digest(token)
+    except TokenError as error:
+        raise Http404 from error
+    delivery = (
+        Delivery.objects.filter(edition_id=edition_id, subscriber__public_id=public_id)
+        .select_related("subscriber", "audience")
+        .first()
+    )
+    if delivery is None or delivery.audience is None or not delivery.audience.cards:
+        raise Http404
+    made_at = delivery.sent_at or delivery.created_at
+    (reader,) = content.readers_of([delivery], now=made_at)
+    html, _ = content.body_of(delivery.audience).filled(rendering.values_of(reader))
+    response = HttpResponse(html)
+    response["Content-Security-Policy"] = MAIL_POLICY
+    return _private(response)
+
+
+@csrf_exempt  # the token in the address is the secret; no cookie is read or set
+@require_POST
+@never_cache
+def send_now(request: HttpRequest, token: str) -> HttpResponse:
+    """Queues the newest edition for the reader who holds this preferences link."""
+    try:
+        subscriber = selectors.subscriber_of(tokens.read_preferences(token))
+    except TokenExpiredError:
+        return _private(render(request, "web/subscriptions/expired.html", status=410))
+    except TokenError as error:
+        raise Http404 from error
+    if subscriber is None or subscriber.state != Subscriber.State.ACTIVE:
+        raise Http404
+    delivery = planning.plan_now(subscriber, now=timezone.now())
+    if delivery is not None and delivery.state == Delivery.State.PENDING:
+        wake_senders()
+    context = {"delivery": delivery, "token": token, "states": Delivery.State}
+    return _private(render(request, "web/site/send_now.html", context))
