@@ -1,5 +1,7 @@
 """The exceptions of the subscriptions app. Every one carries a line that can be shown to a reader."""
 
+from .records import Holder
+
 
 class SubscriptionsError(Exception):
     """The base of all errors that this app raises on purpose."""
@@ -22,7 +24,14 @@ class TokenError(PermanentError):
 
 
 class TokenExpiredError(TokenError):
-    """A link that we made, but too long ago, or that a newer one replaced."""
+    """A link that we made, but too long ago, or that a newer one replaced.
+
+    `holder` is whom it was made for, so that a new one can be mailed to its owner.
+    """
+
+    def __init__(self, message: str, holder: Holder) -> None:
+        super().__init__(message)
+        self.holder = holder
 
 
 class ChoiceError(PermanentError):

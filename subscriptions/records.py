@@ -3,6 +3,8 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,3 +36,34 @@ class Rhythm:
     frequency: str
     hour: int
     timezone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """Everything that a subscriber chooses."""
+
+    selection: Selection
+    rhythm: Rhythm
+    paused_until: date | None = None
+    """The local day on which mail starts again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """How a choice was made: what a consent record keeps besides who and when."""
+
+    ip_address: str | None = None
+    user_agent: str = ""
+    page: str = ""
+    text: str = ""
+    """The exact words beside the button that was pressed."""
+    text_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whom a signed link was made for, and when."""
+
+    public_id: UUID
+    token_version: int
+    issued_at: datetime

@@ -42,7 +42,7 @@ class EditionPaperInline(admin.TabularInline[EditionPaper, Edition]):
     extra = 0
     can_delete = False
     fields = ["rank", "paper", "upvotes", "comments"]
-    readonly_fields = fields
+    readonly_fields = ["rank", "paper", "upvotes", "comments"]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

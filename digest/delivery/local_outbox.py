@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from mailbox import Maildir
-from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -18,7 +17,7 @@ class EmailBackend(BaseEmailBackend):
     """Keeps messages instead of sending them."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        box: Any = maildir()
+        box = maildir()
         for message in email_messages:
-            box.add(message.message().as_bytes(linesep="\r\n").replace(b"\r\n", b"\n"))
+            box.add(message.message().as_bytes())
         return len(email_messages)

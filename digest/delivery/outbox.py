@@ -8,7 +8,7 @@ import logging
 import random
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -82,18 +82,18 @@ def claim(now: datetime, *, size: int) -> Batch | None:
             return Batch(batch_id, audience_id, deliveries)
 
 
-def _settle_leavers(subscriber_of: dict[int, int | None]) -> None:
+def _settle_leavers(subscriber_of: Mapping[int, int | None]) -> None:
     known = selectors.claim_states([pk for pk in subscriber_of.values() if pk is not None])
     settled: dict[str, list[int]] = defaultdict(list)
     for delivery_id, subscriber_id in subscriber_of.items():
         settled[known.get(subscriber_id or 0, "gone")].append(delivery_id)
     settled.pop("ok", None)
     for name, ids in settled.items():
+        rows = Delivery.objects.filter(pk__in=ids, state=State.PENDING)
         if name == "suppressed":
-            change = {"state": State.SUPPRESSED}
+            rows.update(state=State.SUPPRESSED)
         else:
-            change = {"state": State.SKIPPED, "reason": Reason.UNSUBSCRIBED}
-        Delivery.objects.filter(pk__in=ids, state=State.PENDING).update(**change)
+            rows.update(state=State.SKIPPED, reason=Reason.UNSUBSCRIBED)
 
 
 def record(batch: Batch, outcomes: Sequence[Outcome]) -> None:

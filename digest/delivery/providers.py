@@ -234,12 +234,12 @@ def _smtp_answer(error: smtplib.SMTPException) -> Answer:
     if isinstance(error, smtplib.SMTPServerDisconnected):
         return Answer(Result.UNCERTAIN, "connection lost")
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        code, text = next(iter(error.recipients.values()), (550, b""))
+        code, reply = next(iter(error.recipients.values()), (550, b""))
     elif isinstance(error, smtplib.SMTPResponseException):
-        code, text = error.smtp_code, error.smtp_error
+        code, reply = error.smtp_code, _bytes(error.smtp_error)
     else:
         return Answer(Result.DEFERRED, _said(error), is_provider_down=True)
-    words = text.decode("ascii", "replace") if isinstance(text, bytes) else str(text)
+    words = reply.decode("ascii", "replace")
     said = f"SMTP {code} {words.split(' ', 1)[0]}".strip()
     # Enhanced status 4.7.x and 5.7.x (RFC 3463): security and policy, so about us as the sender.
     is_about_us = words.startswith(("4.7.", "5.7.")) or not isinstance(
@@ -248,6 +248,10 @@ def _smtp_answer(error: smtplib.SMTPException) -> Answer:
     if code < 500 or is_about_us:  # noqa: PLR2004
         return Answer(Result.DEFERRED, said, is_provider_down=is_about_us)
     return Answer(Result.FAILED, said)
+
+
+def _bytes(reply: bytes | str) -> bytes:
+    return reply if isinstance(reply, bytes) else reply.encode("ascii", "replace")
 
 
 def _said(error: Exception) -> str:

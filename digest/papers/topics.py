@@ -211,7 +211,9 @@ def _categories_found(
     """A rule's `q-bio` speaks for all of `q-bio.BM`, `q-bio.GN` and so on."""
     for rule in rules:
         for place, category in enumerate(categories[:CATEGORIES_READ]):
-            if any(category == known or category.startswith(f"{known}.") for known in rule.categories):
+            if any(
+                category == known or category.startswith(f"{known}.") for known in rule.categories
+            ):
                 yield rule.slug, category, CATEGORY_WEIGHT if place else PRIMARY_CATEGORY_WEIGHT
 
 

@@ -53,22 +53,20 @@ class Command(BaseCommand):
                 found = [entry.as_json() for entry in ledgers]
                 return json.dumps(found[0] if len(found) == 1 else found)
             return "\n".join(map(str, ledgers)) or "No edition is closed yet; nothing to send."
-        plan = {
-            "editions": [edition.name for edition in made.editions],
-            "to_send": made.to_send,
-            "states": dict(made.states),
-            "topics": dict(made.topics.most_common()),
-            "hours": dict(sorted(made.hours.items())),
-        }
+        names = [edition.name for edition in made.editions]
+        topics = dict(made.topics.most_common())
+        hours = dict(sorted(made.hours.items()))
         if options["json"]:
-            return json.dumps(plan)
+            states = dict(made.states)
+            counted = {"to_send": made.to_send, "states": states, "topics": topics, "hours": hours}
+            return json.dumps({"editions": names, **counted})
         verb = "would go" if options["dry_run"] else "are queued"
-        lines = [f"{made.to_send} digests {verb}, of {', '.join(plan['editions']) or 'no edition'}"]
+        lines = [f"{made.to_send} digests {verb}, of {', '.join(names) or 'no edition'}"]
         lines += [
             f"  not sent, {name}: {n}" for name, n in made.states.items() if name != "pending"
         ]
-        lines += [f"  topic {name}: {n}" for name, n in made.topics.most_common()]
-        lines += [f"  hour {name}: {n}" for name, n in sorted(made.hours.items())]
+        lines += [f"  topic {name}: {n}" for name, n in topics.items()]
+        lines += [f"  hour {name}: {n}" for name, n in hours.items()]
         return "\n".join(lines)
 
     def _wait(self, made: planning.Plan) -> None:

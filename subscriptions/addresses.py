@@ -1,0 +1,71 @@
+"""Turns what somebody typed into the one ASCII form of an address, and into what stands for it."""
+
+import re
+import unicodedata
+
+import idna
+from django.conf import settings
+from django.utils.crypto import salted_hmac
+
+from .errors import AddressError
+
+MOST_OCTETS = 254
+MOST_LOCAL_OCTETS = 64
+NOT_AN_ADDRESS = "That does not look like an email address. Please check it."
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LOCAL_PART = re.compile(rf"{_ATOM}(\.{_ATOM})*")
+
+
+def canonical(text: str) -> str:
+    """The address as it is stored and mailed: local part as typed, domain in IDNA 2008 ASCII.
+
+    Only the plain form of RFC 5321 is taken: no quotes, comments, display names or IP addresses,
+    and above all no line breaks, which not every provider's library would refuse.
+    Raises AddressError with a line for the form.
+    """
+    # A line break is refused even at the end; str.strip() would hide it.
+    address = unicodedata.normalize("NFC", text.strip(" \t\u00a0"))
+    local, at, domain = address.rpartition("@")
+    if not at:
+        raise AddressError(NOT_AN_ADDRESS)
+    if not local.isascii() and local.isprintable():
+        raise AddressError("We can only mail addresses with plain letters a to z before the @.")
+    if not _LOCAL_PART.fullmatch(local):
+        raise AddressError(NOT_AN_ADDRESS)
+    whole = f"{local}@{_ascii_domain(domain)}"
+    if len(local) > MOST_LOCAL_OCTETS or len(whole) > MOST_OCTETS:
+        raise AddressError("That address is too long. Please check it.")
+    return whole
+
+
+def _ascii_domain(domain: str) -> str:
+    try:
+        ascii_domain = idna.encode(domain, uts46=True).decode("ascii")
+    except UnicodeError as error:
+        raise AddressError(NOT_AN_ADDRESS) from error
+    last_label = ascii_domain.rpartition(".")[2]
+    if "." not in ascii_domain or not last_label or last_label.isdigit():
+        raise AddressError(NOT_AN_ADDRESS)
+    return ascii_domain
+
+
+def hash_of(address: str) -> str:
+    """What is kept of an address that we must never mail: 64 hex digits, of no use to others."""
+    return _hash(address, settings.SECRET_KEY)
+
+
+def hashes_of(address: str) -> list[str]:
+    """Its hash under the current key and under every older one; what to look up, newest first."""
+    return [_hash(address, key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
+
+
+def _hash(address: str, key: str) -> str:
+    salted = salted_hmac("subscriptions.address", address.lower(), secret=key, algorithm="sha256")
+    return salted.hexdigest()
+
+
+def masked(address: str) -> str:
+    """The address as a page may show it: `r•••@example.org`."""
+    local, _, domain = address.rpartition("@")
+    return f"{local[:1]}•••@{domain}"

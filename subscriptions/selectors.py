@@ -1,0 +1,201 @@
+"""Everything that is read about readers, above all who may receive mail."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Exists, Min, OuterRef, QuerySet
+from django.db.models.functions import Lower
+
+from . import addresses, schedule
+from .errors import TokenError, TokenExpiredError
+from .models import Subscriber, Suppression, Topic, TransactionalMessage
+from .records import Holder, Preferences, Rhythm, Selection
+
+_SELECTION_READS = 3
+"""A reader may change a selection while it is read; then another reader's is looked at."""
+
+
+def _with_suppression() -> QuerySet[Subscriber]:
+    hit = Suppression.objects.filter(address_hash=OuterRef("address_hash"))
+    return Subscriber.objects.annotate(is_suppressed=Exists(hit))
+
+
+def mailable_subscribers() -> QuerySet[Subscriber]:
+    """Active, and at an address that is not suppressed."""
+    return _with_suppression().filter(state=Subscriber.State.ACTIVE, is_suppressed=False)
+
+
+def due_subscribers(now: datetime) -> QuerySet[Subscriber]:
+    """Active, with a digest due at `now`; `is_suppressed` says whose address must not get it."""
+    return _with_suppression().filter(state=Subscriber.State.ACTIVE, next_digest_at__lte=now)
+
+
+def claim_states(ids: Collection[int]) -> dict[int, str]:
+    """For each id what to do with its delivery right now: "ok", "unsubscribed", "suppressed",
+    or "gone" for an erased subscriber. One query."""
+    rows = _with_suppression().filter(pk__in=ids).values_list("pk", "state", "is_suppressed")
+    states = dict.fromkeys(ids, "gone")
+    for pk, state, is_suppressed_now in rows:
+        if is_suppressed_now:
+            states[pk] = "suppressed"
+        else:
+            states[pk] = "ok" if state == Subscriber.State.ACTIVE else "unsubscribed"
+    return states
+
+
+def is_suppressed(address: str) -> bool:
+    """Whether the address must not be mailed; found under older SECRET_KEYs too."""
+    hashes = addresses.hashes_of(address)
+    return Suppression.objects.filter(address_hash__in=hashes).exists()
+
+
+def subscriber_at(address: str) -> Subscriber | None:
+    """The subscriber at a canonical address, in whatever case it was first typed."""
+    # Spelled like the unique index, so that the index is used.
+    return Subscriber.objects.alias(lower=Lower("email")).filter(lower=address.lower()).first()
+
+
+def subscriber_id_of_message(message_id: str) -> int | None:
+    """Whom a transactional message went to; None for an id that is not one of ours."""
+    if not (message_id.isascii() and message_id.isdigit()) or len(message_id) > 18:  # noqa: PLR2004  fits 64 bits
+        return None
+    rows = TransactionalMessage.objects.filter(pk=int(message_id))
+    return rows.values_list("subscriber_id", flat=True).first()
+
+
+def subscriber_of(holder: Holder) -> Subscriber:
+    """The owner of a link. TokenError when erased, TokenExpiredError when a newer one replaced it."""
+    subscriber = Subscriber.objects.filter(public_id=holder.public_id).first()
+    if subscriber is None:
+        raise TokenError("This link is no longer in use.")
+    if subscriber.token_version != holder.token_version:
+        raise TokenExpiredError("This link has expired.", holder)
+    return subscriber
+
+
+def confirming_subscriber(holder: Holder) -> Subscriber:
+    """The owner of a confirm link: to be confirmed by it, or active already.
+
+    A second press on the same link finds an active subscriber, which is fine. Who unsubscribed
+    after the link was made is not brought back by it: TokenExpiredError.
+    """
+    subscriber = Subscriber.objects.filter(public_id=holder.public_id).first()
+    if subscriber is None:
+        raise TokenError("This link is no longer in use.")
+    if subscriber.state == Subscriber.State.ACTIVE:
+        return subscriber
+    left_later = subscriber.unsubscribed_at and holder.issued_at < subscriber.unsubscribed_at
+    if subscriber.token_version != holder.token_version or left_later:
+        raise TokenExpiredError("This link has expired.", holder)
+    return subscriber
+
+
+def selection_of(subscriber: Subscriber) -> Selection:
+    """What the subscriber follows, now. Three queries."""
+    return selections_of([subscriber.pk])[subscriber.pk]
+
+
+def rhythm_of(subscriber: Subscriber) -> Rhythm:
+    """When the subscriber wants mail."""
+    return Rhythm(subscriber.frequency, subscriber.hour, subscriber.timezone)
+
+
+def preferences_of(subscriber: Subscriber) -> Preferences:
+    """Everything that the subscriber chose."""
+    return Preferences(selection_of(subscriber), rhythm_of(subscriber), subscriber.paused_until)
+
+
+def selections(keys: Collection[str]) -> dict[str, Selection]:
+    """The selection behind each key, read from one subscriber who has it.
+
+    The number of queries does not depend on the number of keys. Keys that nobody has any more
+    are left out.
+    """
+    found: dict[str, Selection] = {}
+    for _ in range(_SELECTION_READS):
+        doubtful = [key for key in keys if key not in found or found[key].key != key]
+        if not doubtful:
+            break
+        found |= _readselections_of(doubtful)
+    return found
+
+
+def _readselections_of(keys: Collection[str]) -> dict[str, Selection]:
+    rows = (
+        Subscriber.objects.filter(selection_key__in=keys)
+        .values("selection_key")
+        .annotate(pk_of_one=Min("pk"))
+        .values_list("selection_key", "pk_of_one")
+    )
+    one_of = dict(rows)
+    read = selections_of(list(one_of.values()))
+    return {key: read[pk] for key, pk in one_of.items() if pk in read}
+
+
+def selections_of(ids: Collection[int]) -> dict[int, Selection]:
+    readers = Subscriber.objects.filter(pk__in=ids).prefetch_related(
+        "topics", "keywords", "authors"
+    )
+    return {
+        reader.pk: Selection(
+            topics=tuple(sorted(topic.slug for topic in reader.topics.all())),
+            keywords=tuple(sorted(keyword.text for keyword in reader.keywords.all())),
+            authors=tuple(sorted(author.name for author in reader.authors.all())),
+            length=reader.length,
+        )
+        for reader in readers
+    }
+
+
+def next_digest_at(subscriber: Subscriber, now: datetime) -> datetime:
+    """When the next digest comes, for display: the next slot that is not in a pause."""
+    after = now
+    if subscriber.paused_until:
+        pause_end = schedule.start_of_day(subscriber.paused_until, subscriber.timezone)
+        after = max(now, pause_end - timedelta(microseconds=1))
+    return schedule.next_slot(after, rhythm_of(subscriber))
+
+
+def is_paused(subscriber: Subscriber, now: datetime) -> bool:
+    """Whether `now` is before the local day on which mail starts again."""
+    if subscriber.paused_until is None:
+        return False
+    return now < schedule.start_of_day(subscriber.paused_until, subscriber.timezone)
+
+
+def catalogue() -> QuerySet[Topic]:
+    """All topics, in the order of the catalogue."""
+    return Topic.objects.all()
+
+
+def held_data(subscriber: Subscriber) -> dict[str, Any]:
+    """All that this app holds about the subscriber, ready for JSON."""
+    chosen = preferences_of(subscriber)
+    return {
+        "email": subscriber.email,
+        "state": subscriber.state,
+        "created_at": subscriber.created_at,
+        "confirmed_at": subscriber.confirmed_at,
+        "unsubscribed_at": subscriber.unsubscribed_at,
+        "next_digest_at": subscriber.next_digest_at,
+        "is_suppressed": is_suppressed(subscriber.email),
+        "preferences": {
+            "topics": chosen.selection.topics,
+            "keywords": chosen.selection.keywords,
+            "authors": chosen.selection.authors,
+            "length": chosen.selection.length,
+            "frequency": chosen.rhythm.frequency,
+            "hour": chosen.rhythm.hour,
+            "timezone": chosen.rhythm.timezone,
+            "paused_until": chosen.paused_until,
+        },
+        "consent_records": list(
+            subscriber.consent_records.values(
+                "action", "at", "ip_address", "user_agent", "page", "text", "text_version"
+            )
+        ),
+        "messages": list(
+            subscriber.messages.order_by("pk").values("kind", "state", "created_at", "sent_at")
+        ),
+    }

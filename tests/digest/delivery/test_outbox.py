@@ -1,0 +1,315 @@
+"""Planning, claiming and recording: who gets a row, and that nothing happens twice."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from digest.delivery import events, ledger, outbox, planning
+from digest.editions import building
+from digest.errors import EditionOpenError
+from digest.models import Delivery
+from digest.records import Outcome, Result
+from subscriptions import services
+from subscriptions.models import Subscriber, Suppression
+from tests.builders import make_subscriber, make_topic
+from tests.digest.builders import make_listing, make_paper
+
+pytestmark = pytest.mark.django_db
+DAY = date(2026, 8, 20)
+NOW = datetime(2026, 8, 21, 8, 0, tzinfo=UTC)
+State = Delivery.State
+
+
+@pytest.fixture
+def edition():
+    for number in range(3):
+        make_listing(make_paper(arxiv_id=f"2608.0000{number}", upvotes=number), DAY)
+    return building.build(DAY)
+
+
+def due(**fields):
+    return make_subscriber(next_digest_at=NOW - timedelta(hours=1), **fields)
+
+
+def states():
+    return dict(Delivery.objects.values_list("subscriber__email", "state"))
+
+
+def outcomes(batch, result, **fields):
+    return [
+        Outcome(delivery_id=delivery.pk, result=result, provider="mailgun", **fields)
+        for delivery in batch.deliveries
+    ]
+
+
+def test_everyone_due_gets_one_row_and_a_next_slot(edition):
+    reader = due()
+    planning.plan(NOW)
+    assert Delivery.objects.get().subscriber == reader
+    reader.refresh_from_db()
+    assert reader.next_digest_at > NOW
+
+
+def test_planning_twice_plans_once(edition):
+    due()
+    planning.plan(NOW)
+    Subscriber.objects.update(next_digest_at=NOW - timedelta(minutes=1))
+    planning.plan(NOW)
+    assert Delivery.objects.count() == 1
+
+
+def test_reader_whose_hour_has_not_come_gets_no_row(edition):
+    make_subscriber(next_digest_at=NOW + timedelta(hours=1))
+    planning.plan(NOW)
+    assert not Delivery.objects.exists()
+
+
+def test_reader_with_nothing_on_their_topics_gets_a_row_that_says_so(edition):
+    due(topics=[make_topic("theory")])
+    planning.plan(NOW)
+    row = Delivery.objects.get()
+    assert (row.state, row.reason) == (State.SKIPPED, "nothing_new")
+
+
+def test_paused_reader_gets_a_row_that_says_so(edition):
+    due(paused_until=NOW.date() + timedelta(days=3))
+    planning.plan(NOW)
+    row = Delivery.objects.get()
+    assert (row.state, row.reason) == (State.SKIPPED, "paused")
+
+
+def test_pause_ends_on_the_day_that_was_named(edition):
+    due(paused_until=NOW.date())
+    planning.plan(NOW)
+    assert Delivery.objects.get().state == State.PENDING
+
+
+def test_suppressed_reader_gets_a_row_that_says_so(edition):
+    services.suppress(due(), Suppression.Reason.BOUNCED)
+    planning.plan(NOW)
+    assert Delivery.objects.get().state == State.SUPPRESSED
+
+
+def test_empty_edition_is_not_sent():
+    due()
+    building.build(DAY)
+    planning.plan(NOW)
+    assert not Delivery.objects.exists()
+
+
+def test_dry_run_counts_by_topic_and_hour_and_changes_nothing(edition):
+    reader = due(hour=7, timezone="Europe/Berlin")
+    made = planning.plan(NOW, is_dry_run=True)
+    assert made.to_send == 1
+    assert made.topics == {"(no topic)": 1}
+    assert made.hours == {"07:00 Europe/Berlin": 1}
+    assert not Delivery.objects.exists()
+    assert due_again(reader)
+
+
+def due_again(reader):
+    reader.refresh_from_db()
+    return reader.next_digest_at <= NOW
+
+
+def test_edition_that_is_open_can_not_be_sent():
+    with pytest.raises(EditionOpenError, match="build_edition --date 2026-08-25"):
+        planning.plan(NOW, day=date(2026, 8, 25))
+
+
+def test_weekly_readers_get_the_week_and_no_single_day(edition):
+    due(frequency="weekly")
+    planning.plan(NOW)
+    assert not Delivery.objects.exists()
+
+
+def test_weekly_reader_gets_the_weekly_edition(edition):
+    week = building.build(DAY, frequency="weekly")
+    due(frequency="weekly")
+    planning.plan(NOW)
+    assert Delivery.objects.get().edition == week
+
+
+def test_query_count_does_not_grow_with_the_readers(edition, django_assert_max_num_queries):
+    for _ in range(40):
+        due()
+    with django_assert_max_num_queries(20):
+        planning.plan(NOW)
+
+
+def test_claimed_rows_are_not_claimed_again(edition):
+    for _ in range(5):
+        due()
+    planning.plan(NOW)
+    first = outbox.claim(NOW, size=3)
+    second = outbox.claim(NOW, size=3)
+    taken = [d.pk for d in [*first.deliveries, *second.deliveries]]
+    assert len(taken) == len(set(taken)) == 5
+    assert outbox.claim(NOW, size=3) is None
+
+
+def test_a_batch_is_of_one_audience(edition):
+    topic = make_topic("theory")
+    for number in range(6):
+        due(length=4 if number % 2 else 8, topics=[] if number else [topic])
+    planning.plan(NOW)
+    batch = outbox.claim(NOW, size=100)
+    assert {delivery.audience_id for delivery in batch.deliveries} == {batch.audience_id}
+
+
+def test_who_left_after_planning_is_not_in_the_batch(edition):
+    stays, leaves, bounces = due(), due(), due()
+    planning.plan(NOW)
+    services.unsubscribe(leaves)
+    services.suppress(bounces, Suppression.Reason.BOUNCED)
+    batch = outbox.claim(NOW, size=10)
+    assert [delivery.subscriber for delivery in batch.deliveries] == [stays]
+    assert states()[leaves.email] == State.SKIPPED
+    assert states()[bounces.email] == State.SUPPRESSED
+
+
+def test_sent_is_recorded_once_with_the_providers_id(edition):
+    due()
+    planning.plan(NOW)
+    batch = outbox.claim(NOW, size=10)
+    outbox.record(batch, outcomes(batch, Result.SENT, message_id="<1@mailgun>"))
+    outbox.record(batch, outcomes(batch, Result.FAILED, detail="late"))
+    row = Delivery.objects.get()
+    assert (row.state, row.esp_message_id, row.attempts) == (State.SENT, "<1@mailgun>", 1)
+
+
+def test_deferred_is_offered_again_no_sooner_than_the_provider_asks(edition):
+    due()
+    planning.plan(NOW)
+    batch = outbox.claim(NOW, size=10)
+    outbox.record(batch, outcomes(batch, Result.DEFERRED, retry_after=600.0))
+    assert outbox.claim(timezone.now() + timedelta(seconds=590), size=10) is None
+    assert outbox.claim(timezone.now() + timedelta(seconds=610), size=10) is not None
+
+
+def test_retries_end(edition):
+    due()
+    planning.plan(NOW)
+    later = NOW
+    for _ in range(outbox.MOST_ATTEMPTS):
+        later = timezone.now() + timedelta(days=later.day)
+        batch = outbox.claim(later, size=10)
+        outbox.record(batch, outcomes(batch, Result.DEFERRED))
+    row = Delivery.objects.get()
+    assert (row.state, row.reason) == (State.FAILED, "gave_up")
+
+
+def test_claim_whose_worker_died_becomes_uncertain_and_is_not_sent_blindly(edition, settings):
+    settings.UNCERTAIN_AFTER = 900
+    due()
+    planning.plan(NOW)
+    outbox.claim(NOW, size=10)
+    assert outbox.find_stale(NOW + timedelta(seconds=899)) == 0
+    assert outbox.find_stale(NOW + timedelta(seconds=901)) == 1
+    assert outbox.claim(NOW + timedelta(days=1), size=10) is None
+    assert Delivery.objects.get().state == State.UNCERTAIN
+
+
+def test_released_deliveries_are_offered_again_and_dropped_ones_are_not(edition):
+    due()
+    due()
+    planning.plan(NOW)
+    batch = outbox.claim(NOW, size=10)
+    outbox.record(batch, outcomes(batch, Result.UNCERTAIN))
+    first, second = Delivery.objects.order_by("pk")
+    assert outbox.release(Delivery.objects.filter(pk=first.pk)) == 1
+    assert outbox.drop(Delivery.objects.all()) == 1
+    batch = outbox.claim(NOW, size=10)
+    assert [delivery.pk for delivery in batch.deliveries] == [first.pk]
+    second.refresh_from_db()
+    assert second.reason == "dropped"
+
+
+def test_event_of_the_batch_settles_its_uncertain_deliveries(edition):
+    due()
+    due()
+    planning.plan(NOW)
+    batch = outbox.claim(NOW, size=10)
+    outbox.record(batch, outcomes(batch, Result.UNCERTAIN))
+    events.record(make_report("e1", "delivered", batch))
+    assert set(states().values()) == {State.SENT}
+
+
+def make_report(event_id, kind, batch, reason=""):
+    return events.Report(
+        provider="mailgun",
+        event_id=event_id,
+        type=kind,
+        metadata={"batch": str(batch.batch_id), "delivery": str(batch.deliveries[0].pk)},
+        reject_reason=reason,
+    )
+
+
+def test_hard_bounce_suppresses_and_is_recorded_once(edition):
+    reader = due()
+    planning.plan(NOW)
+    batch = outbox.claim(NOW, size=10)
+    assert events.record(make_report("e1", "bounced", batch, "bounced")) is True
+    assert events.record(make_report("e1", "bounced", batch, "bounced")) is False
+    assert Suppression.objects.get().address_hash == reader.address_hash
+
+
+def test_complaint_suppresses_and_unsubscribes(edition):
+    reader = due()
+    planning.plan(NOW)
+    events.record(make_report("e1", "complained", outbox.claim(NOW, size=10)))
+    reader.refresh_from_db()
+    assert reader.state == Subscriber.State.UNSUBSCRIBED
+    assert Suppression.objects.exists()
+
+
+def test_event_with_foreign_metadata_is_stored_and_changes_nothing():
+    report = events.Report(
+        provider="mailgun",
+        event_id="e9",
+        type="bounced",
+        metadata={"delivery": "9" * 40, "batch": "no uuid", "message": "-1"},
+        reject_reason="bounced",
+    )
+    assert events.record(report) is True
+    assert not Suppression.objects.exists()
+
+
+def test_ledger_adds_up_over_every_state(edition):
+    for _ in range(3):
+        due()
+    due(paused_until=NOW.date() + timedelta(days=9))
+    services.suppress(due(), Suppression.Reason.BOUNCED)
+    planning.plan(NOW)
+    batch = outbox.claim(NOW, size=2)
+    first, second = outcomes(batch, Result.SENT)
+    outbox.record(batch, [first])
+    outbox.record(batch, outcomes(batch, Result.FAILED)[1:])
+    found = ledger.of_edition(edition).as_json()
+    assert found == {
+        "edition": "2026-08-20",
+        "due": 5,
+        "sent": 1,
+        "skipped": {"paused": 1},
+        "suppressed": 1,
+        "failed": 1,
+        "uncertain": 0,
+        "pending": 1,
+        "balanced": True,
+    }
+
+
+def test_erased_readers_still_count_in_the_ledger(edition):
+    due()
+    services.erase(due())
+    planning.plan(NOW)
+    services.erase(Subscriber.objects.get())
+    assert ledger.of_edition(edition).due == 1
+
+
+def test_asking_for_todays_digest_twice_makes_one_delivery(edition):
+    reader = make_subscriber(next_digest_at=NOW + timedelta(hours=20))
+    first = planning.plan_now(reader, now=NOW)
+    assert planning.plan_now(reader, now=NOW) == first
+    assert Delivery.objects.count() == 1
