@@ -220,6 +220,8 @@ LIST_ID = env.str("LIST_ID", "")
 UNSUBSCRIBE_EMAIL = env.str("UNSUBSCRIBE_EMAIL", "")
 # Seconds after which a claimed batch that was never settled counts as uncertain.
 UNCERTAIN_AFTER = env.int("UNCERTAIN_AFTER", 900)
+# Messages a second that a provider may get, across all workers; 0: unlimited.
+SEND_RATE = env.float("SEND_RATE", 0)
 # `smtp://user:password@host:587?tls=1`
 SMTP_URL = env.secret("SMTP_URL")
 # Anymail's shared secrets for /webhooks/, comma separated while one is being replaced.

@@ -92,7 +92,7 @@ def confirming_subscriber(holder: Holder) -> Subscriber:
 
 
 def selection_of(subscriber: Subscriber) -> Selection:
-    """What the subscriber follows, now. Three queries."""
+    """What the subscriber follows, now. Four queries."""
     return selections_of([subscriber.pk])[subscriber.pk]
 
 
@@ -117,11 +117,11 @@ def selections(keys: Collection[str]) -> dict[str, Selection]:
         doubtful = [key for key in keys if key not in found or found[key].key != key]
         if not doubtful:
             break
-        found |= _readselections_of(doubtful)
+        found |= _read_selections(doubtful)
     return found
 
 
-def _readselections_of(keys: Collection[str]) -> dict[str, Selection]:
+def _read_selections(keys: Collection[str]) -> dict[str, Selection]:
     rows = (
         Subscriber.objects.filter(selection_key__in=keys)
         .values("selection_key")
@@ -134,6 +134,7 @@ def _readselections_of(keys: Collection[str]) -> dict[str, Selection]:
 
 
 def selections_of(ids: Collection[int]) -> dict[int, Selection]:
+    """What each of the subscribers follows, now. Four queries."""
     readers = Subscriber.objects.filter(pk__in=ids).prefetch_related(
         "topics", "keywords", "authors"
     )

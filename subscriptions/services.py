@@ -5,7 +5,7 @@ expects, and a consent record is kept of each. None of them sends mail: they lea
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import available_timezones
 
@@ -31,6 +31,7 @@ from .records import Evidence, Preferences, Rhythm, Selection
 
 MOST_FOLLOWED = 50
 """Keywords, and authors, of one subscriber."""
+MOST_LETTERS = 80
 MOST_LENGTH = 40
 PENDING_LIFE = timedelta(days=3)
 MESSAGE_LIFE = timedelta(days=30)
@@ -179,9 +180,9 @@ def change_preferences(
 
     A digest that is due but not yet planned still comes. ChoiceError for what is not on offer.
     """
-    chosen, rhythm = preferences.selection, preferences.rhythm
+    chosen, rhythm = _tidy(preferences.selection), preferences.rhythm
     topics = list(Topic.objects.filter(slug__in=chosen.topics))
-    _check(preferences, topics)
+    _check(chosen, rhythm, topics)
     now = timezone.now()
     with transaction.atomic():
         Subscriber.objects.filter(pk=subscriber.pk).update(
@@ -207,8 +208,22 @@ def _rescheduled(now: datetime, rhythm: Rhythm) -> Case:
     )
 
 
-def _check(preferences: Preferences, topics: Collection[Topic]) -> None:
-    chosen, rhythm = preferences.selection, preferences.rhythm
+def _tidy(selection: Selection) -> Selection:
+    """Without what differs in capitals or spaces only, so that equal wishes get an equal key."""
+    return Selection(
+        topics=tuple(sorted(set(selection.topics))),
+        keywords=_distinct(selection.keywords),
+        authors=_distinct(selection.authors),
+        length=selection.length,
+    )
+
+
+def _distinct(texts: Sequence[str]) -> tuple[str, ...]:
+    spaced = (" ".join(text.split()) for text in reversed(texts))
+    return tuple(sorted({text.casefold(): text for text in spaced if text}.values()))
+
+
+def _check(chosen: Selection, rhythm: Rhythm, topics: Collection[Topic]) -> None:
     if unknown := set(chosen.topics) - {topic.slug for topic in topics}:
         raise ChoiceError(f"There is no topic {min(unknown)!r}.")
     if rhythm.frequency not in Subscriber.Frequency.values:
@@ -221,6 +236,9 @@ def _check(preferences: Preferences, topics: Collection[Topic]) -> None:
         raise ChoiceError(f"A digest has 1 to {MOST_LENGTH} papers.")
     if max(len(chosen.keywords), len(chosen.authors)) > MOST_FOLLOWED:
         raise ChoiceError(f"{MOST_FOLLOWED} keywords and {MOST_FOLLOWED} authors are the most.")
+    for text in (*chosen.keywords, *chosen.authors):
+        if len(text) > MOST_LETTERS or not text.isprintable():
+            raise ChoiceError(f"A keyword or a name has at most {MOST_LETTERS} letters.")
 
 
 def _replace_topics(subscriber: Subscriber, topics: Collection[Topic]) -> None:

@@ -105,7 +105,11 @@ def _plan_page(
         rest = [subscriber for subscriber in page if subscriber.pk not in had]
         groups = audiences.ensure(edition, {subscriber.selection_key for subscriber in rest})
         for subscriber in rest:
-            audience = groups[subscriber.selection_key]
+            audience = groups.get(subscriber.selection_key)
+            if audience is None:
+                # They chose anew while this ran; the next sweep finds them still due.
+                page.remove(subscriber)
+                continue
             row = delivery_for(subscriber, audience, now=now)
             rows.append(row)
             _count(made, row, subscriber, audience)
@@ -145,7 +149,8 @@ def plan_now(subscriber: Subscriber, *, now: datetime) -> Delivery | None:
     edition = building.newest(Edition.Frequency.DAILY)
     if edition is None:
         return None
-    audience = audiences.ensure(edition, {subscriber.selection_key})[subscriber.selection_key]
-    row = delivery_for(subscriber, audience, now=now)
-    Delivery.objects.bulk_create([row], ignore_conflicts=True)
-    return Delivery.objects.get(edition=edition, subscriber=subscriber)
+    groups = audiences.ensure(edition, {subscriber.selection_key})
+    if audience := groups.get(subscriber.selection_key):
+        row = delivery_for(subscriber, audience, now=now)
+        Delivery.objects.bulk_create([row], ignore_conflicts=True)
+    return Delivery.objects.filter(edition=edition, subscriber=subscriber).first()

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from django.db import transaction
 
@@ -32,7 +33,8 @@ ENOUGH = 2.5
 SHARE_OF_BEST = 0.3
 """A topic that weighs less than this share of the paper's best one is a side remark."""
 
-_TOKEN = re.compile(r"[\w+#]+|[.,;:!?()\[\]|\n]")
+_TOKEN = re.compile(r"[\w+#]+|[.,;:!?()\[\]|]")
+_MUTE_E = re.compile(r"(?<=[hosxz])e$")
 _NOT_PLURAL = frozenset({"news"})
 
 
@@ -105,13 +107,19 @@ def tag(paper_ids: Sequence[int]) -> None:
     """
     topics = list(Topic.objects.order_by("position", "pk"))
     rules = [
-        TopicRule(topic.slug, tuple(topic.phrases or ()), tuple(topic.categories or ()))
+        TopicRule(topic.slug, _strings(topic.phrases), _strings(topic.categories))
         for topic in topics
     ]
     topic_ids = {topic.slug: topic.pk for topic in topics}
     ids = sorted(set(paper_ids))
     for start in range(0, len(ids), CHUNK):
         _tag_chunk(ids[start : start + CHUNK], rules=rules, topic_ids=topic_ids)
+
+
+def _strings(value: Any) -> tuple[str, ...]:
+    """The texts of a JSON field that people edit by hand; what is no list of texts says nothing."""
+    entries = value if isinstance(value, list) else []
+    return tuple(entry for entry in entries if isinstance(entry, str))
 
 
 def _tag_chunk(ids: list[int], *, rules: Sequence[TopicRule], topic_ids: dict[str, int]) -> None:
@@ -179,11 +187,14 @@ def _tokens(text: str) -> list[str]:
 
 
 def _singular(word: str) -> str:
+    """One form for a word and its plural; that it is a word matters less than that it is one."""
     if len(word) <= 3 or word.endswith(("ss", "us", "is")) or word in _NOT_PLURAL:  # noqa: PLR2004
         return word
-    if word.endswith("ies"):
-        return f"{word[:-3]}y"
-    return word.removesuffix("s")
+    stem = word.removesuffix("s")
+    if stem.endswith("ie"):
+        return f"{stem[:-2]}y"
+    # Since "meshes" loses "es" and "caches" only "s", "cache" gives up its "e" as well.
+    return _MUTE_E.sub("", stem)
 
 
 def _found(index: _Index, text: str) -> Iterator[tuple[str, str, int]]:

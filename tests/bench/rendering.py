@@ -73,5 +73,3 @@ def run(*, subscribers: int) -> list[tuple[str, str, str]]:
     return [
         (what, f"{seconds * 1000:.4f} ms", f"{naive / seconds:,.0f} x") for what, seconds in rows
     ]
-
-

@@ -17,7 +17,7 @@ import pytest
 import requests
 from aiosmtpd.controller import Controller
 
-from tests.flows.processes import Installation, wait_for
+from tests.flows.processes import Installation, free_port, wait_for
 from tests.upstream import FakeUpstream
 
 pytestmark = pytest.mark.flow
@@ -43,9 +43,9 @@ class Keeper:
 @pytest.fixture
 def keeper():
     handler = Keeper()
-    controller = Controller(handler, hostname="127.0.0.1", port=0)
+    controller = Controller(handler, hostname="127.0.0.1", port=free_port())
     controller.start()
-    handler.port = controller.server.sockets[0].getsockname()[1]
+    handler.port = controller.port
     yield handler
     controller.stop()
 
@@ -192,7 +192,9 @@ def check_one_click(installation, digests):
 def test_beat_fetches_closes_and_sends_by_itself(embedded_installation, keeper):
     """Nobody calls a command: the first edition is made, and the reader asks for it."""
     page = wait_for(
-        lambda: "votes" in (text := requests.get(embedded_installation.url, timeout=10).text) and text,
+        lambda: (
+            "votes" in (text := requests.get(embedded_installation.url, timeout=10).text) and text
+        ),
         what="papers on the front page",
     )
     assert "Get trending papers in your email inbox!" in page

@@ -1,11 +1,13 @@
 """Sending: what readers really get, from each kind of provider, and what faults do."""
 
 import email
+import threading
 from datetime import UTC, date, datetime, timedelta
 from email import policy
 
 import pytest
 from aiosmtpd.controller import Controller
+from django.db import connection
 from django.utils import timezone
 
 from digest.delivery import local_outbox, outbox, planning, providers, sending
@@ -16,6 +18,7 @@ from subscriptions import services, tokens
 from tests.builders import make_subscriber
 from tests.digest.builders import make_listing, make_paper
 from tests.esp import FakeEsp, Fault
+from tests.flows.processes import free_port
 
 pytestmark = pytest.mark.django_db
 DAY = date(2026, 8, 20)
@@ -144,7 +147,7 @@ def test_message_id_is_the_same_on_every_try(mailgun, readers):
     outbox.release(Delivery.objects.all())
     sending.send_pending()
     for first, second in mailgun.inbox.values():
-        assert first.headers["Message-ID"] == second.headers["Message-ID"]
+        assert first.headers["Message-Id"] == second.headers["Message-Id"]
 
 
 def test_four_readers_are_one_call(batch_provider, esp, readers):
@@ -250,9 +253,9 @@ class Sink:
 @pytest.fixture
 def sink(settings):
     handler = Sink()
-    controller = Controller(handler, hostname="127.0.0.1", port=0)
+    controller = Controller(handler, hostname="127.0.0.1", port=free_port())
     controller.start()
-    port = controller.server.sockets[0].getsockname()[1]
+    port = controller.port
     settings.EMAIL_PROVIDERS = ["smtp"]
     settings.SMTP_URL = f"smtp://127.0.0.1:{port}"
     yield handler
@@ -347,3 +350,51 @@ def test_nothing_is_sent_to_whom_left_between_planning_and_sending(mailgun, read
     sending.send_pending()
     assert readers[0].email not in mailgun.inbox
     assert states() == [State.SENT] * 3 + [State.SKIPPED]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_senders_at_once_send_each_reader_one_copy(settings, esp):
+    use(settings, esp, "mailgun")
+    settings.SEND_RATE = 0
+    make_listing(make_paper(), DAY)
+    building.build(DAY)
+    for _ in range(40):
+        make_subscriber(next_digest_at=NOW)
+    planning.plan(NOW)
+    run_at_once(lambda: claim_and_send(3), times=4)
+    assert states() == [State.SENT] * 40
+    assert [len(copies) for copies in esp.inbox.values()] == [1] * 40
+
+
+def claim_and_send(size):
+    while batch := outbox.claim(NOW, size=size):
+        sending.send(batch, [providers.PROVIDERS["mailgun"]])
+
+
+def run_at_once(work, *, times):
+    failures = []
+
+    def run():
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001  shown by the test
+            failures.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_planners_at_once_plan_each_reader_once():
+    make_listing(make_paper(), DAY)
+    building.build(DAY)
+    for _ in range(20):
+        make_subscriber(next_digest_at=NOW)
+    run_at_once(lambda: planning.plan(NOW), times=4)
+    assert Delivery.objects.count() == 20

@@ -1,0 +1,73 @@
+"""How often a client, a mail domain and everybody together may ask us to send a mail.
+
+Limits for a single address are in `services.request_message`: they hold for every way in.
+"""
+
+import logging
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from django.conf import settings
+from django.http import HttpRequest
+from django_ratelimit import ALL
+from django_ratelimit.core import is_ratelimited
+from redis.exceptions import RedisError
+
+# Far above what honest days bring: they blunt a flood that comes from many clients.
+DOMAIN_RATE = "600/h"
+SITE_RATE = "3000/h"
+
+logger = logging.getLogger(__name__)
+
+
+def client_address(request: HttpRequest) -> str:
+    """The client's IP address; "" where there is none, as behind a Unix socket.
+
+    `X-Forwarded-For` counts only as far as our own TRUSTED_PROXIES have written it: the last of
+    them adds the last entry, and what stands before theirs may be anybody's invention.
+    """
+    seen = str(request.META.get("REMOTE_ADDR", ""))
+    if settings.TRUSTED_PROXIES:
+        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
+        if len(hops) >= settings.TRUSTED_PROXIES:
+            seen = hops[-settings.TRUSTED_PROXIES]
+    try:
+        return str(ip_address(seen))
+    except ValueError:
+        return ""
+
+
+def client_has_had_enough(request: HttpRequest) -> bool:
+    """Counts this try; True when the client has used up SIGNUP_RATE_CLIENT."""
+    return _is_over(request, "client", _network(client_address(request)))
+
+
+def domain_has_had_enough(request: HttpRequest, address: str) -> bool:
+    """Counts this try; True when its mail domain, or the whole site, is over its limit."""
+    domain = address.rpartition("@")[2]
+    return _is_over(request, "domain", domain) or _is_over(request, "site", "site")
+
+
+def _network(address: str) -> str:
+    if not address or not isinstance(ip_address(address), IPv6Address):
+        return address
+    # One customer of a provider has a whole /64.
+    return str(ip_network((address, 64), strict=False))
+
+
+def _is_over(request: HttpRequest, group: str, value: str) -> bool:
+    rates = {"client": settings.SIGNUP_RATE_CLIENT, "domain": DOMAIN_RATE, "site": SITE_RATE}
+    try:
+        return bool(
+            is_ratelimited(
+                request,
+                group=f"subscriptions.{group}",
+                key=lambda _group, _request: value,
+                rate=rates[group],
+                method=ALL,
+                increment=True,
+            )
+        )
+    except (RedisError, OSError) as error:
+        # The limit for each address is in the database and still holds.
+        logger.warning("rate limits off", extra={"error": type(error).__name__})
+        return False

@@ -1,0 +1,88 @@
+"""Takes the transactional messages that were asked for, and sends each: claim, send, record."""
+
+import logging
+import random
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import F, Q
+from django.utils import timezone
+
+from . import emails, selectors
+from .models import TransactionalMessage
+
+MOST_ATTEMPTS = 6
+_PAGE = 100
+
+_State = TransactionalMessage.State
+logger = logging.getLogger(__name__)
+
+
+def send_pending(*, until: datetime) -> int:
+    """Sends every message that waits, for as long as `until`; the number of those sent.
+
+    Two workers may do this at once: each message is claimed by one of them.
+    """
+    _give_up_stale()
+    sent = 0
+    while ids := _waiting():
+        for pk in ids:
+            if timezone.now() >= until:
+                return sent
+            sent += _send_one(pk)
+    return sent
+
+
+def _waiting() -> list[int]:
+    ready = Q(retry_at__isnull=True) | Q(retry_at__lte=timezone.now())
+    rows = TransactionalMessage.objects.filter(ready, state=_State.PENDING).order_by("pk")
+    return list(rows.values_list("pk", flat=True)[:_PAGE])
+
+
+def _give_up_stale() -> None:
+    """A worker that died may have sent its message; its reader can ask for another one."""
+    limit = timezone.now() - timedelta(seconds=settings.UNCERTAIN_AFTER)
+    stale = TransactionalMessage.objects.filter(state=_State.CLAIMED, claimed_at__lt=limit)
+    if count := stale.update(state=_State.UNCERTAIN):
+        logger.warning("transactional messages uncertain", extra={"count": count})
+
+
+def _send_one(pk: int) -> bool:
+    claimed = TransactionalMessage.objects.filter(pk=pk, state=_State.PENDING).update(
+        state=_State.CLAIMED, claimed_at=timezone.now(), attempts=F("attempts") + 1
+    )
+    if not claimed:
+        return False
+    message = TransactionalMessage.objects.select_related("subscriber").filter(pk=pk).first()
+    if message is None:
+        return False
+    # Also a message that was asked for before the address was suppressed.
+    if selectors.is_suppressed(message.subscriber.email):
+        _settle(message, state=_State.FAILED)
+        return False
+    try:
+        emails.send(message)
+    except Exception:
+        # The way out is another room's, whose errors have no name here. It raises only for a
+        # message that was surely not taken; one failure must not hold up the rest.
+        logger.exception("transactional message not sent", extra={"message": pk})
+        _retry_later(message)
+        return False
+    _settle(message, state=_State.SENT, sent_at=timezone.now())
+    return True
+
+
+def _retry_later(message: TransactionalMessage) -> None:
+    if message.attempts >= MOST_ATTEMPTS:
+        _settle(message, state=_State.FAILED)
+        return
+    minutes = 2**message.attempts * random.uniform(0.5, 1)  # noqa: S311  jitter, not a secret
+    _settle(message, state=_State.PENDING, retry_at=timezone.now() + timedelta(minutes=minutes))
+
+
+def _settle(message: TransactionalMessage, **changes: object) -> None:
+    # The number of attempts tells our claim from a later one.
+    mine = TransactionalMessage.objects.filter(
+        pk=message.pk, state=_State.CLAIMED, attempts=message.attempts
+    )
+    mine.update(**changes)

@@ -1,0 +1,35 @@
+"""The tasks of the subscriptions; each calls one function, and may run twice or side by side."""
+
+import logging
+from datetime import timedelta
+
+from celery import shared_task
+from django.utils import timezone
+from kombu.exceptions import KombuError, OperationalError
+
+from . import messages, services
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task
+def send_messages() -> None:
+    """Sends the transactional messages that wait, for a few minutes at most."""
+    sent = messages.send_pending(until=timezone.now() + timedelta(minutes=3))
+    if sent:
+        logger.info("transactional messages sent", extra={"count": sent})
+
+
+@shared_task
+def purge() -> None:
+    """Forgets who never confirmed, and mails of long ago."""
+    subscribers, old_messages = services.purge(timezone.now())
+    logger.info("purged", extra={"subscribers": subscribers, "transactional": old_messages})
+
+
+def wake_sender() -> None:
+    """Asks a worker to send now; where the broker is away, the sweep of the next minute will."""
+    try:
+        send_messages.delay_on_commit()
+    except (OperationalError, KombuError, OSError) as error:
+        logger.warning("broker not reached", extra={"error": type(error).__name__})
