@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Exists, Min, OuterRef, QuerySet
 from django.db.models.functions import Lower
@@ -64,9 +65,14 @@ def subscriber_id_of_message(message_id: str) -> int | None:
     return rows.values_list("subscriber_id", flat=True).first()
 
 
+def subscriber_with(public_id: UUID) -> Subscriber | None:
+    """The subscriber whom a link that is good for ever was made for, if not erased since."""
+    return Subscriber.objects.filter(public_id=public_id).first()
+
+
 def subscriber_of(holder: Holder) -> Subscriber:
     """The owner of a link. TokenError when erased, TokenExpiredError when a newer one replaced it."""
-    subscriber = Subscriber.objects.filter(public_id=holder.public_id).first()
+    subscriber = subscriber_with(holder.public_id)
     if subscriber is None:
         raise TokenError("This link is no longer in use.")
     if subscriber.token_version != holder.token_version:
@@ -80,7 +86,7 @@ def confirming_subscriber(holder: Holder) -> Subscriber:
     A second press on the same link finds an active subscriber, which is fine. Who unsubscribed
     after the link was made is not brought back by it: TokenExpiredError.
     """
-    subscriber = Subscriber.objects.filter(public_id=holder.public_id).first()
+    subscriber = subscriber_with(holder.public_id)
     if subscriber is None:
         raise TokenError("This link is no longer in use.")
     if subscriber.state == Subscriber.State.ACTIVE:

@@ -129,19 +129,29 @@ def _rate(text: str) -> tuple[int, timedelta]:
 def request_link(address: str) -> None:
     """Someone asked for the preferences link of this address; its owner gets it by mail.
 
-    The caller learns nothing about the address. A pending subscriber is asked to confirm instead.
+    The caller learns nothing about the address.
     """
     subscriber = selectors.subscriber_at(addresses.canonical(address))
-    if subscriber is None or selectors.is_suppressed(subscriber.email):
-        return
+    if subscriber is not None:
+        request_link_for(subscriber)
+
+
+def request_link_for(subscriber: Subscriber) -> None:
+    """A preferences link goes to the subscriber; who is pending is asked to confirm instead."""
     is_pending = subscriber.state == _State.PENDING
-    request_message(subscriber, _Kind.CONFIRM if is_pending else _Kind.PREFERENCES)
+    _request_unless_suppressed(subscriber, _Kind.CONFIRM if is_pending else _Kind.PREFERENCES)
 
 
 def request_new_confirm(subscriber: Subscriber) -> None:
     """The owner of an expired confirm link asked for another one."""
+    _request_unless_suppressed(subscriber, _Kind.CONFIRM)
+
+
+def _request_unless_suppressed(
+    subscriber: Subscriber, kind: TransactionalMessage.Kind
+) -> None:
     if not selectors.is_suppressed(subscriber.email):
-        request_message(subscriber, _Kind.CONFIRM)
+        request_message(subscriber, kind)
 
 
 def confirm(subscriber: Subscriber, *, evidence: Evidence | None = None) -> bool:

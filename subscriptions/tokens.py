@@ -82,6 +82,16 @@ def read_erase(token: str) -> Holder:
     return _holder("erase", token, ERASE_LIFE)
 
 
+def make_sign_up_mark(address: str) -> str:
+    """What the browser that signed up keeps, so that its own click on the confirm link counts."""
+    return _mac("sign-up", address.lower().encode(), settings.SECRET_KEY).hex()
+
+
+def is_sign_up_mark(mark: str, address: str) -> bool:
+    """Whether the browser that brings this mark is the one that signed this address up."""
+    return constant_time_compare(mark, make_sign_up_mark(address))
+
+
 def _dated(purpose: str, subscriber: Subscriber) -> str:
     milliseconds = int(time.time() * 1000)
     payload = _ID_VERSION_TIME.pack(

@@ -1,0 +1,17 @@
+"""The addresses of the readers' pages."""
+
+from django.urls import path
+
+from . import views
+
+app_name = "subscriptions"
+
+urlpatterns = [
+    path("subscribe/", views.subscribe, name="subscribe"),
+    path("confirm/<str:token>/", views.confirm, name="confirm"),
+    path("preferences/", views.preferences_link, name="preferences_link"),
+    path("preferences/<str:token>/", views.preferences, name="preferences"),
+    path("unsubscribe/<str:token>/", views.unsubscribe, name="unsubscribe"),
+    path("my-data/<str:token>/", views.my_data, name="my_data"),
+    path("my-data/<str:token>/erase/", views.ask_erase, name="erase"),
+]

@@ -1,0 +1,125 @@
+"""What the pages behind signed links share: their headers, their evidence, their words."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from functools import wraps
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from subscriptions import addresses, forms, limits, selectors, services
+from subscriptions.errors import TokenError, TokenExpiredError
+from subscriptions.models import Subscriber
+from subscriptions.records import Evidence
+from subscriptions.tasks import wake_sender
+
+View = Callable[..., HttpResponseBase]
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+}
+
+
+def private_page(*methods: str) -> Callable[[View], View]:
+    """A page whose link is its secret: not kept, not passed on, not indexed; 404 when forged.
+
+    The link alone says who may act, so there is no CSRF cookie to check.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            try:
+                response = require_http_methods(methods)(view)(request, *args, **kwargs)
+            except TokenError:
+                response = render(request, "web/subscriptions/broken_link.html", status=404)
+            for name, value in _HEADERS.items():
+                response[name] = value
+            return response
+
+        return csrf_exempt(wrapped)
+
+    return decorate
+
+
+def evidence(request: HttpRequest, text: str) -> Evidence:
+    """How this request came about, for a consent record; the page without its token."""
+    match = request.resolver_match
+    return Evidence(
+        ip_address=limits.client_address(request) or None,
+        user_agent=request.headers.get("User-Agent", ""),
+        page=f"/{match.route}" if match else "",
+        text=text,
+        text_version=forms.TEXT_VERSION,
+    )
+
+
+def sign_up_evidence(request: HttpRequest) -> Evidence:
+    """As `evidence`, with the page on which the form stood."""
+    source = urlsplit(request.headers.get("Referer", ""))
+    page = source.path if source.netloc == request.get_host() else request.path
+    found = evidence(request, forms.SIGN_UP_TEXT)
+    return Evidence(
+        ip_address=found.ip_address,
+        user_agent=found.user_agent,
+        page=page,
+        text=found.text,
+        text_version=found.text_version,
+    )
+
+
+def day_in_words(day: date) -> str:
+    """`Friday, August 21`."""
+    return f"{day:%A, %B} {day.day}"
+
+
+def slot_in_words(slot: datetime, zone: str, joint: str = ", at ") -> str:
+    """`Friday, August 21, at 07:30`, in the reader's zone."""
+    local = slot.astimezone(ZoneInfo(zone))
+    return f"{day_in_words(local)}{joint}{local:%H:%M}"
+
+
+def next_digest(subscriber: Subscriber, joint: str = ", at ") -> str:
+    """When the next digest comes, in words."""
+    slot = selectors.next_digest_at(subscriber, timezone.now())
+    return slot_in_words(slot, subscriber.timezone, joint)
+
+
+def zone_in_words(zone: str) -> str:
+    """`Berlin time`."""
+    return "UTC" if zone == "UTC" else f"{zone.rpartition('/')[2].replace('_', ' ')} time"
+
+
+def expired(
+    request: HttpRequest,
+    error: TokenExpiredError,
+    *,
+    what: str,
+    life: str,
+    mail_new: Callable[[Subscriber], None] = services.request_link_for,
+) -> HttpResponse:
+    """The page for a link that has had its time, and what its button does: mail a new one."""
+    subscriber = selectors.subscriber_with(error.holder.public_id)
+    if "renew" not in request.POST or subscriber is None:
+        context = {"what": what, "life": life, "can_renew": subscriber is not None}
+        return render(request, "web/subscriptions/expired.html", context, status=410)
+    if not limits.client_has_had_enough(request):
+        mail_new(subscriber)
+        wake_sender()
+    return render(request, "web/subscriptions/link_sent.html")
+
+
+def masked_page(
+    request: HttpRequest, name: str, subscriber: Subscriber, **context: Any
+) -> HttpResponse:
+    """A page about the subscriber, whose address it shows masked."""
+    context |= {"subscriber": subscriber, "masked": addresses.masked(subscriber.email)}
+    return render(request, f"web/subscriptions/{name}.html", context)

@@ -1,0 +1,37 @@
+"""All that is held about a reader: to take along, or to erase."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from subscriptions import selectors, services, tokens
+from subscriptions.errors import TokenExpiredError
+from subscriptions.models import Subscriber
+
+from . import common
+
+
+@common.private_page("GET", "HEAD", "POST")
+def my_data(request: HttpRequest, token: str) -> HttpResponse:
+    """GET downloads everything as JSON; POST erases it."""
+    try:
+        subscriber = selectors.subscriber_of(tokens.read_erase(token))
+    except TokenExpiredError as error:
+        return common.expired(request, error, what="Links to your data", life="24 hours")
+    if request.method == "POST":
+        services.erase(subscriber)
+        return render(request, "web/subscriptions/erased.html")
+    response = JsonResponse(
+        selectors.held_data(subscriber), json_dumps_params={"indent": 2, "ensure_ascii": False}
+    )
+    response["Content-Disposition"] = 'attachment; filename="daily-papers-my-data.json"'
+    return response
+
+
+@common.private_page("GET", "HEAD")
+def ask_erase(request: HttpRequest, token: str) -> HttpResponse:
+    """Asks before everything is erased."""
+    try:
+        subscriber = selectors.subscriber_of(tokens.read_erase(token))
+    except TokenExpiredError as error:
+        return common.expired(request, error, what="Links to your data", life="24 hours")
+    return common.masked_page(request, "erase", subscriber, token=token)
