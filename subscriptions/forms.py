@@ -166,7 +166,7 @@ def _checked_word(text: str) -> str:
     if len(word) > MOST_KEYWORD_LETTERS:
         raise forms.ValidationError(f"A keyword has at most {MOST_KEYWORD_LETTERS} letters.")
     if not word.isprintable():
-        raise forms.ValidationError("A keyword can’t contain hidden letters. Please type it.")
+        raise forms.ValidationError("A keyword can’t contain hidden letters. Please type it.")  # noqa: RUF001
     return word
 
 
@@ -178,7 +178,7 @@ def _checked_name(text: str) -> str:
         # L and M: letters of all scripts, and the marks on them.
         if unicodedata.category(letter)[0] not in "LM" and letter not in " .,'’-‐·":  # noqa: RUF001
             shown = letter if letter.isprintable() else "?"
-            raise forms.ValidationError(f"A name can’t contain “{shown}”. Please check it.")
+            raise forms.ValidationError(f"A name can’t contain “{shown}”. Please check it.")  # noqa: RUF001
     return name
 
 
@@ -192,3 +192,8 @@ def zones() -> list[tuple[str, list[tuple[str, str]]]]:
             label = place.replace("_", " ").replace("/", ", ")
             grouped.setdefault(region, []).append((zone, label))
     return list(grouped.items())
+
+
+def is_listed(zone: str) -> bool:
+    """Whether the zone is among those to choose from; an older or imported choice may not be."""
+    return zone == "UTC" or any(zone == name for _, places in zones() for name, _ in places)

@@ -65,7 +65,7 @@ def _send_one(pk: int) -> bool:
     except Exception:
         # The way out is another room's, whose errors have no name here. It raises only for a
         # message that was surely not taken; one failure must not hold up the rest.
-        logger.exception("transactional message not sent", extra={"message": pk})
+        logger.exception("transactional message not sent", extra={"message_id": pk})
         _retry_later(message)
         return False
     _settle(message, state=_State.SENT, sent_at=timezone.now())

@@ -17,28 +17,28 @@ _SELECTION_READS = 3
 """A reader may change a selection while it is read; then another reader's is looked at."""
 
 
-def _with_suppression() -> QuerySet[Subscriber]:
-    hit = Suppression.objects.filter(address_hash=OuterRef("address_hash"))
-    return Subscriber.objects.annotate(is_suppressed=Exists(hit))
+def _is_suppressed() -> Exists:
+    return Exists(Suppression.objects.filter(address_hash=OuterRef("address_hash")))
 
 
 def mailable_subscribers() -> QuerySet[Subscriber]:
     """Active, and at an address that is not suppressed."""
-    return _with_suppression().filter(state=Subscriber.State.ACTIVE, is_suppressed=False)
+    return Subscriber.objects.filter(~_is_suppressed(), state=Subscriber.State.ACTIVE)
 
 
 def due_subscribers(now: datetime) -> QuerySet[Subscriber]:
     """Active, with a digest due at `now`; `is_suppressed` says whose address must not get it."""
-    return _with_suppression().filter(state=Subscriber.State.ACTIVE, next_digest_at__lte=now)
+    due = Subscriber.objects.filter(state=Subscriber.State.ACTIVE, next_digest_at__lte=now)
+    return due.annotate(is_suppressed=_is_suppressed())
 
 
 def claim_states(ids: Collection[int]) -> dict[int, str]:
     """For each id what to do with its delivery right now: "ok", "unsubscribed", "suppressed",
     or "gone" for an erased subscriber. One query."""
-    rows = _with_suppression().filter(pk__in=ids).values_list("pk", "state", "is_suppressed")
+    readers = Subscriber.objects.filter(pk__in=ids).annotate(blocked=_is_suppressed())
     states = dict.fromkeys(ids, "gone")
-    for pk, state, is_suppressed_now in rows:
-        if is_suppressed_now:
+    for pk, state, blocked in readers.values_list("pk", "state", "blocked"):
+        if blocked:
             states[pk] = "suppressed"
         else:
             states[pk] = "ok" if state == Subscriber.State.ACTIVE else "unsubscribed"

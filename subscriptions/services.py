@@ -96,11 +96,12 @@ def _follow_while_pending(subscriber: Subscriber, topics: Collection[str]) -> No
 def request_message(subscriber: Subscriber, kind: TransactionalMessage.Kind) -> bool:
     """Leaves a row for a worker to send; False, and no row, where the address has had enough.
 
-    Enough is SIGNUP_RATE_ADDRESS, and one in 15 minutes, counted for sign-up mails and for
-    preference links each by themselves.
+    Enough is SIGNUP_RATE_ADDRESS, and one in 15 minutes, counted for sign-up mails, for
+    preference links and for goodbyes each by themselves.
     """
     most, period = _rate(settings.SIGNUP_RATE_ADDRESS)
-    family = {kind} if kind == _Kind.PREFERENCES else {_Kind.CONFIRM, _Kind.ALREADY_SUBSCRIBED}
+    sign_up = {_Kind.CONFIRM, _Kind.ALREADY_SUBSCRIBED}
+    family = sign_up if kind in sign_up else {kind}
     with transaction.atomic():
         # Two requests at once wait here for each other, or both would count too few.
         Subscriber.objects.select_for_update().filter(pk=subscriber.pk).first()
@@ -147,9 +148,7 @@ def request_new_confirm(subscriber: Subscriber) -> None:
     _request_unless_suppressed(subscriber, _Kind.CONFIRM)
 
 
-def _request_unless_suppressed(
-    subscriber: Subscriber, kind: TransactionalMessage.Kind
-) -> None:
+def _request_unless_suppressed(subscriber: Subscriber, kind: TransactionalMessage.Kind) -> None:
     if not selectors.is_suppressed(subscriber.email):
         request_message(subscriber, kind)
 
@@ -329,14 +328,24 @@ def unsubscribe(subscriber: Subscriber, *, evidence: Evidence | None = None) -> 
         changed = (
             Subscriber.objects.filter(pk=subscriber.pk)
             .exclude(state=_State.UNSUBSCRIBED)
-            .update(
-                state=_State.UNSUBSCRIBED, unsubscribed_at=timezone.now(), next_digest_at=None
-            )
+            .update(state=_State.UNSUBSCRIBED, unsubscribed_at=timezone.now(), next_digest_at=None)
         )
         if changed:
             _record(subscriber, _Action.UNSUBSCRIBED, evidence)
             subscriber.refresh_from_db()
     return bool(changed)
+
+
+def unsubscribe_and_tell(subscriber: Subscriber) -> bool:
+    """As `unsubscribe`, by an operator on the reader's behalf: the goodbye mail says it is done.
+
+    Readers who leave by themselves see it on the page, and are promised that no mail comes.
+    """
+    with transaction.atomic():
+        changed = unsubscribe(subscriber)
+        if changed:
+            _request_unless_suppressed(subscriber, _Kind.GOODBYE)
+    return changed
 
 
 def undo_unsubscribe(subscriber: Subscriber, *, evidence: Evidence | None = None) -> bool:

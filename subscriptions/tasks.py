@@ -30,6 +30,6 @@ def purge() -> None:
 def wake_sender() -> None:
     """Asks a worker to send now; where the broker is away, the sweep of the next minute will."""
     try:
-        send_messages.delay_on_commit()
+        send_messages.delay_on_commit()  # type: ignore[attr-defined]
     except (OperationalError, KombuError, OSError) as error:
         logger.warning("broker not reached", extra={"error": type(error).__name__})

@@ -1,28 +1,66 @@
-import itertools
-from django.utils import timezone
-from subscriptions import addresses, services
-from subscriptions.models import *
+"""Readers and topics for tests: plain functions with sane defaults."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from subscriptions import addresses
+from subscriptions.models import (
+    FollowedAuthor,
+    FollowedKeyword,
+    Subscriber,
+    Subscription,
+    Topic,
+)
 from subscriptions.records import Selection
 
-_n = itertools.count(1)
+_numbers = count(1)
+
+CONFIRMED_AT = datetime(2026, 8, 3, 9, 0, tzinfo=UTC)
+NEXT_DIGEST_AT = datetime(2026, 8, 20, 7, 0, tzinfo=UTC)
 
 
-def make_topic(slug="theory", **f):
-    return Topic.objects.get_or_create(slug=slug, defaults={"name": slug.title()})[0]
+def make_topic(slug: str | None = None, **fields: Any) -> Topic:
+    """The topic of this slug, which the catalogue may have already; without one a new topic."""
+    slug = slug or f"topic-{next(_numbers)}"
+    fields.setdefault("name", slug.replace("-", " ").capitalize())
+    topic, _ = Topic.objects.get_or_create(slug=slug, defaults=fields)
+    return topic
 
 
-def make_subscriber(email=None, topics=(), **f):
-    email = email or f"reader{next(_n)}@example.org"
-    sel = Selection(topics=tuple(t.slug for t in topics), length=f.get("length", 8))
-    d = dict(
+def make_subscriber(
+    email: str | None = None,
+    *,
+    topics: Collection[Topic] = (),
+    keywords: tuple[str, ...] = (),
+    authors: tuple[str, ...] = (),
+    **fields: Any,
+) -> Subscriber:
+    """Active and due at NEXT_DIGEST_AT, unless `state` says otherwise; `fields` are the model's."""
+    email = email or f"reader{next(_numbers)}@example.org"
+    if fields.setdefault("state", Subscriber.State.ACTIVE) == Subscriber.State.ACTIVE:
+        fields.setdefault("next_digest_at", NEXT_DIGEST_AT)
+        fields.setdefault("confirmed_at", CONFIRMED_AT)
+    selection = Selection(
+        topics=tuple(sorted(topic.slug for topic in topics)),
+        keywords=keywords,
+        authors=authors,
+        length=fields.get("length", 8),
+    )
+    subscriber = Subscriber.objects.create(
         email=email,
         address_hash=addresses.hash_of(email),
-        state="active",
-        confirmed_at=timezone.now(),
-        next_digest_at=timezone.now(),
-        selection_key=sel.key,
+        selection_key=selection.key,
+        **fields,
     )
-    s = Subscriber.objects.create(**d | f)
-    for t in topics:
-        Subscription.objects.create(subscriber=s, topic=t)
-    return s
+    Subscription.objects.bulk_create(
+        Subscription(subscriber=subscriber, topic=topic) for topic in topics
+    )
+    FollowedKeyword.objects.bulk_create(
+        FollowedKeyword(subscriber=subscriber, text=text) for text in keywords
+    )
+    FollowedAuthor.objects.bulk_create(
+        FollowedAuthor(subscriber=subscriber, name=name) for name in authors
+    )
+    return subscriber

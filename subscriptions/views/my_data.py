@@ -5,7 +5,6 @@ from django.shortcuts import render
 
 from subscriptions import selectors, services, tokens
 from subscriptions.errors import TokenExpiredError
-from subscriptions.models import Subscriber
 
 from . import common
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from subscriptions import addresses, forms, limits, selectors, services, tokens
+from subscriptions import forms, limits, selectors, services, tokens
 from subscriptions.errors import ChoiceError, TokenExpiredError
 from subscriptions.models import Subscriber
 from subscriptions.tasks import wake_sender
@@ -56,9 +56,7 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
     try:
         subscriber = selectors.subscriber_of(tokens.read_preferences(token))
     except TokenExpiredError as error:
-        return common.expired(
-            request, error, what="Links to your preferences", life="7 days"
-        )
+        return common.expired(request, error, what="Links to your preferences", life="7 days")
     if request.method != "POST":
         return _page(request, subscriber, _form_of(subscriber))
     if "resume" in request.POST:
@@ -129,6 +127,7 @@ def _page(
         frequencies=forms.FREQUENCIES,
         lengths=forms.LENGTH_LABELS,
         zones=forms.zones(),
+        zone_not_listed=not forms.is_listed(str(form["timezone"].value())),
         pauses=forms.PAUSES,
         paused_until=paused_until,
         next_digest=common.next_digest(subscriber, joint=", "),

@@ -1,0 +1,134 @@
+"""The operator's view of readers: topics to edit, people to look up, records to read."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from . import services
+from .models import ConsentRecord, Subscriber, Suppression, Topic, TransactionalMessage
+
+
+class LinesField(forms.CharField):
+    """A list of texts, one a line."""
+
+    widget = forms.Textarea
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        lines = (" ".join(line.split()) for line in (super().to_python(value) or "").splitlines())
+        return [line for line in lines if line]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.to_python(self.prepare_value(initial)) != self.to_python(data))
+
+
+class TopicForm(forms.ModelForm[Topic]):
+    phrases = LinesField(required=False, help_text="One a line.")
+    categories = LinesField(required=False, help_text="arXiv categories, one a line.")
+
+    class Meta:
+        model = Topic
+        fields = ("name", "slug", "description", "position", "phrases", "categories")
+
+
+@admin.register(Topic)
+class TopicAdmin(admin.ModelAdmin[Topic]):
+    form = TopicForm
+    list_display = ("name", "slug", "position")
+    search_fields = ("name", "slug")
+    prepopulated_fields = {"slug": ("name",)}
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Topic | None = None
+    ) -> tuple[str, ...]:
+        # Readers' selections and public addresses are made of slugs.
+        return ("slug",) if obj else ()
+
+    def get_prepopulated_fields(
+        self, request: HttpRequest, obj: Topic | None = None
+    ) -> dict[str, Any]:
+        return {} if obj else {"slug": ("name",)}
+
+    def delete_model(self, request: HttpRequest, obj: Topic) -> None:
+        services.delete_topic(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Topic]) -> None:
+        for topic in queryset:
+            services.delete_topic(topic)
+
+
+class ReadOnly:
+    """Rows that are history: looked at, never changed by hand."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class ConsentInline(ReadOnly, admin.TabularInline[ConsentRecord, Subscriber]):
+    model = ConsentRecord
+    fields = readonly_fields = ("action", "at", "ip_address", "page", "text", "text_version")
+    extra = 0
+
+
+class MessageInline(ReadOnly, admin.TabularInline[TransactionalMessage, Subscriber]):
+    model = TransactionalMessage
+    fields = readonly_fields = ("kind", "state", "created_at", "attempts", "sent_at")
+    extra = 0
+
+
+@admin.register(Subscriber)
+class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
+    list_display = ("pk", "email", "state", "frequency", "hour", "timezone", "next_digest_at")
+    list_filter = ("state", "frequency")
+    search_fields = ("=email", "email__startswith")
+    show_full_result_count = False
+    inlines = (ConsentInline, MessageInline)
+    exclude = ("public_id", "address_hash", "token_version", "selection_key")
+    actions = ("unsubscribe_and_tell", "never_mail", "erase")
+
+    @admin.action(description="Unsubscribe, and tell them by mail")
+    def unsubscribe_and_tell(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
+        for subscriber in queryset:
+            services.unsubscribe_and_tell(subscriber)
+
+    @admin.action(description="Never mail this address again")
+    def never_mail(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
+        for subscriber in queryset:
+            services.suppress(subscriber, Suppression.Reason.MANUAL)
+
+    @admin.action(description="Erase everything about them")
+    def erase(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
+        for subscriber in queryset:
+            services.erase(subscriber)
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(admin.ModelAdmin[Suppression]):
+    """Deleting a row lets the address be mailed again; the action on a subscriber adds one."""
+
+    list_display = ("pk", "reason", "created_at")
+    list_filter = ("reason",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Suppression | None = None) -> bool:
+        return False
+
+
+@admin.register(ConsentRecord)
+class ConsentRecordAdmin(ReadOnly, admin.ModelAdmin[ConsentRecord]):
+    list_display = ("pk", "subscriber", "action", "at", "page")
+    list_filter = ("action",)
+    list_select_related = ("subscriber",)
