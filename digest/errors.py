@@ -16,6 +16,11 @@ class PermanentError(DigestError):
 class SourceError(TemporaryError):
     """A source could not be read to its end; what came before the error is good."""
 
+    def __init__(self, message: str, *, partial: bytes = b"") -> None:
+        super().__init__(message)
+        self.partial = partial
+        """The bytes of a body that was cut off."""
+
 
 class SourceRefusedError(PermanentError):
     """A source answered that the request itself is wrong or not allowed."""

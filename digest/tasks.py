@@ -4,7 +4,6 @@ import logging
 from datetime import timedelta
 
 from celery import shared_task
-from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -32,9 +31,7 @@ def wake_senders() -> None:
 @shared_task
 def fetch_papers() -> None:
     """Today's list and yesterday's, whose votes still move until its cutoff."""
-    today = timezone.now().date()
-    for day in (today - timedelta(days=1), today):
-        fetching.fetch(day, source_names=settings.PAPER_SOURCES)
+    fetching.fetch_recent(timezone.now())
 
 
 @shared_task

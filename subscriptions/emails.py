@@ -68,7 +68,8 @@ def _path(kind: TransactionalMessage.Kind, subscriber: Subscriber) -> str:
 def _message_id(message: TransactionalMessage) -> str:
     domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2]
     unique = salted_hmac("subscriptions.message-id", str(message.pk), algorithm="sha256")
-    return f"<{message.kind}.{unique.hexdigest()[:32]}@{domain}>"
+    # Short enough for one line: some programs do not find a Message-ID that is folded.
+    return f"<{message.kind.partition('_')[0]}.{unique.hexdigest()[:20]}@{domain}>"
 
 
 def _inlined(document: str) -> str:

@@ -34,12 +34,12 @@ class DigestMessage(EmailMultiAlternatives):
     merge_metadata: dict[str, dict[str, str]]
     anymail_status: Any
 
-    def message(self) -> Any:
+    def message(self, **options: Any) -> Any:
         """The MIME message; no header is folded, as links in folded headers get lost on the way.
 
         RFC 5322 allows lines of 998 octets, and no value of ours comes near.
         """
-        mime: Any = super().message()
+        mime: Any = super().message(**options)
         mime.policy = mime.policy.clone(max_line_length=998)
         return mime
 

@@ -1,0 +1,113 @@
+"""What every source offers, and the readings of upstream text that sources share."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from digest.records import BadEntry, PaperRecord
+
+LONGEST_TITLE = 2_000
+LONGEST_ABSTRACT = 50_000
+MOST_AUTHORS = 10_000
+_ARXIV_ID = re.compile(r"(\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v(\d{1,4}))?", re.ASCII)
+
+
+class Source(Protocol):
+    """Where papers come from."""
+
+    name: str
+
+    def fetch(self, day: date) -> Iterator[PaperRecord | BadEntry]:
+        """The papers listed on the day, as they arrive; a bad entry does not stop the rest.
+
+        Raises SourceError when the list could not be read to its end: what came before is good.
+        """
+        ...
+
+
+class EntryError(ValueError):
+    """An entry can't be read; its text says why."""
+
+
+def arxiv_id(text: object) -> tuple[str, int | None]:
+    """Id without version, and the version; EntryError for anything that arXiv never gave out."""
+    match = _ARXIV_ID.fullmatch(text.strip()) if isinstance(text, str) else None
+    if match is None:
+        raise EntryError("no arXiv id")
+    return match[1], int(match[2]) if match[2] else None
+
+
+def title(text: object) -> str:
+    """A title on one line; EntryError where it is missing or no title."""
+    joined = one_line(text)
+    if not joined:
+        raise EntryError("no title")
+    if len(joined) > LONGEST_TITLE:
+        raise EntryError(f"a title of {len(joined):,} characters")
+    return joined
+
+
+def abstract(text: object) -> str:
+    """An abstract on one line; EntryError where it is absurdly long."""
+    joined = one_line(text)
+    if len(joined) > LONGEST_ABSTRACT:
+        raise EntryError(f"an abstract of {len(joined):,} characters")
+    return joined
+
+
+def names(values: list[object]) -> tuple[str, ...]:
+    """Authors' names, in order, without empty ones."""
+    if len(values) > MOST_AUTHORS:
+        raise EntryError(f"{len(values):,} authors")
+    return tuple(name[:200] for value in values if (name := one_line(value)))
+
+
+def one_line(text: object) -> str:
+    """The text with line breaks and runs of spaces joined; EntryError for what is no text."""
+    if text is None:
+        return ""
+    if not isinstance(text, str):
+        raise EntryError(f"{type(text).__name__} where text belongs")
+    return " ".join(text.split())
+
+
+def moment(text: object) -> datetime:
+    """An ISO 8601 time as aware UTC; EntryError for anything else."""
+    if not isinstance(text, str):
+        raise EntryError("no date")
+    try:
+        parsed = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise EntryError("a date that is none") from error
+    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    try:
+        return aware.astimezone(UTC)
+    except OverflowError as error:
+        raise EntryError("a date that is none") from error
+
+
+def count(value: object) -> int | None:
+    """A number of votes, comments or stars; None where it is not given or makes no sense."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_number and 0 <= value < 2**31 else None  # type: ignore[operator,return-value]
+
+
+def link(value: object) -> str:
+    """An http or https address, or "" for anything else, such as `javascript:`."""
+    if not isinstance(value, str):
+        return ""
+    text = value.strip()
+    try:
+        parts = urlsplit(text)
+        is_web = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return ""
+    return text if is_web and len(text) <= 500 and not re.search(r"[\s<>\"]", text) else ""  # noqa: PLR2004
+
+
+def strings(value: object, *, most: int = 50) -> tuple[str, ...]:
+    """The texts of a list, or () where it is none."""
+    entries: list[Any] = value if isinstance(value, list) else []
+    return tuple(one_line(entry)[:120] for entry in entries[:most] if isinstance(entry, str))

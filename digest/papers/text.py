@@ -1,0 +1,49 @@
+"""Makes upstream text readable: LaTeX as Unicode, no control characters, one line."""
+
+import re
+import unicodedata
+
+from pylatexenc.latex2text import LatexNodes2Text
+from pylatexenc.latexwalker import LatexWalkerError
+
+_UNWANTED = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
+)
+# A formula neither begins nor ends with a space and holds no further dollar; "$5 and $10" does.
+_FORMULA = re.compile(
+    r"\$\$(?P<display>[^$]+)\$\$|(?<!\\)\$(?P<inline>(?!\s)[^$]{1,400}?(?<![\s\\]))\$(?!\d)"
+    r"|\\\((?P<round>.{1,400}?)\\\)|\\\[(?P<square>.{1,400}?)\\\]",
+    re.DOTALL,
+)
+_COMMAND = re.compile(r"\\(?:[A-Za-z]+\*?\s*(?:\{(?:[^{}]|\{[^{}]*\})*\})*|[`'^\"~=.]\{?\w\}?)")
+_ESCAPED = re.compile(r"\\([%&#$_{}])")
+_MATH_WORDS = re.compile(r"[A-Za-z]{3,}\s+[A-Za-z]{3,}\s+[A-Za-z]{3,}")
+_converter = LatexNodes2Text(math_mode="text", keep_comments=True, strict_latex_spaces=False)
+
+
+def readable(text: str) -> str:
+    """The text as a person would read it, in NFC and on one line; LaTeX that can't be read stays."""
+    plain = _UNWANTED.sub("", unicodedata.normalize("NFC", text))
+    if "$" in plain or "\\" in plain:
+        plain = _FORMULA.sub(_formula, plain)
+        plain = _COMMAND.sub(lambda match: _converted(match[0], match[0]), plain)
+        plain = _ESCAPED.sub(r"\1", plain)
+    return " ".join(plain.split())
+
+
+def _formula(match: re.Match[str]) -> str:
+    inner = next(group for group in match.groups() if group is not None)
+    # Three words in a row are prose between two prices, not a formula.
+    if "\\" not in inner and _MATH_WORDS.search(inner):
+        return match[0]
+    return _converted(f"${inner}$", match[0])
+
+
+def _converted(source: str, original: str) -> str:
+    try:
+        text = str(_converter.latex_to_text(source.replace("%", r"\%").replace(r"\\%", r"\%")))
+    except (LatexWalkerError, ValueError, IndexError, RecursionError):
+        return original
+    text = " ".join(text.split())
+    # Nothing may be lost: a formula that comes out empty stays as it was written.
+    return text if text or not re.search(r"\w", original) else original

@@ -1,0 +1,27 @@
+"""The addresses of what readers browse."""
+
+from django.urls import path, re_path
+
+from . import digests, health, outbox, pages, papers
+
+app_name = "site"
+
+ARXIV_ID = r"(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})"
+
+urlpatterns = [
+    path("", pages.home, name="home"),
+    re_path(r"^papers/(?P<day>\d{4}-\d{2}-\d{2})/$", pages.day, name="day"),
+    re_path(r"^papers/(?P<week>\d{4}-W\d{2})/$", pages.week, name="week"),
+    re_path(r"^papers/(?P<month>\d{4}-\d{2})/$", pages.month, name="month"),
+    re_path(rf"^papers/(?P<arxiv_id>{ARXIV_ID})/$", papers.paper, name="paper"),
+    path("trending/", pages.trending, name="trending"),
+    path("topics/", papers.topics, name="topics"),
+    path("topics/<slug:slug>/", papers.topic, name="topic"),
+    path("digests/send/<str:token>/", digests.send_now, name="send_now"),
+    path("digests/<str:token>/", digests.view, name="digest"),
+    path("outbox/", outbox.index, name="outbox"),
+    path("outbox/<str:key>/<str:view>/", outbox.mail, name="outbox_mail"),
+    path("outbox/<str:key>/", outbox.body, name="outbox_body"),
+    path("healthz", health.alive, name="alive"),
+    path("readyz", health.ready, name="ready"),
+]

@@ -1,0 +1,171 @@
+"""Claim, send, record: each message once, and none lost."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.core import mail
+from django.core.mail.backends.base import BaseEmailBackend
+from kombu.exceptions import OperationalError
+
+from subscriptions import messages, services, tasks
+from subscriptions.models import Suppression, TransactionalMessage
+from tests.builders import make_subscriber
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 8, 20, 12, 0, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=3)
+
+
+class Broken(BaseEmailBackend):
+    """A way out that takes nothing."""
+
+    def send_messages(self, email_messages):
+        raise ConnectionRefusedError
+
+
+@pytest.fixture(autouse=True)
+def _frozen(settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture
+def broken(settings):
+    settings.EMAIL_BACKEND = f"{__name__}.Broken"
+
+
+def ask(**fields):
+    reader = make_subscriber(state="pending")
+    return TransactionalMessage.objects.create(subscriber=reader, kind="confirm", **fields)
+
+
+def send():
+    return messages.send_pending(until=LATER)
+
+
+def test_message_is_sent_once():
+    row = ask()
+    assert send() == 1
+    assert send() == 0
+    row.refresh_from_db()
+    assert (row.state, row.attempts, row.sent_at) == ("sent", 1, NOW)
+    assert [message.to for message in mail.outbox] == [[row.subscriber.email]]
+
+
+def test_message_that_another_worker_claimed_is_left_to_it():
+    ask(state="claimed", claimed_at=NOW, attempts=1)
+    assert send() == 0
+    assert mail.outbox == []
+
+
+def test_claim_that_went_stale_is_not_sent_again(settings):
+    row = ask(state="claimed", claimed_at=NOW - timedelta(seconds=901), attempts=1)
+    assert send() == 0
+    row.refresh_from_db()
+    assert row.state == "uncertain"
+    assert mail.outbox == []
+
+
+def test_lost_race_for_a_claim_sends_nothing():
+    row = ask(state="sent")
+    assert not messages._send_one(row.pk)
+    assert mail.outbox == []
+
+
+def test_worker_that_comes_back_late_does_not_overwrite_what_was_settled():
+    row = ask(state="uncertain", attempts=1)
+    messages._settle(row, state="sent")
+    row.refresh_from_db()
+    assert row.state == "uncertain"
+
+
+def test_failure_is_tried_again_later(broken):
+    row = ask()
+    assert send() == 0
+    row.refresh_from_db()
+    assert (row.state, row.attempts) == ("pending", 1)
+    assert NOW + timedelta(minutes=1) <= row.retry_at <= NOW + timedelta(minutes=2)
+
+
+def test_message_waits_until_its_time(settings):
+    ask(retry_at=NOW + timedelta(seconds=1))
+    assert send() == 0
+    with time_machine.travel(NOW + timedelta(seconds=1), tick=False):
+        assert send() == 1
+
+
+def test_sixth_failure_is_the_last(broken):
+    row = ask(attempts=5)
+    send()
+    row.refresh_from_db()
+    assert (row.state, row.attempts) == ("failed", 6)
+
+
+def test_one_failure_does_not_hold_up_the_rest(settings):
+    poor = ask()
+    TransactionalMessage.objects.filter(pk=poor.pk).update(kind="no-such-kind")
+    ask()
+    assert send() == 1
+
+
+def test_missing_postal_address_sends_nothing_and_keeps_the_message(settings):
+    settings.POSTAL_ADDRESS = ""
+    row = ask()
+    assert send() == 0
+    row.refresh_from_db()
+    assert row.state == "pending"
+
+
+def test_address_that_was_suppressed_meanwhile_gets_nothing():
+    row = ask()
+    services.suppress(row.subscriber, Suppression.Reason.BOUNCED)
+    assert send() == 0
+    row.refresh_from_db()
+    assert row.state == "failed"
+    assert mail.outbox == []
+
+
+def test_message_of_an_erased_subscriber_is_gone():
+    row = ask()
+    services.erase(row.subscriber)
+    assert send() == 0
+    assert not messages._send_one(row.pk)
+
+
+def test_worker_stops_when_its_time_is_up():
+    ask()
+    assert messages.send_pending(until=NOW) == 0
+
+
+def test_task_may_run_twice():
+    ask()
+    tasks.send_messages()
+    tasks.send_messages()
+    assert len(mail.outbox) == 1
+
+
+def test_purge_task_may_run_twice():
+    row = ask()
+    with time_machine.travel(NOW + timedelta(days=4), tick=False):
+        tasks.purge()
+        tasks.purge()
+    assert not TransactionalMessage.objects.filter(pk=row.pk).exists()
+
+
+@pytest.mark.parametrize("error", [OperationalError, ConnectionRefusedError, TimeoutError])
+def test_unreachable_broker_does_not_fail_the_page(error, monkeypatch, caplog):
+    def refuse():
+        raise error
+
+    monkeypatch.setattr(tasks.send_messages, "delay_on_commit", refuse)
+    tasks.wake_sender()
+    assert "broker not reached" in caplog.text
+
+
+def test_waking_the_sender_waits_for_the_commit(django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks() as callbacks:
+        tasks.wake_sender()
+    assert len(callbacks) == 1

@@ -1,0 +1,176 @@
+"""Who may receive mail, and what they chose."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from django.core.serializers.json import DjangoJSONEncoder
+
+from subscriptions import selectors, services
+from subscriptions.errors import TokenError, TokenExpiredError
+from subscriptions.models import Suppression, TransactionalMessage
+from subscriptions.records import Evidence, Holder, Selection
+from tests.builders import make_subscriber, make_topic
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 8, 20, 12, 0, tzinfo=UTC)
+
+
+def suppressed(**fields):
+    reader = make_subscriber(**fields)
+    services.suppress(reader, Suppression.Reason.BOUNCED)
+    return reader
+
+
+def test_only_active_and_unsuppressed_subscribers_are_mailable():
+    active = make_subscriber()
+    make_subscriber(state="pending")
+    make_subscriber(state="unsubscribed")
+    suppressed()
+    assert list(selectors.mailable_subscribers()) == [active]
+
+
+def test_due_subscribers_say_whether_they_are_suppressed():
+    due = make_subscriber(next_digest_at=NOW)
+    blocked = suppressed(next_digest_at=NOW - timedelta(days=1))
+    make_subscriber(next_digest_at=NOW + timedelta(seconds=1))
+    make_subscriber(state="unsubscribed")
+    found = {reader.pk: reader.is_suppressed for reader in selectors.due_subscribers(NOW)}
+    assert found == {due.pk: False, blocked.pk: True}
+
+
+def test_claim_states_name_each_case_in_one_query(django_assert_num_queries):
+    ok = make_subscriber()
+    left = make_subscriber(state="unsubscribed")
+    blocked = suppressed()
+    with django_assert_num_queries(1):
+        states = selectors.claim_states([ok.pk, left.pk, blocked.pk, 999_999])
+    assert states == {
+        ok.pk: "ok",
+        left.pk: "unsubscribed",
+        blocked.pk: "suppressed",
+        999_999: "gone",
+    }
+
+
+def test_suppression_is_found_under_an_older_key(settings):
+    suppressed(email="ada@example.org")
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another"
+    assert selectors.is_suppressed("ADA@example.org")
+    assert not selectors.is_suppressed("eve@example.org")
+
+
+def test_subscriber_is_found_in_any_capitals():
+    reader = make_subscriber("Ada@example.org")
+    assert selectors.subscriber_at("aDA@example.org") == reader
+    assert selectors.subscriber_at("eve@example.org") is None
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "²", "9" * 30, "1e3", "0"])
+def test_message_id_that_is_not_ours_leads_to_nobody(text):
+    assert selectors.subscriber_id_of_message(text) is None
+
+
+def test_message_id_leads_to_its_subscriber():
+    reader = make_subscriber()
+    message = TransactionalMessage.objects.create(subscriber=reader, kind="confirm")
+    assert selectors.subscriber_id_of_message(str(message.pk)) == reader.pk
+
+
+def holder(reader, **fields):
+    values = {"token_version": reader.token_version, "issued_at": NOW} | fields
+    return Holder(reader.public_id, **values)
+
+
+def test_link_leads_to_its_owner_until_a_newer_one():
+    """EMAIL_STANDARDS section 5, revocable."""
+    reader = make_subscriber(token_version=3)
+    assert selectors.subscriber_of(holder(reader)) == reader
+    with pytest.raises(TokenExpiredError):
+        selectors.subscriber_of(holder(reader, token_version=2))
+
+
+@pytest.mark.parametrize("find", [selectors.subscriber_of, selectors.confirming_subscriber])
+def test_link_of_an_erased_subscriber_leads_to_nobody(find):
+    with pytest.raises(TokenError):
+        find(Holder(uuid4(), 1, NOW))
+
+
+def test_confirm_link_finds_the_pending_subscriber_and_later_the_active_one():
+    reader = make_subscriber(state="pending")
+    link = holder(reader)
+    assert selectors.confirming_subscriber(link) == reader
+    services.confirm(reader)
+    assert selectors.confirming_subscriber(link) == reader
+
+
+def test_old_confirm_link_does_not_bring_back_who_left():
+    reader = make_subscriber(state="pending")
+    link = holder(reader)
+    services.confirm(reader)
+    services.unsubscribe(reader)
+    with pytest.raises(TokenExpiredError):
+        selectors.confirming_subscriber(link)
+
+
+def test_confirm_link_from_before_leaving_is_dead_even_with_the_same_version():
+    reader = make_subscriber(state="unsubscribed", unsubscribed_at=NOW)
+    with pytest.raises(TokenExpiredError):
+        selectors.confirming_subscriber(holder(reader, issued_at=NOW - timedelta(seconds=1)))
+    later = holder(reader, issued_at=NOW + timedelta(seconds=1))
+    assert selectors.confirming_subscriber(later) == reader
+
+
+def test_selections_are_read_for_each_key():
+    readers = [
+        make_subscriber(topics=[make_topic("vision"), make_topic("theory")], length=4),
+        make_subscriber(keywords=("tool calling",), authors=("Yejin Choi",)),
+        make_subscriber(),
+        make_subscriber(),
+    ]
+    keys = {reader.selection_key for reader in readers}
+    assert selectors.selections(keys) == {
+        readers[0].selection_key: Selection(topics=("theory", "vision"), length=4),
+        readers[1].selection_key: Selection(keywords=("tool calling",), authors=("Yejin Choi",)),
+        readers[2].selection_key: Selection(),
+    }
+
+
+def test_key_that_nobody_has_is_left_out():
+    assert selectors.selections(["0" * 32]) == {}
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_selections_take_the_same_queries_for_any_number(count, django_assert_num_queries):
+    keys = [make_subscriber(keywords=(f"word {n}",)).selection_key for n in range(count)]
+    with django_assert_num_queries(5):
+        assert len(selectors.selections(keys)) == count
+
+
+def test_next_digest_is_after_the_pause():
+    reader = make_subscriber(paused_until=date(2026, 9, 3), timezone="Europe/Berlin")
+    assert selectors.next_digest_at(reader, NOW) == datetime(2026, 9, 3, 5, tzinfo=UTC)
+    assert selectors.is_paused(reader, NOW)
+
+
+def test_pause_that_is_over_does_not_matter():
+    reader = make_subscriber(paused_until=date(2026, 8, 20))
+    assert selectors.next_digest_at(reader, NOW) == datetime(2026, 8, 21, 7, tzinfo=UTC)
+    assert not selectors.is_paused(reader, NOW)
+    assert not selectors.is_paused(make_subscriber(), NOW)
+
+
+def test_held_data_is_complete_and_ready_for_json():
+    """EMAIL_STANDARDS section 7, export."""
+    reader = make_subscriber("ada@example.org", topics=[make_topic("theory")], keywords=("x",))
+    services.unsubscribe(reader, evidence=Evidence(ip_address="192.0.2.7", text="Unsubscribe"))
+    TransactionalMessage.objects.create(subscriber=reader, kind="confirm")
+    held = json.loads(json.dumps(selectors.held_data(reader), cls=DjangoJSONEncoder))
+    assert held["email"] == "ada@example.org"
+    assert held["preferences"]["topics"] == ["theory"]
+    assert held["preferences"]["keywords"] == ["x"]
+    assert held["consent_records"][0]["ip_address"] == "192.0.2.7"
+    assert held["messages"][0]["kind"] == "confirm"

@@ -1,0 +1,466 @@
+"""What is true after each change, and after the same change twice."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import time_machine
+from django.core.exceptions import ImproperlyConfigured
+
+from subscriptions import addresses, selectors, services
+from subscriptions.errors import AddressError, ChoiceError
+from subscriptions.models import (
+    ConsentRecord,
+    FollowedKeyword,
+    Subscriber,
+    Suppression,
+    Topic,
+    TransactionalMessage,
+)
+from subscriptions.records import Evidence, Preferences, Rhythm, Selection
+from tests.builders import make_subscriber, make_topic
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 8, 20, 12, 0, tzinfo=UTC)
+EVIDENCE = Evidence(
+    ip_address="192.0.2.7", user_agent="Firefox", page="/", text="Subscribe", text_version="1"
+)
+ACTIVE, PENDING, UNSUBSCRIBED = Subscriber.State.ACTIVE, "pending", "unsubscribed"
+
+
+@pytest.fixture(autouse=True)
+def _frozen():
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+def kinds():
+    return list(TransactionalMessage.objects.order_by("pk").values_list("kind", flat=True))
+
+
+def actions(subscriber):
+    return list(subscriber.consent_records.values_list("action", flat=True))
+
+
+def subscribe(address="ada@example.org", **fields):
+    services.subscribe(address, evidence=EVIDENCE, **fields)
+    return Subscriber.objects.filter(email__iexact=address).first()
+
+
+# --- Sign-up: EMAIL_STANDARDS sections 6 and 7 -------------------------------------------------
+
+
+def test_new_address_is_pending_and_is_asked_to_confirm():
+    make_topic("theory")
+    services.subscribe(" Ada@Example.org ", topics=["theory", "no-such"], evidence=EVIDENCE)
+    subscriber = Subscriber.objects.get()
+    assert (subscriber.email, subscriber.state) == ("Ada@example.org", PENDING)
+    assert kinds() == ["confirm"]
+    assert selectors.selection_of(subscriber).topics == ("theory",)
+    assert subscriber.selection_key == selectors.selection_of(subscriber).key
+    assert list(selectors.mailable_subscribers()) == []
+
+
+def test_sign_up_is_recorded_as_it_happened():
+    record = subscribe().consent_records.get()
+    assert record.action == "signed_up"
+    assert record.at == NOW
+    assert (record.ip_address, record.user_agent) == ("192.0.2.7", "Firefox")
+    assert (record.page, record.text, record.text_version) == ("/", "Subscribe", "1")
+
+
+def test_same_address_in_other_capitals_is_the_same_subscriber():
+    subscribe("ada@example.org")
+    subscribe("ADA@EXAMPLE.ORG")
+    assert Subscriber.objects.count() == 1
+
+
+def test_bad_address_is_refused_and_nothing_is_kept():
+    with pytest.raises(AddressError):
+        subscribe("ada@example.org\nBcc: all@example.org")
+    assert not Subscriber.objects.exists()
+
+
+def test_active_address_is_told_so_and_keeps_its_topics():
+    make_topic("vision")
+    reader = make_subscriber("ada@example.org", topics=[make_topic("theory")])
+    services.subscribe("ada@example.org", topics=["vision"], evidence=EVIDENCE)
+    reader.refresh_from_db()
+    assert (reader.state, kinds()) == (ACTIVE, ["already_subscribed"])
+    assert selectors.selection_of(reader).topics == ("theory",)
+
+
+def test_unsubscribed_address_stays_so_until_it_confirms_again():
+    reader = make_subscriber("ada@example.org", topics=[make_topic("theory")], state=UNSUBSCRIBED)
+    services.subscribe("ada@example.org", topics=[], evidence=EVIDENCE)
+    reader.refresh_from_db()
+    assert (reader.state, kinds()) == (UNSUBSCRIBED, ["confirm"])
+    assert services.confirm(reader)
+    assert reader.state == ACTIVE
+
+
+def test_suppressed_reader_gets_no_mail():
+    reader = make_subscriber("ada@example.org")
+    services.suppress(reader, Suppression.Reason.BOUNCED)
+    subscribe()
+    assert kinds() == []
+
+
+def test_erased_address_is_not_kept_again():
+    services.suppress(addresses.hash_of("ada@example.org"), Suppression.Reason.ERASED)
+    assert subscribe() is None
+    assert kinds() == []
+
+
+def test_erased_address_is_known_after_a_change_of_key(settings):
+    services.suppress(addresses.hash_of("ada@example.org"), Suppression.Reason.ERASED)
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another"
+    assert subscribe() is None
+
+
+def test_two_confirm_mails_are_a_quarter_of_an_hour_apart():
+    subscribe()
+    with time_machine.travel(NOW + timedelta(minutes=14, seconds=59), tick=False):
+        subscribe()
+        assert kinds() == ["confirm"]
+    with time_machine.travel(NOW + timedelta(minutes=15), tick=False):
+        subscribe()
+        assert kinds() == ["confirm", "confirm"]
+
+
+def test_an_address_gets_three_confirm_mails_a_day():
+    for minutes in range(0, 24 * 60, 20):
+        with time_machine.travel(NOW + timedelta(minutes=minutes), tick=False):
+            subscribe()
+    assert kinds() == ["confirm"] * 3
+    with time_machine.travel(NOW + timedelta(days=1, minutes=1), tick=False):
+        subscribe()
+    assert kinds() == ["confirm"] * 4
+
+
+def test_limit_for_an_address_is_a_setting(settings):
+    settings.SIGNUP_RATE_ADDRESS = "1/2h"
+    for minutes in (0, 30, 90, 121):
+        with time_machine.travel(NOW + timedelta(minutes=minutes), tick=False):
+            subscribe()
+    assert kinds() == ["confirm"] * 2
+
+
+def test_limit_that_is_no_rate_is_named(settings):
+    settings.SIGNUP_RATE_ADDRESS = "many"
+    with pytest.raises(ImproperlyConfigured, match="SIGNUP_RATE_ADDRESS"):
+        subscribe()
+
+
+def test_later_sign_up_changes_the_topics_of_a_pending_subscriber():
+    make_topic("theory")
+    make_topic("vision")
+    subscribe(topics=["theory"])
+    subscriber = subscribe(topics=["vision"])
+    assert selectors.selection_of(subscriber).topics == ("vision",)
+    assert subscriber.selection_key == selectors.selection_of(subscriber).key
+
+
+def test_address_that_was_created_meanwhile_is_taken_as_it_is():
+    first = make_subscriber("ada@example.org", state=PENDING)
+    assert services._create("ADA@example.org") == first
+
+
+# --- Confirm ----------------------------------------------------------------------------------
+
+
+def test_confirm_makes_active_and_sets_the_first_digest():
+    subscriber = subscribe()
+    assert services.confirm(subscriber, evidence=EVIDENCE)
+    assert (subscriber.state, subscriber.confirmed_at) == (ACTIVE, NOW)
+    assert subscriber.next_digest_at == datetime(2026, 8, 21, 7, tzinfo=UTC)
+    assert subscriber.token_version == 2
+    assert actions(subscriber) == ["signed_up", "confirmed"]
+
+
+def test_second_confirm_changes_nothing():
+    subscriber = subscribe()
+    stale = Subscriber.objects.get(pk=subscriber.pk)
+    assert services.confirm(subscriber)
+    assert not services.confirm(stale)
+    assert not services.confirm(subscriber)
+    assert (stale.token_version, actions(stale)) == (2, ["signed_up", "confirmed"])
+
+
+# --- Preferences ------------------------------------------------------------------------------
+
+
+def preferences(**fields):
+    chosen = {key: fields.pop(key) for key in ("topics", "keywords", "authors") if key in fields}
+    rhythm = {"frequency": "weekly", "hour": 9, "timezone": "Europe/Berlin"} | fields
+    paused_until = rhythm.pop("paused_until", None)
+    length = rhythm.pop("length", 16)
+    return Preferences(Selection(**chosen, length=length), Rhythm(**rhythm), paused_until)
+
+
+def test_changed_preferences_are_all_kept():
+    reader = make_subscriber(topics=[make_topic("theory")], keywords=("old",))
+    make_topic("vision")
+    wanted = preferences(
+        topics=("vision",),
+        keywords=("tool calling", "world models"),
+        authors=("Yejin Choi",),
+        paused_until=date(2026, 9, 3),
+    )
+    services.change_preferences(reader, wanted, evidence=EVIDENCE)
+    assert selectors.preferences_of(reader) == wanted
+    assert reader.selection_key == wanted.selection.key
+    assert reader.next_digest_at == datetime(2026, 8, 20, 7, tzinfo=UTC)
+    assert actions(reader) == ["changed"]
+
+
+def test_changing_preferences_moves_the_next_digest():
+    reader = make_subscriber(next_digest_at=NOW + timedelta(days=1))
+    services.change_preferences(reader, preferences())
+    assert reader.next_digest_at == datetime(2026, 8, 24, 7, tzinfo=UTC)
+
+
+def test_digest_that_is_due_is_not_lost_by_changing_preferences():
+    due = NOW - timedelta(minutes=1)
+    reader = make_subscriber(next_digest_at=due)
+    services.change_preferences(reader, preferences())
+    assert reader.next_digest_at == due
+
+
+def test_preferences_of_who_left_set_no_digest():
+    reader = make_subscriber(state=UNSUBSCRIBED)
+    services.change_preferences(reader, preferences())
+    assert reader.next_digest_at is None
+
+
+def test_words_that_differ_in_capitals_or_spaces_are_one():
+    reader = make_subscriber()
+    services.change_preferences(
+        reader, preferences(keywords=("World  models", "world models", " "), authors=("A", "a"))
+    )
+    assert selectors.selection_of(reader).keywords == ("World models",)
+    assert selectors.selection_of(reader).authors == ("A",)
+    assert reader.selection_key == selectors.selection_of(reader).key
+
+
+def test_same_preferences_twice_are_the_same():
+    reader = make_subscriber()
+    wanted = preferences(topics=(make_topic("vision").slug,), keywords=("x",))
+    services.change_preferences(reader, wanted)
+    services.change_preferences(reader, wanted)
+    assert selectors.preferences_of(reader) == wanted
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"topics": ("no-such",)},
+        {"frequency": "hourly"},
+        {"hour": 24},
+        {"hour": -1},
+        {"timezone": "Europe/Atlantis"},
+        {"length": 0},
+        {"length": 41},
+        {"keywords": tuple(f"word {n}" for n in range(51))},
+        {"keywords": ("x" * 81,)},
+        {"authors": ("Ada\x00",)},
+    ],
+)
+def test_choice_that_is_not_on_offer_is_refused_and_nothing_changes(wrong):
+    reader = make_subscriber(keywords=("old",))
+    before = selectors.preferences_of(reader)
+    with pytest.raises(ChoiceError):
+        services.change_preferences(reader, preferences(**wrong))
+    reader.refresh_from_db()
+    assert selectors.preferences_of(reader) == before
+
+
+def test_number_of_queries_does_not_grow_with_the_choices(django_assert_max_num_queries):
+    reader = make_subscriber()
+    many = preferences(
+        topics=tuple(make_topic().slug for _ in range(20)),
+        keywords=tuple(f"word {n}" for n in range(40)),
+    )
+    with django_assert_max_num_queries(12):
+        services.change_preferences(reader, many)
+
+
+def test_frequency_alone_can_change():
+    reader = make_subscriber(next_digest_at=NOW + timedelta(days=1), keywords=("kept",))
+    services.change_frequency(reader, "weekly", evidence=EVIDENCE)
+    assert (reader.frequency, reader.hour) == ("weekly", 7)
+    assert reader.next_digest_at == datetime(2026, 8, 24, 7, tzinfo=UTC)
+    assert FollowedKeyword.objects.count() == 1
+
+
+def test_pause_and_resume():
+    reader = make_subscriber()
+    services.pause(reader, date(2026, 9, 3), evidence=EVIDENCE)
+    assert reader.paused_until == date(2026, 9, 3)
+    services.resume(reader)
+    assert reader.paused_until is None
+    assert actions(reader) == ["changed", "changed"]
+
+
+# --- Scheduling -------------------------------------------------------------------------------
+
+
+def test_reschedule_moves_those_who_were_due_and_no_others():
+    due = make_subscriber(next_digest_at=NOW)
+    weekly = make_subscriber(next_digest_at=NOW - timedelta(days=2), frequency="weekly")
+    later = make_subscriber(next_digest_at=NOW + timedelta(hours=1))
+    gone = make_subscriber(state=UNSUBSCRIBED)
+    services.reschedule(NOW, [due.pk, weekly.pk, later.pk, gone.pk])
+    services.reschedule(NOW, [due.pk, weekly.pk, later.pk, gone.pk])
+    times = dict(Subscriber.objects.values_list("pk", "next_digest_at"))
+    assert times[due.pk] == datetime(2026, 8, 21, 7, tzinfo=UTC)
+    assert times[weekly.pk] == datetime(2026, 8, 24, 7, tzinfo=UTC)
+    assert times[later.pk] == NOW + timedelta(hours=1)
+    assert times[gone.pk] is None
+
+
+@pytest.mark.parametrize("readers", [1, 20])
+def test_reschedule_takes_one_update_a_rhythm(readers, django_assert_num_queries):
+    ids = [make_subscriber(next_digest_at=NOW).pk for _ in range(readers)]
+    ids += [make_subscriber(next_digest_at=NOW, hour=9).pk for _ in range(readers)]
+    with django_assert_num_queries(3):
+        services.reschedule(NOW, ids)
+
+
+# --- Leaving ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", [ACTIVE, PENDING])
+def test_unsubscribe_stops_all_digests(state):
+    reader = make_subscriber(state=state)
+    assert services.unsubscribe(reader, evidence=EVIDENCE)
+    assert not services.unsubscribe(reader, evidence=EVIDENCE)
+    assert (reader.state, reader.next_digest_at) == (UNSUBSCRIBED, None)
+    assert reader.unsubscribed_at == NOW
+    assert actions(reader) == ["unsubscribed"]
+    assert kinds() == []
+
+
+def test_undo_brings_everything_back():
+    reader = make_subscriber(topics=[make_topic("theory")], keywords=("x",))
+    before = selectors.preferences_of(reader)
+    services.unsubscribe(reader)
+    assert services.undo_unsubscribe(reader, evidence=EVIDENCE)
+    assert not services.undo_unsubscribe(reader)
+    assert (reader.state, reader.unsubscribed_at) == (ACTIVE, None)
+    assert reader.next_digest_at == datetime(2026, 8, 21, 7, tzinfo=UTC)
+    assert selectors.preferences_of(reader) == before
+    assert actions(reader) == ["unsubscribed", "resubscribed"]
+
+
+def test_undo_does_not_confirm_who_never_did():
+    reader = make_subscriber(state=PENDING)
+    services.unsubscribe(reader)
+    assert services.undo_unsubscribe(reader)
+    assert reader.state == PENDING
+
+
+def test_operator_unsubscribes_and_tells():
+    reader = make_subscriber()
+    assert services.unsubscribe_and_tell(reader)
+    assert not services.unsubscribe_and_tell(reader)
+    assert kinds() == ["goodbye"]
+
+
+def test_first_reason_of_a_suppression_stays():
+    reader = make_subscriber()
+    services.suppress(reader, Suppression.Reason.BOUNCED)
+    services.suppress(reader, Suppression.Reason.COMPLAINED)
+    assert Suppression.objects.get().reason == "bounced"
+
+
+def test_erasure_is_the_last_word():
+    reader = make_subscriber()
+    services.suppress(reader, Suppression.Reason.BOUNCED)
+    services.suppress(reader, Suppression.Reason.ERASED)
+    services.suppress(reader, Suppression.Reason.BOUNCED)
+    assert Suppression.objects.get().reason == "erased"
+
+
+def test_unsuppressed_address_may_be_mailed_again():
+    reader = make_subscriber("ada@example.org")
+    services.suppress(reader, Suppression.Reason.MANUAL)
+    assert services.unsuppress("ADA@example.org")
+    assert not services.unsuppress("ada@example.org")
+    assert list(selectors.mailable_subscribers()) == [reader]
+
+
+def test_erase_keeps_only_a_keyed_hash():
+    """EMAIL_STANDARDS section 7."""
+    reader = make_subscriber("ada@example.org", topics=[make_topic("theory")], keywords=("x",))
+    subscribe()
+    services.erase(reader)
+    services.erase(reader)
+    assert not Subscriber.objects.exists()
+    assert not ConsentRecord.objects.exists()
+    assert not TransactionalMessage.objects.exists()
+    assert not FollowedKeyword.objects.exists()
+    kept = Suppression.objects.get()
+    assert (kept.address_hash, kept.reason) == (addresses.hash_of("ada@example.org"), "erased")
+
+
+def test_purge_forgets_who_never_confirmed_within_three_days():
+    stale = subscribe("stale@example.org")
+    renewed = subscribe("renewed@example.org")
+    active = make_subscriber()
+    with time_machine.travel(NOW + timedelta(days=2), tick=False):
+        subscribe("renewed@example.org")
+        fresh = subscribe("fresh@example.org")
+    later = NOW + timedelta(days=3, seconds=1)
+    assert services.purge(later) == (1, 0)
+    assert services.purge(later) == (0, 0)
+    assert set(Subscriber.objects.all()) == {renewed, active, fresh}
+    assert stale not in Subscriber.objects.all()
+
+
+def test_purge_forgets_mails_after_thirty_days():
+    reader = make_subscriber()
+    for state in ("sent", "failed", "uncertain", "pending"):
+        TransactionalMessage.objects.create(subscriber=reader, kind="preferences", state=state)
+    assert services.purge(NOW + timedelta(days=29)) == (0, 0)
+    assert services.purge(NOW + timedelta(days=31)) == (0, 3)
+
+
+def test_deleted_topic_leaves_the_selections_of_its_followers():
+    theory, vision = make_topic("theory"), make_topic("vision")
+    reader = make_subscriber(topics=[theory, vision])
+    services.delete_topic(theory)
+    reader.refresh_from_db()
+    assert reader.selection_key == Selection(topics=("vision",)).key
+    assert not Topic.objects.filter(slug="theory").exists()
+
+
+# --- Links ------------------------------------------------------------------------------------
+
+
+def test_asking_for_the_preferences_link_leaves_one_mail():
+    make_subscriber("ada@example.org")
+    services.request_link("Ada@example.org")
+    services.request_link("ada@example.org")
+    assert kinds() == ["preferences"]
+
+
+def test_pending_subscriber_who_asks_for_the_link_is_asked_to_confirm():
+    make_subscriber("ada@example.org", state=PENDING)
+    services.request_link("ada@example.org")
+    assert kinds() == ["confirm"]
+
+
+@pytest.mark.parametrize("address", ["nobody@example.org", "erased@example.org"])
+def test_unknown_or_suppressed_address_gets_no_link(address):
+    services.suppress(make_subscriber("erased@example.org"), Suppression.Reason.BOUNCED)
+    services.request_link(address)
+    assert kinds() == []
+
+
+def test_sign_ups_do_not_use_up_the_preference_links():
+    make_subscriber("ada@example.org")
+    subscribe()
+    services.request_link("ada@example.org")
+    assert kinds() == ["already_subscribed", "preferences"]

@@ -1,0 +1,676 @@
+"""The pages: coming, choosing, leaving. EMAIL_STANDARDS sections 4 to 7."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+import time_machine
+from django.core.cache import cache
+from django.urls import reverse
+from lxml import html as lxml_html
+
+from subscriptions import selectors, services, tokens
+from subscriptions.models import Subscriber, Suppression, TransactionalMessage
+from tests.builders import make_subscriber, make_topic
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 8, 20, 12, 0, tzinfo=UTC)
+ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+PURPOSES = ["confirm", "preferences", "unsubscribe", "my_data", "erase"]
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    cache.clear()
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+def page(response):
+    return lxml_html.document_fromstring(response.content)
+
+
+def words(response):
+    return " ".join(page(response).text_content().split())
+
+
+def link(purpose, subscriber):
+    make = {
+        "confirm": tokens.make_confirm,
+        "preferences": tokens.make_preferences,
+        "my_data": tokens.make_erase,
+        "erase": tokens.make_erase,
+        "unsubscribe": lambda reader: tokens.make_unsubscribe(reader.public_id),
+    }[purpose]
+    return reverse(f"subscriptions:{purpose}", args=[make(subscriber)])
+
+
+def everything():
+    """All that a page could change."""
+    return [
+        list(Subscriber.objects.order_by("pk").values()),
+        TransactionalMessage.objects.count(),
+        Suppression.objects.count(),
+    ]
+
+
+def fresh(subscriber):
+    return Subscriber.objects.get(pk=subscriber.pk)
+
+
+# --- Sign-up ----------------------------------------------------------------------------------
+
+
+def test_sign_up_page_has_form_and_topics(client):
+    make_topic("theory")
+    response = client.get("/subscribe/")
+    assert response.status_code == 200
+    assert page(response).xpath("//form[@method='post']//input[@name='email']")
+    assert page(response).xpath("//input[@name='topics'][@value='theory']")
+
+
+def test_sign_up_leaves_a_pending_subscriber_and_a_mail_for_the_worker(client):
+    make_topic("theory")
+    response = client.post("/subscribe/", {"email": "ada@example.org", "topics": ["theory"]})
+    assert response.status_code == 200
+    assert "Almost there We sent a mail to the address you gave." in words(response)
+    subscriber = Subscriber.objects.get()
+    assert subscriber.state == "pending"
+    assert selectors.selection_of(subscriber).topics == ("theory",)
+    assert TransactionalMessage.objects.get().state == "pending"
+
+
+def test_sign_up_record_has_page_words_and_client(client):
+    client.post(
+        "/subscribe/",
+        {"email": "ada@example.org"},
+        headers={"Referer": "http://testserver/papers/2026-08-20/", "User-Agent": "Firefox"},
+        REMOTE_ADDR="192.0.2.7",
+    )
+    record = Subscriber.objects.get().consent_records.get()
+    assert (record.page, record.ip_address) == ("/papers/2026-08-20/", "192.0.2.7")
+    assert "Leave with one click" in record.text
+    assert record.text_version
+
+
+def test_section_6_answer_is_the_same_for_every_address(client):
+    make_subscriber("active@example.org")
+    make_subscriber("pending@example.org", state="pending")
+    make_subscriber("left@example.org", state="unsubscribed")
+    services.suppress(make_subscriber("bounced@example.org"), Suppression.Reason.BOUNCED)
+    services.erase(make_subscriber("erased@example.org"))
+    names = ["new", "active", "pending", "left", "bounced", "erased", "active"]
+    answers = [client.post("/subscribe/", {"email": f"{name}@example.org"}) for name in names]
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+    assert len({tuple(sorted(answer.headers.items())) for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("address", ["ada@lovelace", "", "a@example.org\r\nBcc: b@example.org"])
+def test_bad_address_shows_the_form_again(client, address):
+    response = client.post("/subscribe/", {"email": address})
+    assert response.status_code == 400
+    (field,) = page(response).xpath("//input[@name='email']")
+    assert field.get("aria-invalid") == "true"
+    (error,) = page(response).xpath(f"//*[@id='{field.get('aria-describedby')}']")
+    assert error.text_content() == "That does not look like an email address. Please check it."
+    assert not Subscriber.objects.exists()
+
+
+def test_what_was_typed_stays_and_is_escaped(client):
+    response = client.post("/subscribe/", {"email": '"><script>alert(1)</script>'})
+    assert b"<script>alert" not in response.content
+    assert page(response).xpath("//input[@name='email']/@value") == ['"><script>alert(1)</script>']
+
+
+def test_section_6_filled_trap_gets_the_same_answer_and_nothing_is_stored(client):
+    honest = client.post("/subscribe/", {"email": "ada@example.org"})
+    trapped = client.post("/subscribe/", {"email": "eve@example.org", "website": "http://x"})
+    assert (trapped.status_code, trapped.content) == (honest.status_code, honest.content)
+    assert Subscriber.objects.count() == 1
+
+
+@pytest.mark.parametrize("path", ["/subscribe/", "/preferences/"])
+def test_section_6_client_that_asks_too_often_is_told_to_wait(client, settings, path):
+    settings.SIGNUP_RATE_CLIENT = "2/h"
+    codes = [client.post(path, {"email": f"r{n}@example.org"}).status_code for n in range(3)]
+    last = client.post(path, {"email": "r9@example.org"})
+    assert codes == [200, 200, 429]
+    assert "Too many tries for now. Please try again in 15 minutes." in words(last)
+    assert last["Retry-After"] == "900"
+
+
+@pytest.mark.parametrize("path", ["/subscribe/", "/preferences/"])
+def test_section_6_limit_of_a_mail_domain_holds(client, monkeypatch, path):
+    monkeypatch.setattr("subscriptions.limits.DOMAIN_RATE", "1/h")
+    client.post(path, {"email": "ada@example.org"})
+    assert client.post(path, {"email": "eve@example.org"}).status_code == 429
+
+
+@pytest.mark.parametrize("path", ["/subscribe/", "/preferences/"])
+def test_other_methods_are_refused(client, path):
+    assert client.put(path).status_code == 405
+
+
+def test_sign_up_works_without_csrf_cookie():
+    from django.test import Client
+
+    strict = Client(enforce_csrf_checks=True)
+    assert strict.post("/subscribe/", {"email": "ada@example.org"}).status_code == 200
+
+
+# --- Confirm ----------------------------------------------------------------------------------
+
+
+def test_section_4_looking_at_a_confirm_link_confirms_nobody(client):
+    reader = make_subscriber(state="pending")
+    before = everything()
+    for _ in range(5):
+        assert client.get(link("confirm", reader)).status_code == 200
+        assert client.head(link("confirm", reader)).status_code == 200
+    assert everything() == before
+
+
+def test_confirm_page_asks_with_one_button(client):
+    response = client.get(link("confirm", make_subscriber("ada@example.org", state="pending")))
+    assert "Please confirm that a•••@example.org should get Daily Papers." in words(response)
+    assert page(response).xpath("//form[@method='post']//button/text()") == ["Confirm my address"]
+
+
+def test_pressing_the_button_confirms(client):
+    reader = make_subscriber(state="pending")
+    response = client.post(link("confirm", reader))
+    assert response.status_code == 200
+    assert "Your first digest comes on Friday, August 21, at 07:00." in words(response)
+    assert fresh(reader).state == "active"
+
+
+def test_confirmed_page_leads_to_topics_and_to_a_digest_now(client):
+    response = client.post(link("confirm", make_subscriber(state="pending")))
+    (choose,) = page(response).xpath("//a[text()='Choose your topics']/@href")
+    assert client.get(choose).status_code == 200
+    (action,) = page(response).xpath("//form[@method='post']/@action")
+    assert action == f"/digests/send/{choose.split('/')[2]}/"
+
+
+def test_second_press_says_the_same(client):
+    address = link("confirm", make_subscriber(state="pending"))
+    client.post(address)
+    assert "You are subscribed" in words(client.post(address))
+
+
+def test_old_confirm_link_does_not_bring_back_who_left(client):
+    reader = make_subscriber(state="pending")
+    address = link("confirm", reader)
+    client.post(address)
+    services.unsubscribe(fresh(reader))
+    assert client.post(address).status_code == 410
+    assert fresh(reader).state == "unsubscribed"
+
+
+def test_expired_confirm_link_offers_a_new_one(client):
+    reader = make_subscriber(state="pending")
+    address = link("confirm", reader)
+    with time_machine.travel(NOW + timedelta(hours=73), tick=False):
+        assert "This link has expired" in words(client.get(address))
+        assert client.post(address).status_code == 410
+        assert fresh(reader).state == "pending"
+        response = client.post(address, {"renew": "1"})
+    assert "on its way" in words(response)
+    assert TransactionalMessage.objects.get().kind == "confirm"
+
+
+def test_expired_link_of_a_purged_subscriber_leads_to_the_sign_up(client):
+    reader = make_subscriber(state="pending")
+    address = link("confirm", reader)
+    reader.delete()
+    with time_machine.travel(NOW + timedelta(hours=73), tick=False):
+        response = client.post(address, {"renew": "1"})
+    assert "You can sign up again." in words(response)
+
+
+def test_click_from_the_browser_that_signed_up_confirms_at_once(client):
+    client.post("/subscribe/", {"email": "ada@example.org"})
+    reader = Subscriber.objects.get()
+    assert client.head(link("confirm", reader)).status_code == 200
+    assert fresh(reader).state == "pending"
+    assert "You are subscribed" in words(client.get(link("confirm", reader)))
+    assert fresh(reader).state == "active"
+
+
+def test_cookie_of_another_sign_up_confirms_nobody(client):
+    client.post("/subscribe/", {"email": "eve@example.org"})
+    reader = make_subscriber("ada@example.org", state="pending")
+    client.get(link("confirm", reader))
+    assert fresh(reader).state == "pending"
+
+
+def test_sign_up_cookie_is_closed_in(client):
+    cookie = client.post("/subscribe/", {"email": "ada@example.org"}).cookies["sign_up"]
+    assert (cookie["path"], cookie["samesite"]) == ("/confirm/", "Lax")
+    assert cookie["httponly"]
+    assert cookie["secure"]
+    assert "ada" not in cookie.value
+
+
+# --- Unsubscribe: section 4 -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_section_4_looking_changes_nothing(client, method):
+    reader = make_subscriber("ada@example.org")
+    before = everything()
+    for _ in range(20):
+        assert getattr(client, method)(link("unsubscribe", reader)).status_code == 200
+    assert everything() == before
+
+
+def test_section_4_page_has_a_form_and_acts_by_no_script(client):
+    response = client.get(link("unsubscribe", make_subscriber("ada@example.org")))
+    assert "No more mail to a•••@example.org, from this moment." in words(response)
+    assert page(response).xpath("//form[@method='post']//button[text()='Unsubscribe']")
+    assert not page(response).xpath("//script|//meta[@http-equiv='refresh']")
+
+
+@pytest.mark.parametrize("state", ["active", "pending"])
+@pytest.mark.parametrize("form", ["urlencoded", "multipart"])
+def test_section_4_one_click_unsubscribes(state, form):
+    from django.test import Client
+
+    strict = Client(enforce_csrf_checks=True)
+    reader = make_subscriber(state=state)
+    for _ in range(2):
+        response = one_click(strict, link("unsubscribe", reader), form)
+        assert response.status_code == 200
+        assert not response.cookies
+    assert fresh(reader).state == "unsubscribed"
+    assert reader.consent_records.filter(action="unsubscribed").count() == 1
+
+
+def one_click(client, address, form):
+    if form == "multipart":
+        return client.post(address, ONE_CLICK)
+    kind = "application/x-www-form-urlencoded"
+    return client.post(address, "List-Unsubscribe=One-Click", content_type=kind)
+
+
+def test_section_4_page_button_unsubscribes(client):
+    reader = make_subscriber("ada@example.org")
+    response = client.post(link("unsubscribe", reader), {})
+    assert "No more digests will go to a•••@example.org. Thank you for reading." in words(response)
+    assert fresh(reader).state == "unsubscribed"
+
+
+def test_section_4_one_click_wins_over_other_fields(client):
+    reader = make_subscriber()
+    client.post(link("unsubscribe", reader), ONE_CLICK | {"instead": "weekly", "undo": "1"})
+    assert fresh(reader).state == "unsubscribed"
+
+
+def test_section_4_unsubscribing_sends_no_mail(client):
+    client.post(link("unsubscribe", make_subscriber()), ONE_CLICK)
+    assert not TransactionalMessage.objects.exists()
+
+
+@pytest.mark.parametrize("method", ["put", "delete", "patch", "options", "trace"])
+def test_section_4_other_methods_are_refused(client, method):
+    reader = make_subscriber()
+    assert getattr(client, method)(link("unsubscribe", reader)).status_code == 405
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+@pytest.mark.parametrize("method", ["get", "head", "post"])
+@pytest.mark.parametrize("token", ["x", "A" * 43, "%00", "é", "a.b.c", "A" * 3000])
+def test_section_4_forged_token_is_not_found_and_changes_nothing(client, purpose, method, token):
+    make_subscriber()
+    before = everything()
+    path = reverse(f"subscriptions:{purpose}", args=["TOKEN"]).replace("TOKEN", token)
+    expected = 405 if (purpose, method) == ("erase", "post") else 404
+    assert getattr(client, method)(path).status_code == expected
+    assert everything() == before
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"%%%", b"--x\r\nbroken"])
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "multipart/form-data", "x"])
+def test_section_4_broken_body_is_never_an_error_of_ours(client, body, kind):
+    response = client.post(link("unsubscribe", make_subscriber()), body, content_type=kind)
+    assert response.status_code in (200, 400)
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_sections_4_and_5_link_pages_are_kept_by_nobody(client, purpose):
+    reader = make_subscriber(state="pending")
+    good = client.get(link(purpose, reader))
+    bad = client.get(reverse(f"subscriptions:{purpose}", args=["forged"]))
+    refused = client.put(link(purpose, reader))
+    for response in (good, bad, refused):
+        assert response["Cache-Control"] == "no-store"
+        assert response["Referrer-Policy"] == "no-referrer"
+        assert response["X-Robots-Tag"] == "noindex"
+        assert not response.cookies
+
+
+@pytest.mark.parametrize("purpose", ["preferences", "unsubscribe", "confirm"])
+def test_link_pages_load_nothing_from_other_sites(client, purpose):
+    response = client.get(link(purpose, make_subscriber(state="pending")))
+    found = page(response).xpath("//@src|//link/@href|//form/@action|//a/@href")
+    assert [url for url in found if url.startswith(("http:", "https:", "//"))] == []
+
+
+def test_section_5_links_of_one_purpose_do_not_open_another(client):
+    reader = make_subscriber()
+    for made, used in [(a, b) for a in PURPOSES[:4] for b in PURPOSES[:4] if a != b]:
+        token = link(made, reader).rstrip("/").rsplit("/", 1)[1]
+        assert client.get(reverse(f"subscriptions:{used}", args=[token])).status_code == 404
+
+
+def test_section_5_unsubscribe_link_lives_on_after_a_change_of_key(client, settings):
+    reader = make_subscriber()
+    address = link("unsubscribe", reader)
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another"
+    with time_machine.travel(NOW + timedelta(days=900), tick=False):
+        assert client.post(address, ONE_CLICK).status_code == 200
+    assert fresh(reader).state == "unsubscribed"
+
+
+def test_link_of_an_erased_subscriber_still_answers(client):
+    address = reverse("subscriptions:unsubscribe", args=[tokens.make_unsubscribe(uuid4())])
+    assert client.get(address).status_code == 200
+    assert client.post(address, ONE_CLICK).status_code == 200
+
+
+def test_undo_from_the_result_page(client):
+    reader = make_subscriber()
+    response = client.post(link("unsubscribe", reader), ONE_CLICK)
+    assert page(response).xpath("//form[@method='post']//button[@name='undo']")
+    response = client.post(link("unsubscribe", reader), {"undo": "1"})
+    assert "You are subscribed again. Nothing was lost." in words(response)
+    assert fresh(reader).state == "active"
+
+
+def test_undo_of_a_pending_subscriber_does_not_confirm(client):
+    reader = make_subscriber(state="pending")
+    client.post(link("unsubscribe", reader), ONE_CLICK)
+    assert client.post(link("unsubscribe", reader), {"undo": "1"}).status_code == 200
+    assert fresh(reader).state == "pending"
+
+
+def test_page_of_who_left_offers_the_undo(client):
+    reader = make_subscriber(state="unsubscribed", confirmed_at=NOW)
+    assert "Undo, keep me subscribed" in words(client.get(link("unsubscribe", reader)))
+
+
+def test_once_a_week_instead(client):
+    reader = make_subscriber(next_digest_at=NOW + timedelta(hours=19))
+    response = client.post(link("unsubscribe", reader), {"instead": "weekly"})
+    assert "comes on Monday, August 24, at 07:00" in words(response)
+    assert (fresh(reader).state, fresh(reader).frequency) == ("active", "weekly")
+
+
+def test_pause_instead(client):
+    reader = make_subscriber()
+    response = client.post(link("unsubscribe", reader), {"instead": "pause-14"})
+    assert "Paused until Thursday, September 3." in words(response)
+    assert fresh(reader).paused_until == date(2026, 9, 3)
+
+
+# --- Preferences ------------------------------------------------------------------------------
+
+
+CHOICES = {
+    "frequency": "weekdays",
+    "hour": "7",
+    "timezone": "Europe/Berlin",
+    "length": "medium",
+    "pause": "0",
+}
+
+
+def checked(response, name):
+    return page(response).xpath(f"//input[@name='{name}'][@checked]/@value")
+
+
+def hidden(response, name):
+    return page(response).xpath(f"//input[@type='hidden'][@name='{name}']/@value")
+
+
+def test_asking_for_the_link_has_one_answer(client):
+    make_subscriber("ada@example.org")
+    known = client.post("/preferences/", {"email": "ada@example.org"})
+    unknown = client.post("/preferences/", {"email": "eve@example.org"})
+    assert (known.status_code, known.content) == (unknown.status_code, unknown.content)
+    assert TransactionalMessage.objects.get().kind == "preferences"
+
+
+def test_page_to_ask_for_the_link(client):
+    assert page(client.get("/preferences/")).xpath("//form[@method='post']//input[@name='email']")
+    assert client.post("/preferences/", {"email": "x"}).status_code == 400
+
+
+def test_trapped_program_gets_no_link(client):
+    make_subscriber("ada@example.org")
+    client.post("/preferences/", {"email": "ada@example.org", "website": "x"})
+    assert not TransactionalMessage.objects.exists()
+
+
+def test_preferences_page_shows_what_holds(client):
+    reader = make_subscriber(
+        "ada@example.org",
+        topics=[make_topic("theory")],
+        keywords=("tool calling",),
+        authors=("Yejin Choi",),
+        timezone="Europe/Berlin",
+    )
+    response = client.get(link("preferences", reader))
+    assert "Next digest: Friday, August 21, 07:00 Berlin time · at most 8 papers" in words(response)
+    assert checked(response, "topics") == ["theory"]
+    assert hidden(response, "keywords") == ["tool calling"]
+    assert hidden(response, "authors") == ["Yejin Choi"]
+    assert checked(response, "frequency") == ["weekdays"]
+    assert checked(response, "length") == ["medium"]
+    assert checked(response, "pause") == ["0"]
+    assert page(response).xpath("//select[@name='hour']/option[@selected]/text()") == ["07:00"]
+    zone = page(response).xpath("//select[@name='timezone']//option[@selected]/@value")
+    assert zone == ["Europe/Berlin"]
+
+
+def test_looking_at_preferences_changes_nothing(client):
+    reader = make_subscriber()
+    before = everything()
+    client.get(link("preferences", reader))
+    assert everything() == before
+
+
+def test_saving_preferences(client):
+    reader = make_subscriber(next_digest_at=NOW + timedelta(hours=19))
+    chosen = {
+        "frequency": "daily",
+        "hour": "9",
+        "timezone": "Asia/Tokyo",
+        "length": "long",
+        "pause": "7",
+        "topics": [make_topic("theory").slug],
+        "keywords": ["tool calling"],
+        "keyword": " world   models ",
+        "author": "Yejin Choi",
+        "save": "1",
+    }
+    response = client.post(link("preferences", reader), chosen)
+    assert response.status_code == 200
+    assert "Saved. Your next digest comes on Thursday, August 27, at 09:00." in words(response)
+    held = selectors.preferences_of(fresh(reader))
+    assert held.selection.topics == ("theory",)
+    assert held.selection.keywords == ("tool calling", "world models")
+    assert held.selection.authors == ("Yejin Choi",)
+    assert (held.selection.length, held.rhythm.timezone) == (16, "Asia/Tokyo")
+    assert held.paused_until == date(2026, 8, 27)
+
+
+def test_add_and_remove_keep_unsaved_choices_and_save_nothing(client):
+    reader = make_subscriber()
+    before = everything()
+    unsaved = CHOICES | {
+        "topics": [make_topic("theory").slug],
+        "length": "short",
+        "keywords": ["old", "gone"],
+        "keyword": "new",
+        "remove_keyword": "gone",
+    }
+    response = client.post(link("preferences", reader), unsaved)
+    assert hidden(response, "keywords") == ["old", "new"]
+    assert checked(response, "topics") == ["theory"]
+    assert checked(response, "length") == ["short"]
+    assert "Not saved yet" in words(response)
+    assert everything() == before
+
+
+@pytest.mark.parametrize("button", ["add", "save"])
+def test_name_that_can_not_be_one_is_shown_with_its_error(client, button):
+    typed = CHOICES | {"author": "Yejin Choi!", button: "author"}
+    response = client.post(link("preferences", make_subscriber()), typed)
+    (field,) = page(response).xpath("//input[@name='author']")
+    assert field.get("value") == "Yejin Choi!"
+    (error,) = page(response).xpath(f"//*[@id='{field.get('aria-describedby')}']/text()")
+    assert error == "A name can’t contain “!”. Please check it."
+
+
+def test_refused_save_says_which_field(client):
+    typed = CHOICES | {"author": "x" * 81, "keyword": "y" * 61, "save": "1"}
+    response = client.post(link("preferences", make_subscriber()), typed)
+    assert response.status_code == 400
+    assert page(response).xpath("//*[@role='alert']//a/@href") == ["#keyword", "#author"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"timezone": "Mars/Base"},
+        {"hour": "24"},
+        {"frequency": "hourly"},
+        {"length": "endless"},
+        {"pause": "-1"},
+        {"topics": ["no-such"]},
+        {"keywords": ["x" * 90]},
+        {"keyword": "a\u202eb"},
+    ],
+)
+def test_choice_that_is_not_on_offer_is_refused(client, wrong):
+    reader = make_subscriber()
+    before = everything()
+    response = client.post(link("preferences", reader), CHOICES | wrong | {"save": "1"})
+    assert response.status_code == 400
+    assert "Not saved yet" in words(response)
+    assert everything() == before
+
+
+def test_pause_that_holds_is_kept_by_saving(client):
+    reader = make_subscriber(paused_until=date(2026, 9, 3))
+    response = client.get(link("preferences", reader))
+    assert "Paused until Thursday, September 3" in words(response)
+    assert checked(response, "pause") == ["keep"]
+    client.post(link("preferences", reader), CHOICES | {"pause": "keep", "save": "1"})
+    assert fresh(reader).paused_until == date(2026, 9, 3)
+
+
+def test_start_again_now(client):
+    reader = make_subscriber(paused_until=date(2026, 9, 3))
+    response = client.post(link("preferences", reader), {"resume": "1"})
+    assert "Your next digest comes on Friday, August 21, at 07:00." in words(response)
+    assert fresh(reader).paused_until is None
+
+
+def test_preferences_of_who_left_say_so(client):
+    reader = make_subscriber(state="unsubscribed", confirmed_at=NOW)
+    response = client.get(link("preferences", reader))
+    assert "You are unsubscribed" in words(response)
+    saved = client.post(link("preferences", reader), CHOICES | {"save": "1"})
+    assert "Saved." in words(saved)
+    assert fresh(reader).state == "unsubscribed"
+
+
+def test_zone_that_is_not_in_the_list_is_kept(client):
+    reader = make_subscriber(timezone="Etc/GMT+3")
+    response = client.get(link("preferences", reader))
+    assert page(response).xpath("//option[@selected]/text()")[1:] == ["Etc/GMT+3"]
+
+
+def test_expired_preferences_link_offers_a_new_one(client):
+    reader = make_subscriber()
+    address = link("preferences", reader)
+    with time_machine.travel(NOW + timedelta(days=8), tick=False):
+        response = client.get(address)
+        assert response.status_code == 410
+        assert "Links to your preferences work for 7 days." in words(response)
+        client.post(address, {"renew": "1"})
+    assert TransactionalMessage.objects.get().kind == "preferences"
+
+
+def test_renewing_too_often_sends_nothing(client, settings):
+    settings.SIGNUP_RATE_CLIENT = "0/h"
+    address = link("preferences", make_subscriber())
+    with time_machine.travel(NOW + timedelta(days=8), tick=False):
+        assert client.post(address, {"renew": "1"}).status_code == 200
+    assert not TransactionalMessage.objects.exists()
+
+
+def test_section_5_raised_version_kills_older_links(client):
+    reader = make_subscriber()
+    old = [link(purpose, reader) for purpose in ("preferences", "my_data", "erase")]
+    Subscriber.objects.update(token_version=9)
+    assert [client.get(address).status_code for address in old] == [410, 410, 410]
+
+
+def test_page_takes_the_same_queries_for_any_number_of_choices(client, django_assert_num_queries):
+    few = make_subscriber(topics=[make_topic()], keywords=("x",))
+    many = make_subscriber(
+        topics=[make_topic() for _ in range(9)], keywords=tuple(f"w{n}" for n in range(30))
+    )
+    with django_assert_num_queries(6):
+        client.get(link("preferences", few))
+    with django_assert_num_queries(6):
+        client.get(link("preferences", many))
+
+
+# --- My data: section 7 -----------------------------------------------------------------------
+
+
+def test_section_7_data_can_be_taken_along(client):
+    reader = make_subscriber("ada@example.org")
+    response = client.get(link("my_data", reader))
+    assert response["Content-Type"] == "application/json"
+    assert "attachment" in response["Content-Disposition"]
+    assert json.loads(response.content)["email"] == "ada@example.org"
+
+
+def test_section_7_erasing_is_asked_first(client):
+    reader = make_subscriber("ada@example.org")
+    response = client.get(link("erase", reader))
+    assert "All about a•••@example.org goes" in words(response)
+    (action,) = page(response).xpath("//form[@method='post']/@action")
+    assert "Everything about this address is erased." in words(client.post(action))
+    assert not Subscriber.objects.exists()
+    assert client.post(action).status_code == 404
+
+
+def test_preferences_page_leads_to_data_and_erasure(client):
+    response = client.get(link("preferences", make_subscriber()))
+    (download,) = page(response).xpath("//a[text()='Download as JSON']/@href")
+    (erase,) = page(response).xpath("//a[text()='Erase everything…']/@href")
+    assert client.get(download).status_code == 200
+    assert client.get(erase).status_code == 200
+
+
+# --- All pages --------------------------------------------------------------------------------
+
+
+def test_each_page_has_one_h1_and_a_title(client):
+    reader = make_subscriber(state="pending")
+    paths = ["/subscribe/", "/preferences/", *(link(each, reader) for each in PURPOSES)]
+    del paths[5]
+    for path in paths:
+        found = page(client.get(path))
+        assert len(found.xpath("//h1")) == 1
+        assert " | Daily Papers" in found.findtext(".//title")
