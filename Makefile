@@ -1,0 +1,71 @@
+# `make help` lists the targets. Python 3.11 or newer and make are all they need.
+
+PYTHON ?= python3
+PORT ?= 8000
+BENCH ?= all
+SUBSCRIBERS ?= 10000
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUN_STAMP := $(VENV)/.requirements
+DEV_STAMP := $(VENV)/.requirements-dev
+
+# What `check --deploy` looks at: a production installation, without its secrets.
+DEPLOY := DEBUG=0 SECRET_KEY=only-for-the-check-$(shell printf 'x%.0s' $$(seq 50)) \
+	SITE_URL=https://papers.example.org DATABASE_URL=postgres://localhost/check \
+	REDIS_URL=redis://localhost DEFAULT_FROM_EMAIL=digest@papers.example.org \
+	POSTAL_ADDRESS=somewhere EMAIL_PROVIDERS=mailgun MAILGUN_API_KEY=key WEBHOOK_SECRET=a:b \
+	MAILGUN_WEBHOOK_SIGNING_KEY=key UNSUBSCRIBE_EMAIL=
+
+.PHONY: help run test bench lint format screenshots lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+run: $(RUN_STAMP) ## Start everything on http://127.0.0.1:$(PORT); Ctrl-C stops it
+	@PORT=$(PORT) exec $(BIN)/python manage.py run
+
+test: $(DEV_STAMP) ## Run the tests, on SQLite with all flows, then on PostgreSQL
+	$(BIN)/python -m tests.postgres -q -m "not flow"
+	$(BIN)/python -m pytest -q
+
+bench: $(DEV_STAMP) ## Run the benchmarks; BENCH=rendering one of them, SUBSCRIBERS=100000 its size
+	@$(BIN)/python -m tests.bench $(BENCH) --subscribers $(SUBSCRIBERS)
+
+lint: $(DEV_STAMP) ## Formatter, linter, types, contracts, migrations, deployment checks
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(DEPLOY) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+format: $(DEV_STAMP) ## Format the code and mend what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+screenshots: $(DEV_STAMP) ## Take the README's pictures from a real installation
+	$(BIN)/python -m tests.screenshots
+
+lock: $(DEV_STAMP) ## Pin the newest requirements again
+	$(BIN)/pip-compile -q -U --strip-extras --no-header --no-emit-index-url --no-emit-find-links \
+		--no-emit-options -o requirements.txt requirements.in
+	$(BIN)/pip-compile -q -U --strip-extras --no-header --no-emit-index-url --no-emit-find-links \
+		--no-emit-options -o requirements-dev.txt requirements-dev.in
+
+clean: ## Remove the environment and caches; data under var/ stays
+	rm -rf $(VENV) staticfiles .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Daily Papers needs Python 3.11 or newer; try: make PYTHON=python3.11")'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "Python's venv module is missing (on Debian: apt-get install python3-venv)"; exit 1; }
+
+$(RUN_STAMP): requirements.txt | $(VENV)/bin/python
+	@echo "Installing requirements …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(DEV_STAMP): requirements-dev.txt requirements.txt | $(VENV)/bin/python
+	@echo "Installing requirements for development …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
