@@ -3,7 +3,9 @@
 import os
 import secrets
 from pathlib import Path
+from typing import Any
 
+import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
@@ -13,6 +15,20 @@ class Environment(Env):
 
     def __init__(self) -> None:
         super().__init__(eager=False)
+        self.problems: list[str] = []
+
+    def expect(self, name: str, *, that: bool, form: str) -> None:
+        """Notes a value that was read well but is not what it should be."""
+        if not that:
+            self.problems.append(f"{name} should be {form}")
+
+    def database(self, url: str) -> dict[str, Any]:
+        """Django's settings for the database at `url`; DATABASE_URL is what it came from."""
+        try:
+            return dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
+        except (dj_database_url.UnknownSchemeError, dj_database_url.ParseError, ValueError):
+            self.expect("DATABASE_URL", that=False, form="like postgres://user:password@host/name")
+            return {}
 
     def secret(self, name: str) -> str:
         """The value of `NAME`, else what stands in the file that `NAME_FILE` names, else "".
@@ -29,13 +45,19 @@ class Environment(Env):
             return ""
 
     def finish(self, *, missing: list[str]) -> None:
-        """Raises one ImproperlyConfigured that names everything wrong; returns if nothing is."""
-        problems = [f"{name} is required when DEBUG=0" for name in missing]
+        """Raises one ImproperlyConfigured that names everything wrong; returns if nothing is.
+
+        `missing` are names that production needs; a DEBUG that can't be read says nothing of that.
+        """
+        problems = []
         try:
             self.seal()
         except EnvError as error:
             details = getattr(error, "error_messages", {}) or {"": [str(error)]}
             problems += [f"{name}: {' '.join(lines)}" for name, lines in details.items()]
+        problems += self.problems
+        if not any(problem.startswith("DEBUG:") for problem in problems):
+            problems += [f"{name} is required when DEBUG=0" for name in missing]
         if problems:
             raise ImproperlyConfigured("; ".join(problems))
 

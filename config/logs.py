@@ -6,6 +6,20 @@ from datetime import UTC, datetime
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "data"}
 
 
+class WithoutPaths(logging.Filter):
+    """Takes addresses of pages out of Django's records: many of them hold a reader's token."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        request = record.__dict__.pop("request", None)
+        if request is not None:
+            match = getattr(request, "resolver_match", None)
+            route = f"/{match.route}" if match else "an unknown address"
+            # `Not Found: /the/path/` keeps its first words.
+            words = record.getMessage().split(":", 1)[0]
+            record.msg, record.args = "%s: %s", (words, route)
+        return True
+
+
 class Formatter(logging.Formatter):
     """`08:15:02 INFO    digest.papers.ingest: papers stored new=12 bad=0`, in UTC."""
 

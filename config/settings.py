@@ -1,11 +1,12 @@
 """The one settings module. Environments differ only by variables; `.env.example` lists them."""
 
+import logging
+import re
 from datetime import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import dj_database_url
 import django_stubs_ext
 from celery.schedules import crontab
 
@@ -37,13 +38,14 @@ SECRET_KEY = env.secret("SECRET_KEY") or (kept_secret(VAR_DIR / "secret_key") if
 # Older keys, comma separated, so that links in old mail live on after a change of SECRET_KEY.
 SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
 
+# Where `make run` listens, on this machine only.
+PORT = env.int("PORT", 8000)
 # The absolute address that links in mail start with.
-SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", []) or [
-    "127.0.0.1",
-    "localhost",
-    "[::1]",
-    urlsplit(SITE_URL).hostname or "localhost",
+SITE_URL = env.str("SITE_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
+# Comma separated; the names of this machine are always allowed, for health checks.
+ALLOWED_HOSTS = [
+    *(env.list("ALLOWED_HOSTS", []) or [urlsplit(SITE_URL).hostname or "localhost"]),
+    *("127.0.0.1", "localhost", "[::1]"),
 ]
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 # How many proxies before us add to X-Forwarded-For; 0: nobody is believed.
@@ -107,6 +109,8 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+if DEBUG:  # collectstatic makes it in production
+    STATIC_ROOT.mkdir(exist_ok=True)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -119,9 +123,7 @@ WHITENOISE_USE_FINDERS = DEBUG
 
 # --- Database, cache, broker ---------------------------------------------------------------
 
-DATABASES: dict[str, Any] = {
-    "default": dict(dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True))
-}
+DATABASES: dict[str, Any] = {"default": env.database(DATABASE_URL)}
 if DATABASES["default"].get("ENGINE") == "django.db.backends.sqlite3":
     # WAL lets pages be read while a worker writes. IMMEDIATE takes the write lock when a
     # transaction begins, so that it waits its turn instead of failing half way.
@@ -131,6 +133,9 @@ if DATABASES["default"].get("ENGINE") == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-20000;",
     }
 
+# Which redis-server `make run` starts where REDIS_URL is not set: a path; `auto`: the one on PATH,
+# else the one that came with the requirements; `none`: messages go through files instead.
+EMBEDDED_REDIS = env.str("EMBEDDED_REDIS", "auto")
 EMBEDDED_REDIS_SOCKET = VAR_DIR / "redis.sock"
 _redis = REDIS_URL or (f"unix://{EMBEDDED_REDIS_SOCKET}" if EMBEDDED_REDIS_SOCKET.exists() else "")
 if _redis:
@@ -291,6 +296,7 @@ X_FRAME_OPTIONS = "DENY"
 _https = SITE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", _https and not DEBUG)
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31_536_000 if _https else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _https
 if TRUSTED_PROXIES:
@@ -303,7 +309,14 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"()": "config.logs.Formatter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "filters": {"without_paths": {"()": "config.logs.WithoutPaths"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "plain",
+            "filters": ["without_paths"],
+        }
+    },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
@@ -315,6 +328,27 @@ LOGGING: dict[str, Any] = {
     },
 }
 
+_RATE = re.compile(r"[1-9]\d*/[1-9]?\d*[smhd]")
+for _name, _rate in (
+    ("SIGNUP_RATE_ADDRESS", SIGNUP_RATE_ADDRESS),
+    ("SIGNUP_RATE_CLIENT", SIGNUP_RATE_CLIENT),
+):
+    env.expect(_name, that=bool(_RATE.fullmatch(_rate or "")), form="like 3/d or 20/h")
+env.expect(
+    "LOG_LEVEL",
+    that=LOG_LEVEL in logging.getLevelNamesMapping(),
+    form="one of DEBUG, INFO, WARNING, ERROR",
+)
+env.expect(
+    "REDIS_URL",
+    that=not REDIS_URL or REDIS_URL.startswith(("redis://", "rediss://", "unix://")),
+    form="like redis://host:6379/0",
+)
+env.expect(
+    "SMTP_URL",
+    that=not SMTP_URL or SMTP_URL.startswith(("smtp://", "smtps://", "submission://")),
+    form="like smtp://user:password@host:587?tls=1",
+)
 env.finish(
     missing=[
         name
