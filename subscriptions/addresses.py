@@ -24,6 +24,9 @@ def canonical(text: str) -> str:
     and above all no line breaks, which not every provider's library would refuse.
     Raises AddressError with a line for the form.
     """
+    # Normalising takes time that grows with the square of the length.
+    if len(text) > 2 * MOST_OCTETS:
+        raise AddressError("That address is too long. Please check it.")
     # A line break is refused even at the end; str.strip() would hide it.
     address = unicodedata.normalize("NFC", text.strip(" \t\u00a0"))
     local, at, domain = address.rpartition("@")

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from . import services
 from .models import ConsentRecord, Subscriber, Suppression, Topic, TransactionalMessage
+from .records import Evidence
 
 
 class LinesField(forms.CharField):
@@ -87,6 +88,10 @@ class MessageInline(ReadOnly, admin.TabularInline[TransactionalMessage, Subscrib
     extra = 0
 
 
+def _operator(request: HttpRequest) -> Evidence:
+    return Evidence(page=request.path, text=f"Operator {request.user.pk}, on the reader's behalf")
+
+
 @admin.register(Subscriber)
 class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
     list_display = ("pk", "email", "state", "frequency", "hour", "timezone", "next_digest_at")
@@ -97,17 +102,23 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
     exclude = ("public_id", "address_hash", "token_version", "selection_key")
     actions = ("unsubscribe_and_tell", "never_mail", "erase")
 
-    @admin.action(description="Unsubscribe, and tell them by mail")
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("subscriptions.change_subscriber")
+
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("subscriptions.delete_subscriber")
+
+    @admin.action(description="Unsubscribe, and tell them by mail", permissions=["operate"])
     def unsubscribe_and_tell(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
         for subscriber in queryset:
-            services.unsubscribe_and_tell(subscriber)
+            services.unsubscribe_and_tell(subscriber, evidence=_operator(request))
 
-    @admin.action(description="Never mail this address again")
+    @admin.action(description="Never mail this address again", permissions=["operate"])
     def never_mail(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
         for subscriber in queryset:
             services.suppress(subscriber, Suppression.Reason.MANUAL)
 
-    @admin.action(description="Erase everything about them")
+    @admin.action(description="Erase everything about them", permissions=["erase"])
     def erase(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
         for subscriber in queryset:
             services.erase(subscriber)

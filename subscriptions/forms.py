@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.http import QueryDict
 
-from . import addresses
+from . import addresses, schedule
 from .errors import AddressError
 from .records import Preferences, Rhythm, Selection
 
@@ -67,7 +66,8 @@ class _ListField(forms.Field):
     widget = forms.MultipleHiddenInput
 
     def clean(self, value: Any) -> list[str]:
-        return [str(item) for item in value or []]
+        # PostgreSQL has no NUL in texts, and no choice of ours does.
+        return [text for item in value or [] if "\0" not in (text := str(item))]
 
 
 class SignUpForm(AddressForm):
@@ -98,7 +98,7 @@ class PreferencesForm(forms.Form):
 
     def clean_timezone(self) -> str:
         zone = str(self.cleaned_data["timezone"])
-        if zone not in available_timezones():
+        if zone not in schedule.zones():
             raise forms.ValidationError("Please choose a time zone from the list.")
         return zone
 
@@ -166,7 +166,7 @@ def _checked_word(text: str) -> str:
     if len(word) > MOST_KEYWORD_LETTERS:
         raise forms.ValidationError(f"A keyword has at most {MOST_KEYWORD_LETTERS} letters.")
     if not word.isprintable():
-        raise forms.ValidationError("A keyword can’t contain hidden letters. Please type it.")  # noqa: RUF001
+        raise forms.ValidationError("A keyword can’t contain hidden letters. Please type it.")
     return word
 
 
@@ -176,9 +176,9 @@ def _checked_name(text: str) -> str:
         raise forms.ValidationError(f"A name has at most {MOST_NAME_LETTERS} letters.")
     for letter in name:
         # L and M: letters of all scripts, and the marks on them.
-        if unicodedata.category(letter)[0] not in "LM" and letter not in " .,'’-‐·":  # noqa: RUF001
+        if unicodedata.category(letter)[0] not in "LM" and letter not in " .,'’-‐·":
             shown = letter if letter.isprintable() else "?"
-            raise forms.ValidationError(f"A name can’t contain “{shown}”. Please check it.")  # noqa: RUF001
+            raise forms.ValidationError(f"A name can’t contain “{shown}”. Please check it.")
     return name
 
 
@@ -186,7 +186,7 @@ def _checked_name(text: str) -> str:
 def zones() -> list[tuple[str, list[tuple[str, str]]]]:
     """The time zones to choose from: region, then (zone, its name within the region)."""
     grouped: dict[str, list[tuple[str, str]]] = {}
-    for zone in sorted(available_timezones()):
+    for zone in sorted(schedule.zones()):
         region, _, place = zone.partition("/")
         if region in _REGIONS:
             label = place.replace("_", " ").replace("/", ", ")

@@ -4,14 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
-from zoneinfo import available_timezones
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from . import addresses, schedule
+from . import addresses, schedule, selectors
 from .errors import AddressError, ChoiceError
 from .models import (
     ConsentRecord,
@@ -25,7 +24,8 @@ from .records import Rhythm, Selection
 
 COLUMNS = ("email", "topics", "frequency", "timezone", "hour")
 _PAGE = 500
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+_HOURS = {form for hour in range(24) for form in (str(hour), f"{hour:02}")}
 
 Row = tuple[int, Mapping[str, str]]
 """A line number, and its values by column."""
@@ -71,7 +71,11 @@ def add(
                 continue
             if entries.setdefault(entry.email.lower(), entry) is not entry:
                 outcome.known += 1
-        _add_page(entries, topics, consent, outcome)
+        try:
+            _add_page(entries, topics, consent, outcome)
+        except IntegrityError:
+            # Someone signed up meanwhile; now that address is known.
+            _add_page(entries, topics, consent, outcome)
         on_page(len(page))
     return outcome
 
@@ -84,11 +88,14 @@ def _entry(values: Mapping[str, str], topics: Mapping[str, Topic]) -> _Entry:
     if frequency not in Subscriber.Frequency.values:
         raise ChoiceError(f"The frequency {frequency!r} is not one of daily, weekdays, weekly.")
     zone = values["timezone"].strip() or "UTC"
-    if zone not in available_timezones():
+    if zone not in schedule.zones():
         raise ChoiceError(f"There is no time zone {zone!r}.")
     hour = values["hour"].strip() or "7"
-    if not (hour.isascii() and hour.isdigit()) or int(hour) > 23:  # noqa: PLR2004  hours of the day
-        raise ChoiceError(f"The hour {hour!r} is not a number from 0 to 23.")
+    if hour not in _HOURS:
+        raise ChoiceError(f"The hour {hour[:20]!r} is not a number from 0 to 23.")
+    status = values["status"].strip() or Subscriber.State.ACTIVE.value
+    if status != Subscriber.State.ACTIVE:
+        raise ChoiceError(f"The status is {status[:20]!r}: this address must not be mailed.")
     email = addresses.canonical(values["email"].removeprefix("'"))
     return _Entry(email, slugs, Rhythm(frequency, int(hour), zone))
 
@@ -97,7 +104,7 @@ def _add_page(
     entries: dict[str, _Entry], topics: Mapping[str, Topic], consent: str, outcome: Outcome
 ) -> None:
     known = set(
-        Subscriber.objects.alias(lower=Lower("email"))
+        Subscriber.objects.annotate(lower=Lower("email"))
         .filter(lower__in=entries)
         .values_list("lower", flat=True)
     )
@@ -155,12 +162,14 @@ def _selection_key(topics: tuple[str, ...]) -> str:
 
 
 def rows_of(subscribers: QuerySet[Subscriber]) -> Iterator[list[str]]:
-    """The rows of the export, in the order of COLUMNS, then the status."""
-    readers = subscribers.order_by("pk").prefetch_related("topics")
+    """The rows of the export, in the order of COLUMNS, then the status: the state, or
+    `suppressed` for an address that is never mailed."""
+    readers = selectors.with_suppression(subscribers).order_by("pk").prefetch_related("topics")
     for reader in readers.iterator(chunk_size=_PAGE):
         slugs = ";".join(sorted(topic.slug for topic in reader.topics.all()))
         cells = [reader.email, slugs, reader.frequency, reader.timezone, str(reader.hour)]
-        yield [_safe(cell) for cell in (*cells, reader.state)]
+        status = "suppressed" if reader.is_suppressed else reader.state
+        yield [_safe(cell) for cell in (*cells, status)]
 
 
 def _safe(cell: str) -> str:

@@ -31,9 +31,11 @@ def client_address(request: HttpRequest) -> str:
         if len(hops) >= settings.TRUSTED_PROXIES:
             seen = hops[-settings.TRUSTED_PROXIES]
     try:
-        return str(ip_address(seen))
+        address = ip_address(seen)
     except ValueError:
         return ""
+    # A listener for both families shows IPv4 clients as ::ffff:203.0.113.7.
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def client_has_had_enough(request: HttpRequest) -> bool:

@@ -9,11 +9,12 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from . import emails, selectors
-from .models import TransactionalMessage
+from .models import Subscriber, TransactionalMessage
 
 MOST_ATTEMPTS = 6
 _PAGE = 100
 
+_Kind = TransactionalMessage.Kind
 _State = TransactionalMessage.State
 logger = logging.getLogger(__name__)
 
@@ -56,8 +57,7 @@ def _send_one(pk: int) -> bool:
     message = TransactionalMessage.objects.select_related("subscriber").filter(pk=pk).first()
     if message is None:
         return False
-    # Also a message that was asked for before the address was suppressed.
-    if selectors.is_suppressed(message.subscriber.email):
+    if selectors.is_suppressed(message.subscriber.email) or _is_outdated(message):
         _settle(message, state=_State.FAILED)
         return False
     try:
@@ -70,6 +70,17 @@ def _send_one(pk: int) -> bool:
         return False
     _settle(message, state=_State.SENT, sent_at=timezone.now())
     return True
+
+
+def _is_outdated(message: TransactionalMessage) -> bool:
+    """Whether the reader came or left after it was asked for, so that it would say what is not so."""
+    subscriber = message.subscriber
+    if message.kind == _Kind.ALREADY_SUBSCRIBED:
+        return subscriber.state != Subscriber.State.ACTIVE
+    if message.kind == _Kind.CONFIRM:
+        since = (subscriber.confirmed_at, subscriber.unsubscribed_at)
+        return any(moment and moment > message.created_at for moment in since)
+    return False
 
 
 def _retry_later(message: TransactionalMessage) -> None:

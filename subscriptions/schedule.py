@@ -1,13 +1,20 @@
 """When the next digest is due: from a rhythm to a moment, across changes of the clock."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
 
 from .records import Rhythm
 
 _DAYS = {"daily": range(7), "weekdays": range(5), "weekly": range(1)}
 _MOST_DAYS_AHEAD = 16
 """Two weeks hold a Monday even where a zone leaves one out."""
+
+
+@cache
+def zones() -> frozenset[str]:
+    """The names of all time zones. Kept, as the system's files are walked to find them."""
+    return frozenset(available_timezones())
 
 
 def next_slot(after: datetime, rhythm: Rhythm) -> datetime:

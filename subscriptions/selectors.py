@@ -29,7 +29,12 @@ def mailable_subscribers() -> QuerySet[Subscriber]:
 def due_subscribers(now: datetime) -> QuerySet[Subscriber]:
     """Active, with a digest due at `now`; `is_suppressed` says whose address must not get it."""
     due = Subscriber.objects.filter(state=Subscriber.State.ACTIVE, next_digest_at__lte=now)
-    return due.annotate(is_suppressed=_is_suppressed())
+    return with_suppression(due)
+
+
+def with_suppression(subscribers: QuerySet[Subscriber]) -> QuerySet[Any]:
+    """The same, each with `is_suppressed`: whether the address must not be mailed."""
+    return subscribers.annotate(is_suppressed=_is_suppressed())
 
 
 def claim_states(ids: Collection[int]) -> dict[int, str]:

@@ -62,9 +62,9 @@ def read_confirm(token: str) -> Holder:
     return _holder("confirm", token, CONFIRM_LIFE)
 
 
-def make_preferences(subscriber: Subscriber) -> str:
-    """For 7 days, and until the subscriber's token version is raised."""
-    return _dated("preferences", subscriber)
+def make_preferences(subscriber: Subscriber, *, at: datetime | None = None) -> str:
+    """For 7 days from `at` (now), and until the subscriber's token version is raised."""
+    return _dated("preferences", subscriber, at)
 
 
 def read_preferences(token: str) -> Holder:
@@ -92,8 +92,8 @@ def is_sign_up_mark(mark: str, address: str) -> bool:
     return constant_time_compare(mark, make_sign_up_mark(address))
 
 
-def _dated(purpose: str, subscriber: Subscriber) -> str:
-    milliseconds = int(time.time() * 1000)
+def _dated(purpose: str, subscriber: Subscriber, at: datetime | None = None) -> str:
+    milliseconds = int((at.timestamp() if at else time.time()) * 1000)
     payload = _ID_VERSION_TIME.pack(
         subscriber.public_id.bytes, subscriber.token_version, milliseconds
     )

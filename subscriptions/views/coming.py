@@ -14,10 +14,12 @@ from subscriptions.tasks import wake_sender
 from . import common
 
 SIGN_UP_COOKIE = "sign_up"
+OWN_CLICK_TEXT = "The link in the confirm mail, opened in the browser that signed up"
 
 
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
+@common.in_like_time
 def subscribe(request: HttpRequest) -> HttpResponse:
     """The sign-up form, and its one answer for every address.
 
@@ -88,16 +90,18 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     mark = request.COOKIES.get(SIGN_UP_COOKIE, "")
     is_own_click = request.method == "GET" and tokens.is_sign_up_mark(mark, subscriber.email)
     if request.method == "POST" or is_own_click:
-        services.confirm(subscriber, evidence=common.evidence(request, forms.CONFIRM_TEXT))
-        return _confirmed(request, subscriber)
+        words = forms.CONFIRM_TEXT if request.method == "POST" else OWN_CLICK_TEXT
+        is_first = services.confirm(subscriber, evidence=common.evidence(request, words))
+        return _confirmed(request, subscriber, is_first=is_first)
     return common.masked_page(request, "confirm", subscriber)
 
 
-def _confirmed(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
+def _confirmed(request: HttpRequest, subscriber: Subscriber, *, is_first: bool) -> HttpResponse:
     return common.masked_page(
         request,
         "confirmed",
         subscriber,
         next_digest=common.next_digest(subscriber),
-        preferences_token=tokens.make_preferences(subscriber),
+        # A link that was used before opens nothing more: it may be in other hands by now.
+        preferences_token=tokens.make_preferences(subscriber) if is_first else "",
     )

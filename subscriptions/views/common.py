@@ -1,5 +1,7 @@
 """What the pages behind signed links share: their headers, their evidence, their words."""
 
+import random
+import time
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import wraps
@@ -20,6 +22,8 @@ from subscriptions.records import Evidence
 from subscriptions.tasks import wake_sender
 
 View = Callable[..., HttpResponseBase]
+
+LIKE_SECONDS = 0.05
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -50,6 +54,22 @@ def private_page(*methods: str) -> Callable[[View], View]:
     return decorate
 
 
+def in_like_time(view: View) -> View:
+    """Answers a POST no sooner than LIKE_SECONDS, and a little at random: how long the database
+    took would tell whether it knows the address."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        started = time.monotonic()
+        response = view(request, *args, **kwargs)
+        if request.method == "POST":
+            wanted = LIKE_SECONDS * random.uniform(1, 1.2)  # noqa: S311  noise, not a secret
+            time.sleep(max(wanted - (time.monotonic() - started), 0))
+        return response
+
+    return wrapped
+
+
 def evidence(request: HttpRequest, text: str) -> Evidence:
     """How this request came about, for a consent record; the page without its token."""
     match = request.resolver_match
@@ -64,7 +84,10 @@ def evidence(request: HttpRequest, text: str) -> Evidence:
 
 def sign_up_evidence(request: HttpRequest) -> Evidence:
     """As `evidence`, with the page on which the form stood."""
-    source = urlsplit(request.headers.get("Referer", ""))
+    try:
+        source = urlsplit(request.headers.get("Referer", ""))
+    except ValueError:
+        source = urlsplit("")
     page = source.path if source.netloc == request.get_host() else request.path
     found = evidence(request, forms.SIGN_UP_TEXT)
     return Evidence(

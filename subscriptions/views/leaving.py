@@ -31,13 +31,16 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
             return _undo(request, subscriber)
         if request.POST.get("instead") in ("weekly", "pause-14"):
             return _less(request, subscriber)
-    services.unsubscribe(
-        subscriber, evidence=common.evidence(request, "Stop the daily digest? [Unsubscribe]")
-    )
+    is_button = "button" in request.POST
+    words = "Stop the daily digest? [Unsubscribe]" if is_button else "List-Unsubscribe=One-Click"
+    services.unsubscribe(subscriber, evidence=common.evidence(request, words))
     return common.masked_page(request, "unsubscribed", subscriber)
 
 
 def _undo(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
+    if selectors.is_suppressed(subscriber.email):
+        said = "We may not mail this address any more: it bounced, or a mail was marked as spam."
+        return _result(request, subscriber, said)
     words = common.evidence(request, "[Undo, keep me subscribed]")
     services.undo_unsubscribe(subscriber, evidence=words)
     said = "You are subscribed again. Nothing was lost."
@@ -47,11 +50,14 @@ def _undo(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
 
 
 def _less(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
+    if subscriber.state == Subscriber.State.UNSUBSCRIBED:
+        return common.masked_page(request, "unsubscribed", subscriber)
     if request.POST["instead"] == "weekly":
         words = common.evidence(request, "[Once a week instead]")
         services.change_frequency(subscriber, Subscriber.Frequency.WEEKLY, evidence=words)
         return _result(request, subscriber, "Once a week it is, on Monday.")
     until = timezone.now().astimezone(ZoneInfo(subscriber.timezone)).date() + PAUSE
+    until = max(until, subscriber.paused_until or until)
     words = common.evidence(request, "[Pause for two weeks]")
     services.pause(subscriber, until, evidence=words)
     return _result(request, subscriber, f"Paused until {common.day_in_words(until)}.")
@@ -59,11 +65,11 @@ def _less(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
 
 def _result(request: HttpRequest, subscriber: Subscriber, said: str) -> HttpResponse:
     is_active = subscriber.state == Subscriber.State.ACTIVE
+    is_active = is_active and not selectors.is_suppressed(subscriber.email)
     return common.masked_page(
         request,
         "kept",
         subscriber,
         said=said,
         next_digest=common.next_digest(subscriber) if is_active else "",
-        preferences_token=tokens.make_preferences(subscriber),
     )

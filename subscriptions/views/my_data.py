@@ -26,9 +26,9 @@ def my_data(request: HttpRequest, token: str) -> HttpResponse:
     return response
 
 
-@common.private_page("GET", "HEAD")
+@common.private_page("GET", "HEAD", "POST")
 def ask_erase(request: HttpRequest, token: str) -> HttpResponse:
-    """Asks before everything is erased."""
+    """Asks before everything is erased; a POST only asks for a new link where this one expired."""
     try:
         subscriber = selectors.subscriber_of(tokens.read_erase(token))
     except TokenExpiredError as error:

@@ -22,6 +22,7 @@ _LABELS = {"keyword": "Add a keyword", "author": "Add an author", "timezone": "T
 
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
+@common.in_like_time
 def preferences_link(request: HttpRequest) -> HttpResponse:
     """Asks for an address and mails its owner a link; the same answer for every address."""
     if request.method != "POST":
@@ -132,6 +133,7 @@ def _page(
         paused_until=paused_until,
         next_digest=common.next_digest(subscriber, joint=", "),
         zone_in_words=common.zone_in_words(subscriber.timezone),
+        token=tokens.make_preferences(subscriber),
         unsubscribe_token=tokens.make_unsubscribe(subscriber.public_id),
         erase_token=tokens.make_erase(subscriber),
         **said,

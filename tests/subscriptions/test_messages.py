@@ -9,7 +9,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from kombu.exceptions import OperationalError
 
 from subscriptions import messages, services, tasks
-from subscriptions.models import Suppression, TransactionalMessage
+from subscriptions.models import Subscriber, Suppression, TransactionalMessage
 from tests.builders import make_subscriber
 
 pytestmark = pytest.mark.django_db
@@ -147,8 +147,26 @@ def test_task_may_run_twice():
     assert len(mail.outbox) == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("already_subscribed", {"state": "unsubscribed", "next_digest_at": None}),
+        ("confirm", {"confirmed_at": NOW + timedelta(minutes=1)}),
+        ("confirm", {"unsubscribed_at": NOW + timedelta(minutes=1)}),
+    ],
+)
+def test_mail_that_would_say_what_is_not_so_any_more_is_not_sent(kind, changes, mailoutbox):
+    reader = make_subscriber()
+    row = TransactionalMessage.objects.create(subscriber=reader, kind=kind)
+    Subscriber.objects.filter(pk=reader.pk).update(**changes)
+    tasks.send_messages()
+    row.refresh_from_db()
+    assert (row.state, mailoutbox) == ("failed", [])
+
+
 def test_purge_task_may_run_twice():
     row = ask()
+    TransactionalMessage.objects.update(state="sent", sent_at=NOW)
     with time_machine.travel(NOW + timedelta(days=4), tick=False):
         tasks.purge()
         tasks.purge()

@@ -17,6 +17,7 @@ from subscriptions.models import (
     TransactionalMessage,
 )
 from subscriptions.records import Evidence, Preferences, Rhythm, Selection
+from subscriptions.services import coming
 from tests.builders import make_subscriber, make_topic
 
 pytestmark = pytest.mark.django_db
@@ -164,7 +165,7 @@ def test_later_sign_up_changes_the_topics_of_a_pending_subscriber():
 
 def test_address_that_was_created_meanwhile_is_taken_as_it_is():
     first = make_subscriber("ada@example.org", state=PENDING)
-    assert services._create("ADA@example.org") == first
+    assert coming._create("ADA@example.org") == first
 
 
 # --- Confirm ----------------------------------------------------------------------------------
@@ -412,11 +413,37 @@ def test_purge_forgets_who_never_confirmed_within_three_days():
     with time_machine.travel(NOW + timedelta(days=2), tick=False):
         subscribe("renewed@example.org")
         fresh = subscribe("fresh@example.org")
+    TransactionalMessage.objects.filter(subscriber=stale).update(state="sent", sent_at=NOW)
     later = NOW + timedelta(days=3, seconds=1)
     assert services.purge(later) == (1, 0)
     assert services.purge(later) == (0, 0)
     assert set(Subscriber.objects.all()) == {renewed, active, fresh}
     assert stale not in Subscriber.objects.all()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"state": "pending"}, {"state": "sent", "sent_at": NOW + timedelta(hours=13)}],
+    ids=["not sent yet", "sent late"],
+)
+def test_purge_waits_for_whose_link_still_works(changes):
+    waiting = subscribe("waiting@example.org")
+    TransactionalMessage.objects.filter(subscriber=waiting).update(**changes)
+    assert services.purge(NOW + timedelta(days=3, hours=1)) == (0, 0)
+    assert Subscriber.objects.filter(pk=waiting.pk).exists()
+
+
+def test_who_left_since_the_page_was_read_is_not_confirmed():
+    read = subscribe("ada@example.org")
+    services.unsubscribe(Subscriber.objects.get(pk=read.pk))
+    assert not services.confirm(read)
+    assert Subscriber.objects.get(pk=read.pk).state == "unsubscribed"
+
+
+def test_mail_that_was_never_sent_does_not_count_as_one():
+    reader = subscribe("ada@example.org")
+    TransactionalMessage.objects.update(state="failed")
+    assert services.request_message(reader, TransactionalMessage.Kind.CONFIRM)
 
 
 def test_purge_forgets_mails_after_thirty_days():

@@ -16,7 +16,7 @@ class Command(BaseCommand):
         "Adds subscribers from a CSV file with the columns email, topics (slugs joined by ;), "
         "frequency, timezone and hour; only email is required. Each address gets a confirm mail, "
         "unless --confirmed says that its owner agreed already. Addresses that are there stay "
-        "as they are."
+        "as they are. Where an export gave a status, only active readers are taken."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -39,7 +39,7 @@ class Command(BaseCommand):
             outcome = importing.add(
                 _rows(file), consent=consent.strip() if confirmed else "", on_page=self._progress
             )
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
+        except (OSError, csv.Error) as error:
             raise CommandError(f"{file} can't be read: {error}") from error
         if self.stdout.isatty():
             self.stdout.write("")
@@ -60,9 +60,13 @@ class Command(BaseCommand):
 
 
 def _rows(file: Path) -> Iterator[importing.Row]:
-    with file.open(encoding="utf-8-sig", newline="") as lines:
+    # A byte that is no UTF-8 spoils its own row only: no address or topic has the mark it becomes.
+    with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
         reader = csv.DictReader(lines, restkey="", restval="")
         if "email" not in (reader.fieldnames or []):
             raise CommandError(f"{file} has no column named email in its first line.")
         for values in reader:
-            yield reader.line_num, {name: str(values.get(name, "")) for name in importing.COLUMNS}
+            yield (
+                reader.line_num,
+                {name: str(values.get(name) or "") for name in (*importing.COLUMNS, "status")},
+            )

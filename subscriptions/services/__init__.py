@@ -1,0 +1,40 @@
+"""Everything that writes about readers: from sign-up to erasure.
+
+Each function can be called twice; a change of state is one UPDATE that repeats the state it
+expects, and a consent record is kept of each. None of them sends mail: they leave a row for it.
+"""
+
+from .asking import request_link, request_link_for, request_message, request_new_confirm
+from .choosing import change_frequency, change_preferences, delete_topic, pause, reschedule, resume
+from .coming import confirm, subscribe
+from .leaving import (
+    erase,
+    suppress,
+    undo_unsubscribe,
+    unsubscribe,
+    unsubscribe_and_tell,
+    unsuppress,
+)
+from .purging import purge
+
+__all__ = [
+    "change_frequency",
+    "change_preferences",
+    "confirm",
+    "delete_topic",
+    "erase",
+    "pause",
+    "purge",
+    "request_link",
+    "request_link_for",
+    "request_message",
+    "request_new_confirm",
+    "reschedule",
+    "resume",
+    "subscribe",
+    "suppress",
+    "undo_unsubscribe",
+    "unsubscribe",
+    "unsubscribe_and_tell",
+    "unsuppress",
+]

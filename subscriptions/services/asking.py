@@ -1,0 +1,84 @@
+"""Asking for one of the few mails that are not digests: a row for a worker, within limits."""
+
+import re
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.utils import timezone
+
+from subscriptions import addresses, selectors
+from subscriptions.models import (
+    Subscriber,
+    TransactionalMessage,
+)
+
+BETWEEN_MESSAGES = timedelta(minutes=15)
+
+_State = Subscriber.State
+_Kind = TransactionalMessage.Kind
+_RATE = re.compile(r"(\d+)/(\d*)([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def request_message(subscriber: Subscriber, kind: TransactionalMessage.Kind) -> bool:
+    """Leaves a row for a worker to send; False, and no row, where the address has had enough.
+
+    Enough is SIGNUP_RATE_ADDRESS, and one in 15 minutes, counted for sign-up mails, for
+    preference links and for goodbyes each by themselves.
+    """
+    most, period = _rate(settings.SIGNUP_RATE_ADDRESS)
+    sign_up = {_Kind.CONFIRM, _Kind.ALREADY_SUBSCRIBED}
+    family = sign_up if kind in sign_up else {kind}
+    with transaction.atomic():
+        # Two requests at once wait here for each other, or both would count too few.
+        Subscriber.objects.select_for_update().filter(pk=subscriber.pk).first()
+        now = timezone.now()
+        recent = list(
+            TransactionalMessage.objects.filter(
+                subscriber=subscriber,
+                kind__in=family,
+                created_at__gt=now - max(period, BETWEEN_MESSAGES),
+            )
+            .exclude(state=TransactionalMessage.State.FAILED)
+            .values_list("created_at", flat=True)
+        )
+        in_period = sum(at > now - period for at in recent)
+        if in_period >= most or any(at > now - BETWEEN_MESSAGES for at in recent):
+            return False
+        TransactionalMessage.objects.create(subscriber=subscriber, kind=kind)
+    return True
+
+
+def _rate(text: str) -> tuple[int, timedelta]:
+    match = _RATE.fullmatch(text)
+    if match is None:
+        raise ImproperlyConfigured(f"SIGNUP_RATE_ADDRESS: {text!r} is not like 3/d or 5/2h")
+    return int(match[1]), timedelta(seconds=int(match[2] or 1) * _SECONDS[match[3]])
+
+
+def request_link(address: str) -> None:
+    """Someone asked for the preferences link of this address; its owner gets it by mail.
+
+    The caller learns nothing about the address.
+    """
+    subscriber = selectors.subscriber_at(addresses.canonical(address))
+    if subscriber is not None:
+        request_link_for(subscriber)
+
+
+def request_link_for(subscriber: Subscriber) -> None:
+    """A preferences link goes to the subscriber; who is pending is asked to confirm instead."""
+    is_pending = subscriber.state == _State.PENDING
+    request_unless_suppressed(subscriber, _Kind.CONFIRM if is_pending else _Kind.PREFERENCES)
+
+
+def request_new_confirm(subscriber: Subscriber) -> None:
+    """The owner of an expired confirm link asked for another one."""
+    request_unless_suppressed(subscriber, _Kind.CONFIRM)
+
+
+def request_unless_suppressed(subscriber: Subscriber, kind: TransactionalMessage.Kind) -> None:
+    if not selectors.is_suppressed(subscriber.email):
+        request_message(subscriber, kind)

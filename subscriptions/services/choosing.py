@@ -1,0 +1,167 @@
+"""Choosing: topics, words, times and pauses, by the reader or by the schedule."""
+
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+
+from django.db import transaction
+from django.db.models import Case, F, Q, Value, When
+from django.utils import timezone
+
+from subscriptions import schedule, selectors
+from subscriptions.errors import ChoiceError
+from subscriptions.models import (
+    ConsentRecord,
+    FollowedAuthor,
+    FollowedKeyword,
+    Subscriber,
+    Subscription,
+    Topic,
+)
+from subscriptions.records import Evidence, Preferences, Rhythm, Selection
+
+from . import consent
+
+MOST_FOLLOWED = 50
+"""Keywords, and authors, of one subscriber."""
+MOST_LETTERS = 80
+MOST_LENGTH = 40
+
+_State = Subscriber.State
+_Action = ConsentRecord.Action
+
+
+def change_preferences(
+    subscriber: Subscriber, preferences: Preferences, *, evidence: Evidence | None = None
+) -> None:
+    """Afterwards the subscriber has exactly these preferences.
+
+    A digest that is due but not yet planned still comes. ChoiceError for what is not on offer.
+    """
+    chosen, rhythm = _tidy(preferences.selection), preferences.rhythm
+    topics = list(Topic.objects.filter(slug__in=chosen.topics))
+    _check(chosen, rhythm, topics)
+    now = timezone.now()
+    with transaction.atomic():
+        Subscriber.objects.filter(pk=subscriber.pk).update(
+            frequency=rhythm.frequency,
+            hour=rhythm.hour,
+            timezone=rhythm.timezone,
+            length=chosen.length,
+            paused_until=preferences.paused_until,
+            selection_key=chosen.key,
+            next_digest_at=_rescheduled(now, rhythm),
+        )
+        replace_topics(subscriber, topics)
+        _replace_words(subscriber, chosen)
+        consent.record(subscriber, _Action.CHANGED, evidence)
+    subscriber.refresh_from_db()
+
+
+def _rescheduled(now: datetime, rhythm: Rhythm) -> Case:
+    return Case(
+        When(~Q(state=_State.ACTIVE), then=Value(None)),
+        When(next_digest_at__lte=now, then=F("next_digest_at")),
+        default=Value(schedule.next_slot(now, rhythm)),
+    )
+
+
+def _tidy(selection: Selection) -> Selection:
+    """Without what differs in capitals or spaces only, so that equal wishes get an equal key."""
+    return Selection(
+        topics=tuple(sorted(set(selection.topics))),
+        keywords=_distinct(selection.keywords),
+        authors=_distinct(selection.authors),
+        length=selection.length,
+    )
+
+
+def _distinct(texts: Sequence[str]) -> tuple[str, ...]:
+    spaced = (" ".join(text.split()) for text in reversed(texts))
+    return tuple(sorted({text.casefold(): text for text in spaced if text}.values()))
+
+
+def _check(chosen: Selection, rhythm: Rhythm, topics: Collection[Topic]) -> None:
+    if unknown := set(chosen.topics) - {topic.slug for topic in topics}:
+        raise ChoiceError(f"There is no topic {min(unknown)!r}.")
+    if rhythm.frequency not in Subscriber.Frequency.values:
+        raise ChoiceError(f"{rhythm.frequency!r} is not one of {', '.join(Subscriber.Frequency)}.")
+    if not 0 <= rhythm.hour <= 23:  # noqa: PLR2004  hours of the day
+        raise ChoiceError("The hour is a number from 0 to 23.")
+    if rhythm.timezone not in schedule.zones():
+        raise ChoiceError(f"There is no time zone {rhythm.timezone!r}.")
+    if not 1 <= chosen.length <= MOST_LENGTH:
+        raise ChoiceError(f"A digest has 1 to {MOST_LENGTH} papers.")
+    if max(len(chosen.keywords), len(chosen.authors)) > MOST_FOLLOWED:
+        raise ChoiceError(f"{MOST_FOLLOWED} keywords and {MOST_FOLLOWED} authors are the most.")
+    for text in (*chosen.keywords, *chosen.authors):
+        if len(text) > MOST_LETTERS or not text.isprintable():
+            raise ChoiceError(f"A keyword or a name has at most {MOST_LETTERS} letters.")
+
+
+def replace_topics(subscriber: Subscriber, topics: Collection[Topic]) -> None:
+    Subscription.objects.filter(subscriber=subscriber).exclude(topic__in=topics).delete()
+    Subscription.objects.bulk_create(
+        [Subscription(subscriber=subscriber, topic=topic) for topic in topics],
+        ignore_conflicts=True,
+    )
+
+
+def _replace_words(subscriber: Subscriber, chosen: Selection) -> None:
+    FollowedKeyword.objects.filter(subscriber=subscriber).delete()
+    FollowedAuthor.objects.filter(subscriber=subscriber).delete()
+    FollowedKeyword.objects.bulk_create(
+        [FollowedKeyword(subscriber=subscriber, text=text) for text in chosen.keywords],
+        ignore_conflicts=True,
+    )
+    FollowedAuthor.objects.bulk_create(
+        [FollowedAuthor(subscriber=subscriber, name=name) for name in chosen.authors],
+        ignore_conflicts=True,
+    )
+
+
+def change_frequency(
+    subscriber: Subscriber, frequency: str, *, evidence: Evidence | None = None
+) -> None:
+    """Afterwards digests come this often; all else stays."""
+    rhythm = Rhythm(frequency, subscriber.hour, subscriber.timezone)
+    changes = {"frequency": frequency, "next_digest_at": _rescheduled(timezone.now(), rhythm)}
+    _change(subscriber, changes, evidence)
+
+
+def pause(subscriber: Subscriber, until: date, *, evidence: Evidence | None = None) -> None:
+    """Afterwards no digest comes before the local day `until`."""
+    _change(subscriber, {"paused_until": until}, evidence)
+
+
+def resume(subscriber: Subscriber, *, evidence: Evidence | None = None) -> None:
+    """Afterwards digests come again."""
+    _change(subscriber, {"paused_until": None}, evidence)
+
+
+def _change(subscriber: Subscriber, changes: dict[str, object], evidence: Evidence | None) -> None:
+    with transaction.atomic():
+        Subscriber.objects.filter(pk=subscriber.pk).update(**changes)
+        consent.record(subscriber, _Action.CHANGED, evidence)
+    subscriber.refresh_from_db()
+
+
+def reschedule(now: datetime, ids: Collection[int]) -> None:
+    """Afterwards those of the subscribers who were due at `now` are due at their next slot.
+
+    One UPDATE for each distinct rhythm; who was moved on by someone else is left alone.
+    """
+    due = Subscriber.objects.filter(pk__in=ids, state=_State.ACTIVE, next_digest_at__lte=now)
+    for frequency, hour, zone in due.values_list("frequency", "hour", "timezone").distinct():
+        slot = schedule.next_slot(now, Rhythm(frequency, hour, zone))
+        due.filter(frequency=frequency, hour=hour, timezone=zone).update(next_digest_at=slot)
+
+
+def delete_topic(topic: Topic) -> None:
+    """Afterwards the topic is gone, and its followers' selections are those without it."""
+    with transaction.atomic():
+        ids = list(topic.subscribers.values_list("pk", flat=True))
+        topic.delete()
+        followers = Subscriber.objects.in_bulk(ids)
+        for pk, selection in selectors.selections_of(ids).items():
+            followers[pk].selection_key = selection.key
+        Subscriber.objects.bulk_update(followers.values(), ["selection_key"], batch_size=500)

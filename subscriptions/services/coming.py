@@ -1,0 +1,98 @@
+"""Coming: signing up, and confirming."""
+
+from collections.abc import Collection
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from subscriptions import addresses, schedule, selectors
+from subscriptions.models import (
+    ConsentRecord,
+    Subscriber,
+    Topic,
+    TransactionalMessage,
+)
+from subscriptions.records import Evidence, Selection
+
+from . import asking, choosing, consent
+
+_State = Subscriber.State
+_Kind = TransactionalMessage.Kind
+_Action = ConsentRecord.Action
+
+
+def subscribe(address: str, *, topics: Collection[str] = (), evidence: Evidence) -> None:
+    """Someone asked for the digest at this address: a mail to it will ask whether they own it.
+
+    The caller learns nothing about the address; AddressError only for its form. Nobody is active
+    before the mail's link is used. What an active or former reader follows stays as it is:
+    someone else may have typed the address. A suppressed address is not mailed.
+    """
+    email = addresses.canonical(address)
+    is_suppressed = selectors.is_suppressed(email)
+    subscriber = selectors.subscriber_at(email)
+    if subscriber is None and not is_suppressed:
+        subscriber = _create(email)
+    if subscriber is None:
+        return
+    with transaction.atomic():
+        if subscriber.state == _State.PENDING and topics:
+            _follow_while_pending(subscriber, topics)
+        consent.record(subscriber, _Action.SIGNED_UP, evidence)
+        if not is_suppressed:
+            is_active = subscriber.state == _State.ACTIVE
+            asking.request_message(
+                subscriber, _Kind.ALREADY_SUBSCRIBED if is_active else _Kind.CONFIRM
+            )
+
+
+def _create(email: str) -> Subscriber | None:
+    try:
+        with transaction.atomic():
+            return Subscriber.objects.create(
+                email=email,
+                address_hash=addresses.hash_of(email),
+                selection_key=Selection().key,
+            )
+    except IntegrityError:
+        # The same address came in twice at once; the other one was first.
+        return selectors.subscriber_at(email)
+
+
+def _follow_while_pending(subscriber: Subscriber, topics: Collection[str]) -> None:
+    known = list(Topic.objects.filter(slug__in=topics))
+    selection = Selection(topics=tuple(topic.slug for topic in known), length=subscriber.length)
+    changed = Subscriber.objects.filter(pk=subscriber.pk, state=_State.PENDING).update(
+        selection_key=selection.key
+    )
+    if changed:
+        choosing.replace_topics(subscriber, known)
+
+
+def confirm(subscriber: Subscriber, *, evidence: Evidence | None = None) -> bool:
+    """Afterwards the subscriber is active and has a time for the first digest.
+
+    False, and nothing changed, when the subscriber is active already, or left or used a newer
+    link since it was read. Kills every confirm link made before.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        unchanged = Subscriber.objects.filter(
+            pk=subscriber.pk,
+            state=subscriber.state,
+            unsubscribed_at=subscriber.unsubscribed_at,
+            token_version=subscriber.token_version,
+        )
+        changed = unchanged.exclude(state=_State.ACTIVE).update(
+            state=_State.ACTIVE,
+            confirmed_at=now,
+            unsubscribed_at=None,
+            paused_until=None,
+            token_version=F("token_version") + 1,
+            next_digest_at=schedule.next_slot(now, selectors.rhythm_of(subscriber)),
+        )
+        if changed:
+            consent.record(subscriber, _Action.CONFIRMED, evidence)
+    subscriber.refresh_from_db()
+    return bool(changed)
