@@ -29,6 +29,8 @@ class Paper(models.Model):
     project_url = models.URLField(max_length=500, blank=True)
     discussion_url = models.URLField(max_length=500, blank=True)
     organization = models.CharField(max_length=200, blank=True)
+    trending_rank = models.PositiveSmallIntegerField(null=True, blank=True, db_index=True)
+    """Its place among what was trending when that was last read; null for all others."""
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

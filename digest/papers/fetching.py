@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from digest.errors import DigestError
 from digest.models import Fetch
-from digest.records import FetchCounts
+from digest.records import FetchCounts, PaperRecord
 
 from . import ingest, lease
 from .sources.arxiv import Arxiv
@@ -41,7 +41,7 @@ def _user_agent() -> str:
     return f"DailyPapers/1.0 ({settings.SITE_URL}; mailto:{contact})"
 
 
-def _hugging_face() -> Source:
+def _hugging_face() -> HuggingFace:
     return HuggingFace(Http("Hugging Face", _user_agent()), url=settings.HUGGING_FACE_URL)
 
 
@@ -93,8 +93,22 @@ def _fetch_one(source: Source, day: date) -> FetchOutcome:
     return FetchOutcome(counts, error)
 
 
+def fetch_trending() -> None:
+    """Afterwards the archive knows what is trending now; when that can't be read, all stays."""
+    if HuggingFace.name not in settings.PAPER_SOURCES:
+        return
+    try:
+        entries = list(_hugging_face().fetch_trending())
+    except DigestError as error:
+        logger.warning("trending papers not fetched", extra={"error": str(error)})
+        return
+    ingest.store(entries, source=HuggingFace.name)
+    ingest.rank_trending([e.arxiv_id for e in entries if isinstance(e, PaperRecord)])
+
+
 def fetch_recent(now: datetime) -> None:
-    """Today's lists; and yesterday's where votes still move or the list was never read whole."""
+    """Today's lists, what is trending, and yesterday's lists where votes still move or they were
+    never read whole."""
     today = now.date()
     yesterday = today - timedelta(days=1)
     names = settings.PAPER_SOURCES
@@ -106,3 +120,4 @@ def fetch_recent(now: datetime) -> None:
     open_names = [name for name in names if name in _VOTES_MOVE or name not in whole]
     fetch(yesterday, source_names=open_names)
     fetch(today, source_names=names)
+    fetch_trending()

@@ -1,7 +1,7 @@
 """Stores what sources yield: one paper per arXiv id, and the list it stood on."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -53,6 +53,21 @@ def store(
     return counts
 
 
+def rank_trending(arxiv_ids: Sequence[str]) -> None:
+    """Afterwards exactly these papers are trending, in this order, as far as they are stored."""
+    places = {arxiv_id: rank for rank, arxiv_id in enumerate(arxiv_ids, start=1)}
+    with transaction.atomic():
+        Paper.objects.filter(trending_rank__isnull=False).exclude(arxiv_id__in=places).update(
+            trending_rank=None
+        )
+        papers = list(
+            Paper.objects.select_for_update().filter(arxiv_id__in=places).order_by("arxiv_id")
+        )
+        for paper in papers:
+            paper.trending_rank = places[paper.arxiv_id]
+        Paper.objects.bulk_update(papers, ["trending_rank"])
+
+
 def _chunks(
     records: Iterable[PaperRecord | BadEntry],
 ) -> Iterator[tuple[list[PaperRecord | BadEntry], DigestError | None]]:
@@ -98,9 +113,10 @@ def _store_chunk(records: dict[str, PaperRecord], source: str, counts: FetchCoun
             ],
             ignore_conflicts=True,
         )
-    new = papers.keys() - known
-    reworded = {key for key, names in changed.items() if names & set(_WORDS)}
-    topics.tag([papers[key].pk for key in sorted(new | reworded)])
+        new = papers.keys() - known
+        reworded = {key for key, names in changed.items() if names & set(_WORDS)}
+        # In the same transaction: a paper that is known is not looked at again.
+        topics.tag([papers[key].pk for key in sorted(new | reworded)])
     counts.new += len(new)
     counts.updated += len(changed)
     counts.skipped += len(known) - len(changed)

@@ -15,8 +15,10 @@ _FORMULA = re.compile(
     r"|\\\((?P<round>.{1,400}?)\\\)|\\\[(?P<square>.{1,400}?)\\\]",
     re.DOTALL,
 )
-_COMMAND = re.compile(r"\\(?:[A-Za-z]+\*?\s*(?:\{(?:[^{}]|\{[^{}]*\})*\})*|[`'^\"~=.]\{?\w\}?)")
+_COMMAND = re.compile(r"\\(?:[A-Za-z]+\*?(?:\s*\{(?:[^{}]|\{[^{}]*\})*\})*|[`'^\"~=.]\{?\w\}?)")
 _ESCAPED = re.compile(r"\\([%&#$_{}])")
+# Letters that only mathematics has, in styles that many fonts and screen readers don't know.
+_STYLED = re.compile("[\U0001d400-\U0001d7ff]+")
 _MATH_WORDS = re.compile(r"[A-Za-z]{3,}\s+[A-Za-z]{3,}\s+[A-Za-z]{3,}")
 _converter = LatexNodes2Text(math_mode="text", keep_comments=True, strict_latex_spaces=False)
 
@@ -44,6 +46,7 @@ def _converted(source: str, original: str) -> str:
         text = str(_converter.latex_to_text(source.replace("%", r"\%").replace(r"\\%", r"\%")))
     except (LatexWalkerError, ValueError, IndexError, RecursionError):
         return original
+    text = _STYLED.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
     text = " ".join(text.split())
     # Nothing may be lost: a formula that comes out empty stays as it was written.
     return text if text or not re.search(r"\w", original) else original

@@ -46,7 +46,7 @@ class Arxiv:
             return
         announced = self._announced(day)
         if announced is not None:
-            yield from _finished(announced, day)
+            yield from arxiv_feed.parse_whole(announced, day)
             return
         yield from self._submitted(day)
 
@@ -110,12 +110,6 @@ def _read(body: tuple[bytes, str]) -> arxiv_feed.Feed:
     if body[1]:
         feed.error = body[1]
     return feed
-
-
-def _finished(feed: arxiv_feed.Feed, day: date) -> Iterator[PaperRecord | BadEntry]:
-    yield from arxiv_feed.parse(feed, day)
-    if feed.error:
-        raise SourceError(f"{feed.error}; {len(feed.entries)} entries before that were taken")
 
 
 def _key(record: PaperRecord | BadEntry) -> str:

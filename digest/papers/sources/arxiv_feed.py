@@ -112,6 +112,13 @@ def parse(feed: Feed, day: date | None) -> Iterator[PaperRecord | BadEntry]:
             yield BadEntry(given.rsplit("/", 1)[-1].strip()[:40] or f"#{number}", str(error))
 
 
+def parse_whole(feed: Feed, day: date | None) -> Iterator[PaperRecord | BadEntry]:
+    """As `parse`; raises SourceError at the end of a feed that breaks off."""
+    yield from parse(feed, day)
+    if feed.error:
+        raise SourceError(f"{feed.error}; {len(feed.entries)} entries before that were taken")
+
+
 def _record(entry: etree._Element, day: date | None) -> PaperRecord:
     is_rss = entry.tag == "item"
     space = "" if is_rss else _ATOM

@@ -41,47 +41,51 @@ class HuggingFace:
             yield from self._page(seen, day, error)
 
     def fetch_trending(self) -> Iterator[PaperRecord | BadEntry]:
-        """What is trending now; these papers need not stand on any day's list."""
-        yield from self._api(set(), None, sort="trending")
+        """What is trending now, in its order; these papers need not stand on any day's list."""
+        yield from self._api(set(), None, most_pages=1, sort="trending")
 
     def _api(
-        self, seen: set[str], day: date | None, **query: str
+        self, seen: set[str], day: date | None, *, most_pages: int = _MOST_PAGES, **query: str
     ) -> Iterator[PaperRecord | BadEntry]:
-        for number in range(_MOST_PAGES):
+        for number in range(most_pages):
             params: dict[str, str | int] = {**query, "limit": PAGE_SIZE, "p": number}
-            entries = self._json(self.http.get(f"{self.url}/api/daily_papers", params))
+            entries = entries_of(self.http.get(f"{self.url}/api/daily_papers", params))
             before = len(seen)
             yield from parse(entries, day, seen)
             # A server that ignores `p` would send the same page for ever.
             if len(entries) < PAGE_SIZE or len(seen) == before:
                 return
 
-    def _json(self, body: bytes) -> list[Any]:
-        try:
-            data = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            kind = "a web page" if body.lstrip()[:1] == b"<" else "broken JSON"
-            raise SourceError(f"{self.http.source}: {kind} instead of a list of papers") from error
-        if isinstance(data, dict) and isinstance(data.get("error"), str):
-            said = base.one_line(data["error"])[:200]
-            raise SourceError(f"{self.http.source}: answers with an error: {said}")
-        if not isinstance(data, list):
-            raise SourceError(f"{self.http.source}: {type(data).__name__} instead of a list")
-        return data
-
     def _page(
         self, seen: set[str], day: date, error: SourceError
     ) -> Iterator[PaperRecord | BadEntry]:
         try:
             body = self.http.get(f"{self.url}/papers", {"date": day.isoformat()})
-            entries = parse_page(body, day)
+            entries = entries_of_page(body, day)
         except (SourceError, SourceRefusedError) as second:
             raise SourceError(f"{error}; the web page too: {second}") from second
         yield from parse(entries, day, seen)
 
 
-def parse_page(body: bytes, day: date) -> list[Any]:
-    """The entries of the web page of the day; SourceError when it is not that."""
+def entries_of(body: bytes) -> list[Any]:
+    """The entries of a list, or the one paper of `/api/papers/<id>`; SourceError for all else."""
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        kind = "a web page" if body.lstrip()[:1] == b"<" else "broken JSON"
+        raise SourceError(f"Hugging Face: {kind} instead of a list of papers") from error
+    if isinstance(data, dict) and isinstance(data.get("error"), str):
+        said = base.one_line(data["error"])[:200]
+        raise SourceError(f"Hugging Face: answers with an error: {said}")
+    if isinstance(data, dict) and "id" in data:
+        return [data]
+    if not isinstance(data, list):
+        raise SourceError(f"Hugging Face: {type(data).__name__} instead of a list")
+    return data
+
+
+def entries_of_page(body: bytes, day: date | None) -> list[Any]:
+    """The entries of the web page, of the day where one is given; SourceError when it is not that."""
     try:
         tree = html.fromstring(body)
     except (etree.ParserError, ValueError) as error:
@@ -92,7 +96,7 @@ def parse_page(body: bytes, day: date) -> list[Any]:
             entries, shown = data["dailyPapers"], str(data["date"])[:10]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise SourceError("Hugging Face: the web page has changed its form") from error
-        if shown != day.isoformat():
+        if day is not None and shown != day.isoformat():
             raise SourceError(f"Hugging Face: the web page shows {shown[:10]}, not {day}")
         if isinstance(entries, list):
             return entries

@@ -1,0 +1,37 @@
+"""Upstream text becomes text that a person can read."""
+
+import pytest
+
+from digest.papers.text import readable
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("two\n  lines", "two lines"),
+        (r"error of $\mathcal{O}(n^2)$", "error of O(n^2)"),
+        (r"Zetta $\zeta$ and $\alpha$-stable", "Zetta ζ and α-stable"),
+        (r"a gain of 12\% over \textbf{strong} baselines", "a gain of 12% over strong baselines"),
+        (r"by G\"odel and Erd\H{o}s", "by Gödel and Erdős"),
+        ("It costs $5 instead of $10 a day", "It costs $5 instead of $10 a day"),
+        ("costs $5 per million tokens and $7 later", "costs $5 per million tokens and $7 later"),
+        (r"an unclosed $\alpha formula", "an unclosed $α formula"),
+        ("a\x00b\x07c\u202ed\ufeffe", "abcde"),
+        ("e\u0301", "é"),
+        ("a < b & c > d <script>", "a < b & c > d <script>"),
+        ("100% sure", "100% sure"),
+        ("", ""),
+    ],
+)
+def test_text_is_made_readable(source, text):
+    assert readable(source) == text
+
+
+@pytest.mark.parametrize("source", [r"\\" * 500, "$" * 999, r"\frac{" * 300, "{" * 999, "\\"])
+def test_broken_latex_stays_text(source):
+    assert isinstance(readable(source), str)
+
+
+def test_reading_twice_changes_nothing_for_plain_text():
+    once = readable("We  measure\nwhat was only guessed.")
+    assert readable(once) == once
