@@ -22,7 +22,10 @@ class Command(BaseCommand):
     )
 
     def handle(self, *_: Any, **_options: Any) -> None:
-        today = timezone.now().date()
+        self._close_first(timezone.now().date())
+        fetching.fetch_trending()
+
+    def _close_first(self, today: date) -> None:
         if Edition.objects.filter(is_sample=False, paper_count__gt=0).exists():
             fetching.fetch(today, source_names=settings.PAPER_SOURCES)
             self.stdout.write("Papers are fetched; the editions that were closed stay as they are.")
@@ -39,13 +42,16 @@ class Command(BaseCommand):
         )
 
     def _latest_day(self, today: date) -> date | None:
-        """The newest day whose list could be read and has papers, the first source's before all."""
-        leading = settings.PAPER_SOURCES[0]
+        """The newest day with papers; the first source says which, the others complete it."""
+        leading, *others = settings.PAPER_SOURCES
+        found = today
         for day in (today - timedelta(days=age) for age in range(LOOK_BACK_DAYS)):
-            outcomes = fetching.fetch(day, source_names=settings.PAPER_SOURCES)
+            outcome = fetching.fetch(day, source_names=[leading])[leading]
             if Listing.objects.filter(listed_on=day, source=leading).exists():
-                return day
-            if all(outcome.error for outcome in outcomes.values()):
+                found = day
                 break
+            if outcome.error:
+                break
+        fetching.fetch(found, source_names=others)
         fetched = Listing.objects.exclude(source="sample").order_by("-listed_on")
         return fetched.values_list("listed_on", flat=True).first()
