@@ -1,1 +1,144 @@
-"""Wrong combinations of settings, each with the mend."""
+"""Wrong combinations of settings, each with the mend; `manage.py check` prints them all."""
+
+from collections.abc import Callable, Iterator
+from email.utils import parseaddr
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004
+
+from digest.delivery import providers
+from digest.errors import ProviderSettingsError
+from digest.papers import fetching
+
+FREE_MAIL = frozenset(
+    {"gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "yahoo.com",
+     "icloud.com", "aol.com", "gmx.de", "gmx.net", "web.de", "qq.com", "163.com", "mail.ru"}
+)  # fmt: skip
+
+Findings = Iterator[CheckMessage]
+
+
+def _check(function: Callable[[], Findings]) -> Callable[[], Findings]:
+    @register
+    def run(**_: Any) -> list[CheckMessage]:
+        return list(function())
+
+    return function
+
+
+@_check
+def check_sender() -> Findings:
+    """The sender's address is one, and no mailbox provider's own."""
+    _, at, domain = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].lower().rpartition("@")
+    if not at or not domain:
+        yield Error(
+            "DEFAULT_FROM_EMAIL is no address.",
+            hint="Write it as: Daily Papers <digest@your.domain>",
+            id="digest.E001",
+        )
+    elif domain in FREE_MAIL:
+        yield Error(
+            f"DEFAULT_FROM_EMAIL is at {domain}, whose rules (DMARC) make others refuse the mail.",
+            hint="Send from a domain of your own.",
+            id="digest.E002",
+        )
+
+
+@_check
+def check_site_url() -> Findings:
+    """Links in mail are absolute, and https in production (RFC 8058 asks for it)."""
+    parts = urlsplit(settings.SITE_URL)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+        yield Error(
+            f"SITE_URL is {settings.SITE_URL!r}, which is no web address.",
+            hint="Write it as: https://papers.your.domain",
+            id="digest.E003",
+        )
+    elif parts.scheme == "http" and not settings.DEBUG:
+        yield Warning(
+            "SITE_URL is not https: mail readers offer no one-click unsubscribing (RFC 8058).",
+            hint="Serve the site by https and set SITE_URL to that.",
+            id="digest.W001",
+        )
+
+
+@_check
+def check_sources() -> Findings:
+    """Every name in PAPER_SOURCES is a source."""
+    unknown = [name for name in settings.PAPER_SOURCES if name not in fetching.SOURCES]
+    if unknown or not settings.PAPER_SOURCES:
+        yield Error(
+            f"PAPER_SOURCES is {','.join(settings.PAPER_SOURCES)!r}.",
+            hint=f"Name one or more of {','.join(fetching.SOURCES)}.",
+            id="digest.E004",
+        )
+
+
+@_check
+def check_providers() -> Findings:
+    """Every provider is known, has its settings, and may carry digests."""
+    try:
+        chosen = providers.configured()
+        for provider in chosen:
+            providers.connection(provider.name)
+    except ProviderSettingsError as error:
+        yield Error(str(error), hint="See docs/providers.md.", id="digest.E005")
+        return
+    if not chosen:
+        yield Error("EMAIL_PROVIDERS is empty.", hint="Name at least one.", id="digest.E006")
+    for provider in chosen:
+        if not provider.takes_digests:
+            yield Warning(
+                f"{provider.name} replaces our List-Unsubscribe header, so it gets no digests.",
+                hint="It sends single messages only; name another provider for digests.",
+                id="digest.W002",
+            )
+    if not settings.DEBUG and "outbox" in settings.EMAIL_PROVIDERS:
+        yield Warning(
+            "EMAIL_PROVIDERS has the local outbox in it: mail stays in files on this machine.",
+            hint="Name smtp or a provider; see docs/providers.md.",
+            id="digest.W003",
+        )
+
+
+@_check
+def check_webhook() -> Findings:
+    """Providers by API report bounces to a webhook that not everybody can write to."""
+    by_api = [name for name in settings.EMAIL_PROVIDERS if name not in providers.MIME_PROVIDERS]
+    if not settings.DEBUG and by_api and not settings.WEBHOOK_SECRET:
+        yield Error(
+            f"WEBHOOK_SECRET is not set, so events of {by_api[0]} are refused or could be forged.",
+            hint="Set it to user:password and give the provider that address (docs/providers.md).",
+            id="digest.E007",
+        )
+    if any(":" not in secret for secret in settings.WEBHOOK_SECRET):
+        yield Error(
+            "WEBHOOK_SECRET has no colon.", hint="Write it as user:password.", id="digest.E008"
+        )
+
+
+@_check
+def check_limits() -> Findings:
+    """Numbers make sense together."""
+    if settings.SEND_RATE < 0:
+        yield Error("SEND_RATE is negative.", hint="0 means unlimited.", id="digest.E009")
+    if settings.UNCERTAIN_AFTER <= 2 * settings.EMAIL_TIMEOUT:
+        yield Error(
+            f"UNCERTAIN_AFTER is {settings.UNCERTAIN_AFTER} s, while a call to a provider may take "
+            f"{settings.EMAIL_TIMEOUT} s: batches would be given up while they are sent.",
+            hint="900 is a good value.",
+            id="digest.E010",
+        )
+
+
+@_check
+def check_production() -> Findings:
+    """Production has a database and a broker that more than one machine can use."""
+    if not settings.DEBUG and not (settings.REDIS_URL and "postgres" in settings.DATABASE_URL):
+        yield Warning(
+            "DEBUG is 0, but DATABASE_URL is not PostgreSQL or REDIS_URL is not set.",
+            hint="Fine for one machine and a small list; see docs/production.md.",
+            id="digest.W004",
+        )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
@@ -33,6 +34,7 @@ class PaperAdmin(admin.ModelAdmin[Paper]):
     search_fields = ["=arxiv_id", "title"]
     date_hierarchy = "published_at"
     inlines = [PaperTopicInline]
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     list_per_page = 50
     show_full_result_count = False
 
@@ -70,6 +72,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
 class EventAdmin(ReadOnlyAdmin):
     list_display = ["id", "type", "provider", "delivery", "reject_reason", "received_at"]
     list_filter = ["type", "provider"]
+    list_select_related = ["delivery"]
     show_full_result_count = False
 
 

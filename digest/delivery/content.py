@@ -86,7 +86,8 @@ def sender_domain() -> str:
 
 
 def readers_of(deliveries: Iterable[Delivery], *, now: datetime) -> list[Reader]:
-    """Each delivery's reader; the subscribers come with the deliveries, so no query is made."""
+    """Each delivery's reader, with links as old as `now`; the subscribers come with the
+    deliveries, so no query is made."""
     domain = sender_domain()
     return [
         _reader(delivery, delivery.subscriber, domain, now)
@@ -101,7 +102,7 @@ def _reader(delivery: Delivery, subscriber: Subscriber, domain: str, now: dateti
         subscriber_id=subscriber.pk,
         email=subscriber.email,
         unsubscribe=tokens.make_unsubscribe(subscriber.public_id),
-        preferences=tokens.make_preferences(subscriber),
+        preferences=tokens.make_preferences(subscriber, at=now),
         digest=tokens.make_digest(subscriber.public_id, delivery.edition_id),
         message_id=message_id(delivery.edition_id, subscriber, domain),
         confirmed_on=day_in_words(subscriber.confirmed_at or subscriber.created_at),

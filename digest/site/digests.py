@@ -1,7 +1,8 @@
 """A digest in the browser, and "send me today's digest now"."""
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -55,10 +56,11 @@ def send_now(request: HttpRequest, token: str) -> HttpResponse:
     try:
         subscriber = selectors.subscriber_of(tokens.read_preferences(token))
     except TokenExpiredError:
-        return _private(render(request, "web/subscriptions/expired.html", status=410))
+        # The preferences page says so, and can mail a new link.
+        return _private(HttpResponseRedirect(reverse("subscriptions:preferences", args=[token])))
     except TokenError as error:
         raise Http404 from error
-    if subscriber is None or subscriber.state != Subscriber.State.ACTIVE:
+    if subscriber.state != Subscriber.State.ACTIVE:
         raise Http404
     delivery = planning.plan_now(subscriber, now=timezone.now())
     if delivery is not None and delivery.state == Delivery.State.PENDING:

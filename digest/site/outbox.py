@@ -53,12 +53,15 @@ def _arrival(key: str) -> tuple[int, str]:
     return (int(seconds) if seconds.isdigit() else 0, rest)
 
 
-def _read(key: str) -> EmailMessage:
+def _source(key: str) -> bytes:
     try:
-        raw = local_outbox.maildir().get_bytes(key)
+        return local_outbox.maildir().get_bytes(key)
     except (KeyError, OSError, ValueError) as error:
         raise Http404 from error
-    return email.message_from_bytes(raw, policy=policy.default)
+
+
+def _read(key: str) -> EmailMessage:
+    return email.message_from_bytes(_source(key), policy=policy.default)
 
 
 def _summary(key: str) -> Mail:
@@ -81,7 +84,7 @@ def mail(request: HttpRequest, key: str, view: str = "html") -> HttpResponse:
         "view": view,
         "views": _VIEWS,
         "text": part.get_content() if part else "",
-        "source": found.as_bytes().decode("utf-8", "replace") if view == "source" else "",
+        "source": _source(key).decode("utf-8", "replace") if view == "source" else "",
     }
     return render(request, "web/site/outbox_mail.html", context)
 

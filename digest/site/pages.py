@@ -259,9 +259,13 @@ def month(request: HttpRequest, month: str) -> HttpResponse:
 
 @require_safe
 def trending(request: HttpRequest) -> HttpResponse:
-    """What people vote for now: votes and comments of the last week's papers, by age."""
-    last = _newest_listed_day(_today())
-    ids = _trending_ids(last) if last else []
+    """What is trending: by the source's own word, else by votes and comments of the last week."""
+    ranked = Paper.objects.filter(trending_rank__isnull=False).order_by("trending_rank")
+    ids = list(ranked.values_list("arxiv_id", flat=True))
+    kicker = "What people read and vote for right now"
+    if not ids and (last := _newest_listed_day(_today())):
+        ids = _trending_ids(last)
+        kicker = "Votes and comments of the last seven days, by age"
     page = presenting.page_of(ids, request.GET.get("page"))
     chosen = list(page.object_list)
     rows_by_url = {
@@ -272,7 +276,7 @@ def trending(request: HttpRequest) -> HttpResponse:
         nav_current="trending",
         page_title="Trending papers",
         page_description="The research papers that people vote for right now.",
-        kicker="Votes and comments of the last seven days, by age",
+        kicker=kicker,
         heading="Trending",
         rows=[rows_by_url[presenting.paper_url(arxiv_id)] for arxiv_id in chosen],
         page=page,

@@ -119,13 +119,14 @@ def topic(request: HttpRequest, slug: str) -> HttpResponse:
         pk__in=PaperTopic.objects.filter(topic=found).values("paper")
     ).order_by("-published_at", "-upvotes", "-arxiv_id")
     page = presenting.page_of(papers, request.GET.get("page"))
+    shown: Any = page.object_list
     counted = Topic.objects.filter(pk=found.pk)
     context = {
         "topic": found,
         "recent": counted.aggregate(
             n=Count("paper_topics__paper", filter=_recent(), distinct=True)
         )["n"],
-        "rows": presenting.rows_of_papers(papers[page.start_index() - 1 : page.end_index()]),
+        "rows": presenting.rows_of_papers(shown),
         "page": page,
         "page_query": "",
         "start": page.start_index(),

@@ -282,7 +282,7 @@ def test_ledger_adds_up_over_every_state(edition):
     services.suppress(due(), Suppression.Reason.BOUNCED)
     planning.plan(NOW)
     batch = outbox.claim(NOW, size=2)
-    first, second = outcomes(batch, Result.SENT)
+    first, _second = outcomes(batch, Result.SENT)
     outbox.record(batch, [first])
     outbox.record(batch, outcomes(batch, Result.FAILED)[1:])
     found = ledger.of_edition(edition).as_json()

@@ -339,7 +339,8 @@ def test_local_outbox_keeps_whole_mails(readers, settings):
     box.clear()
     sending.send_pending()
     mails = [
-        email.message_from_bytes(box.get_bytes(key), policy=policy.default) for key in box.iterkeys()
+        email.message_from_bytes(box.get_bytes(key), policy=policy.default)
+        for key in box.iterkeys()
     ]
     assert sorted(mail["To"] for mail in mails) == sorted(reader.email for reader in readers)
 

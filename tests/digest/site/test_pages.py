@@ -1,0 +1,279 @@
+"""The archive's pages: every state of them, hostile text, and no dead link."""
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from lxml import html
+
+from digest.editions import building
+from digest.models import Paper, PaperTopic
+from digest.papers import sample
+from subscriptions.models import Topic
+from tests.digest.builders import make_edition, make_listing, make_paper
+
+pytestmark = pytest.mark.django_db
+DAY = date(2026, 8, 20)
+NOW = datetime(2026, 8, 21, 9, 30, tzinfo=UTC)
+HOSTILE = '<script>alert(1)</script> "&\' {{ 7|add:7 }} {% now "Y" %} \u202e'
+
+
+@pytest.fixture(autouse=True)
+def clock():
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+def page(client, address, status=200):
+    response = client.get(address)
+    assert response.status_code == status
+    return html.fromstring(response.content)
+
+
+def text(tree):
+    return " ".join(tree.text_content().split())
+
+
+def closed_day(count=12, day=DAY):
+    topic = Topic.objects.get(slug="agents")
+    papers = [make_paper(topics=[topic], upvotes=100 - n, comments=n) for n in range(count)]
+    return make_edition(day, papers)
+
+
+def titles(tree):
+    return [" ".join(e.text_content().split()) for e in tree.cssselect(".papers .paper__title")]
+
+
+def test_home_of_an_empty_installation_explains_itself(client):
+    tree = page(client, "/")
+    assert "Get trending papers in your email inbox!" in text(tree)
+    assert "No papers have been fetched so far" in text(tree)
+    assert tree.cssselect('form[action="/subscribe/"] input[type=email]')
+
+
+def test_home_shows_the_newest_closed_edition_under_the_form(client):
+    closed_day()
+    tree = page(client, "/")
+    assert text(tree.cssselect("h1")[0]) == "August 20, 2026"
+    assert "12 papers with 1134 votes" in text(tree)
+    assert len(tree.cssselect(".papers > li")) == 6
+    assert tree.cssselect('a[href="?all=1"]')
+
+
+def test_home_names_what_is_listed_today(client):
+    closed_day()
+    make_listing(make_paper(), NOW.date())
+    assert "1 paper so far for Friday, August 21" in text(page(client, "/"))
+
+
+def test_sample_edition_is_marked_on_its_page(client):
+    building.build(sample.load(), is_sample=True)
+    words = text(page(client, "/"))
+    assert "This is the sample edition that ships with Daily Papers" in words
+    assert "The next try is at 10:15 UTC" in words
+
+
+def test_fetched_papers_take_the_place_of_the_sample(client):
+    building.build(sample.load(), is_sample=True)
+    closed_day(day=date(2026, 8, 19))
+    assert "sample edition" not in text(page(client, "/"))
+
+
+def test_open_day_shows_its_list_and_when_it_closes(client):
+    make_listing(make_paper(), NOW.date())
+    words = text(page(client, "/papers/2026-08-21/"))
+    assert "Still open: closes tomorrow at 05:00 UTC" in words
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("/papers/2026-08-22/", "Not out yet"),
+        ("/papers/2026-08-16/", "No papers on weekends"),
+        ("/papers/2026-08-19/", "Nothing on this day"),
+        ("/papers/2026-W20/", "Nothing in this week"),
+        ("/papers/2026-05/", "Nothing in this month"),
+        ("/trending/", "Trending"),
+    ],
+)
+def test_empty_pages_say_why(client, address, words):
+    closed_day()
+    assert words in text(page(client, address))
+
+
+@pytest.mark.parametrize("address", ["/papers/2026-W34/", "/papers/2026-08/", "/trending/"])
+def test_week_month_and_trending_rank_the_days_papers(client, address):
+    closed_day(3)
+    tree = page(client, address)
+    assert titles(tree) == list(Paper.objects.order_by("-upvotes").values_list("title", flat=True))
+
+
+def test_trending_page_keeps_the_sources_order(client):
+    closed_day(3)
+    old = make_paper(title="Old but trending", trending_rank=1, upvotes=0)
+    new = make_paper(title="New and trending", trending_rank=2)
+    assert titles(page(client, "/trending/")) == [old.title, new.title]
+
+
+@pytest.mark.parametrize(
+    ("address", "before", "after"),
+    [
+        ("/papers/2026-08-20/", "/papers/2026-08-19/", "/papers/2026-08-21/"),
+        ("/papers/2026-W33/", "/papers/2026-W32/", "/papers/2026-W34/"),
+        ("/papers/2026-07/", "/papers/2026-06/", "/papers/2026-08/"),
+        ("/papers/2027-01-01/", "/papers/2026-12-31/", None),
+    ],
+)
+def test_pages_link_to_the_one_before_and_after(client, address, before, after):
+    links = {e.get("rel"): e.get("href") for e in page(client, address).cssselect(".pager a")}
+    assert links.get("prev") == before
+    assert links.get("next") == after
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/papers/2026-02-30/", "/papers/0001-01-01/", "/papers/9999-12-31/", "/papers/2026-W54/",
+        "/papers/2026-W00/", "/papers/2026-13/", "/papers/0000-01/", "/papers/2608.99999/",
+        "/papers/x/", "/topics/none/", "/digests/x/", "/papers/1990-01-01/",
+    ],
+)  # fmt: skip
+def test_addresses_that_nothing_is_at_are_404(client, address):
+    assert client.get(address).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query", ["?page=0", "?page=-1", "?page=x", "?page=99999999999999", "?all"]
+)
+@pytest.mark.parametrize("address", ["/", "/papers/2026-08-20/", "/trending/", "/topics/agents/"])
+def test_odd_page_numbers_are_no_error(client, address, query):
+    closed_day(60)
+    assert client.get(address + query).status_code == 200
+
+
+@pytest.mark.parametrize("address", ["/", "/trending/", "/papers/2026-08-20/"])
+def test_pages_are_only_read(client, address):
+    assert client.post(address).status_code == 405
+
+
+def test_hostile_text_is_shown_as_text(client):
+    paper = make_paper(
+        title=HOSTILE, abstract=HOSTILE, summary=HOSTILE, authors=[HOSTILE], organization=HOSTILE,
+        code_url="https://example.org/?a=1&b=2",
+    )  # fmt: skip
+    make_edition(DAY, [paper])
+    for address in ("/", f"/papers/{paper.arxiv_id}/", "/trending/"):
+        body = client.get(address).content.decode()
+        assert "<script>alert" not in body
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in body
+        assert "{{ 7|add:7 }}" in body
+
+
+def test_paper_page_has_everything_known(client):
+    paper = make_paper(
+        arxiv_id="2608.16590", title="Zetta ζ: a harness", abstract="It measures.",
+        authors=[f"Author {n}" for n in range(533)], upvotes=92, comments=1,
+        code_url="https://github.com/a/b", code_stars=152, project_url="https://example.org/p",
+    )  # fmt: skip
+    make_edition(DAY, [paper])
+    tree = page(client, "/papers/2608.16590/")
+    words = text(tree)
+    for wanted in ("Zetta ζ: a harness", "It measures.", "92 votes", "1 comment", "152 stars",
+                   "Published August 18, 2026", "and 523 more", "Show all 533 authors",
+                   "Thursday, August 20"):  # fmt: skip
+        assert wanted in words
+    links = [e.get("href") for e in tree.cssselect(".golinks a")]
+    assert links == [
+        "https://arxiv.org/pdf/2608.16590", "https://arxiv.org/abs/2608.16590",
+        "https://github.com/a/b", "https://example.org/p",
+    ]  # fmt: skip
+    assert r"title  = {Zetta \ensuremath{\zeta}: a harness}" in tree.cssselect("pre.bib")[0].text
+
+
+def test_old_id_has_a_page(client):
+    make_paper(arxiv_id="hep-ex/0406020")
+    assert "hep-ex/0406020" in text(page(client, "/papers/hep-ex/0406020/"))
+
+
+def test_topics_list_and_topic_pages(client):
+    closed_day(3)
+    assert tree_has(page(client, "/topics/"), "/topics/agents/")
+    assert len(titles(page(client, "/topics/agents/"))) == 3
+
+
+def tree_has(tree, address):
+    return bool(tree.cssselect(f'a[href="{address}"]'))
+
+
+@pytest.mark.parametrize(
+    "address", ["/", "/papers/2026-08-20/?all=1", "/papers/2026-W34/", "/trending/", "/topics/",
+                "/topics/agents/"],
+)  # fmt: skip
+def test_number_of_queries_does_not_grow_with_papers(client, address):
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            assert client.get(address).status_code == 200
+        return len(captured)
+
+    closed_day(8)
+    few = queries()
+    topic = Topic.objects.get(slug="language-models")
+    for paper in Paper.objects.all():
+        PaperTopic.objects.create(paper=paper, topic=topic, score=0.5)
+    for number in range(30):
+        make_listing(make_paper(topics=[topic], upvotes=number), DAY)
+    building.build(NOW.date())
+    assert queries() <= few
+    assert few <= 16
+
+
+def test_no_internal_link_is_dead(client):
+    building.build(sample.load(), is_sample=True)
+    closed_day(20)
+    seen, waiting = set(), ["/"]
+    while waiting and len(seen) < 150:
+        address = waiting.pop()
+        if address in seen:
+            continue
+        seen.add(address)
+        response = client.get(address)
+        assert response.status_code == 200, address
+        for element, _, link, _ in html.fromstring(response.content).iterlinks():
+            if element.tag == "a" and link.startswith("/") and not link.startswith("/static/"):
+                waiting.append(link)
+            elif element.tag == "a" and link.startswith("?"):
+                waiting.append(address.split("?")[0] + link)
+    assert len(seen) > 40
+
+
+def test_pages_load_nothing_from_elsewhere_and_set_no_cookie(client):
+    closed_day()
+    for address in ("/", "/topics/", "/trending/", "/subscribe/", "/preferences/"):
+        response = client.get(address)
+        assert not response.cookies
+        for element, attribute, link, _ in html.fromstring(response.content).iterlinks():
+            if element.tag in ("script", "img", "iframe", "form") or (
+                element.tag == "link" and element.get("rel") != "canonical"
+            ):
+                assert link.startswith("/"), (attribute, link)
+
+
+@pytest.mark.parametrize("address", ["/", "/papers/2026-08-20/", "/topics/", "/trending/"])
+def test_pages_have_one_first_heading_and_skip_no_level(client, address):
+    closed_day()
+    tree = page(client, address)
+    levels = [int(e.tag[1]) for e in tree.iter("h1", "h2", "h3", "h4")]
+    assert levels.count(1) == 1 or address == "/"
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert tree.get("lang") == "en-US"
+    assert len(tree.cssselect("main")) == 1
+    assert all(e.get("aria-label") or e.get("aria-labelledby") for e in tree.iter("nav", "aside"))
+
+
+def test_yesterday_is_found_from_a_weekend(client):
+    closed_day()
+    with time_machine.travel(NOW + timedelta(days=2), tick=False):
+        assert "Read Thursday’s edition" in text(page(client, "/papers/2026-08-23/"))

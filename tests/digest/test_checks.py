@@ -1,0 +1,71 @@
+"""Wrong combinations of settings are named, with the mend."""
+
+import pytest
+from django.core.checks import run_checks
+
+from digest.delivery import providers
+
+PRODUCTION = {
+    "DEBUG": False,
+    "SITE_URL": "https://papers.example.org",
+    "DATABASE_URL": "postgres://localhost/papers",
+    "REDIS_URL": "redis://localhost",
+    "EMAIL_PROVIDERS": ["mailgun"],
+    "WEBHOOK_SECRET": ["user:word"],
+    "ANYMAIL": {"MAILGUN_API_KEY": "key"},
+}
+
+
+@pytest.fixture(autouse=True)
+def production(settings):
+    providers.connection.cache_clear()
+    for name, value in PRODUCTION.items():
+        setattr(settings, name, value)
+    yield
+    providers.connection.cache_clear()
+
+
+def found():
+    return {message.id for message in run_checks() if message.id.startswith("digest.")}
+
+
+def test_good_production_settings_pass():
+    assert found() == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("DEFAULT_FROM_EMAIL", "nobody", "digest.E001"),
+        ("DEFAULT_FROM_EMAIL", "Papers <me@Gmail.com>", "digest.E002"),
+        ("SITE_URL", "papers.example.org", "digest.E003"),
+        ("SITE_URL", "ftp://papers.example.org", "digest.E003"),
+        ("SITE_URL", "http://papers.example.org", "digest.W001"),
+        ("PAPER_SOURCES", ["elsewhere"], "digest.E004"),
+        ("PAPER_SOURCES", [], "digest.E004"),
+        ("EMAIL_PROVIDERS", ["carrier_pigeon"], "digest.E005"),
+        ("EMAIL_PROVIDERS", ["smtp"], "digest.E005"),
+        ("EMAIL_PROVIDERS", ["postmark"], "digest.E005"),
+        ("EMAIL_PROVIDERS", [], "digest.E006"),
+        ("EMAIL_PROVIDERS", ["outbox"], "digest.W003"),
+        ("WEBHOOK_SECRET", [], "digest.E007"),
+        ("WEBHOOK_SECRET", ["word"], "digest.E008"),
+        ("SEND_RATE", -1, "digest.E009"),
+        ("UNCERTAIN_AFTER", 30, "digest.E010"),
+        ("REDIS_URL", "", "digest.W004"),
+    ],
+)
+def test_wrong_setting_is_named(settings, name, value, message):
+    setattr(settings, name, value)
+    assert message in found()
+
+
+def test_provider_that_replaces_our_headers_is_named(settings):
+    settings.EMAIL_PROVIDERS = ["mailgun", "sparkpost"]
+    settings.ANYMAIL = {"MAILGUN_API_KEY": "key", "SPARKPOST_API_KEY": "key"}
+    assert found() == {"digest.W002"}
+
+
+def test_every_finding_says_how_to_mend_it(settings):
+    settings.SITE_URL, settings.SEND_RATE, settings.PAPER_SOURCES = "x", -1, ["y"]
+    assert all(message.hint for message in run_checks() if message.id.startswith("digest."))
