@@ -11,15 +11,16 @@ It counts every reader, fills each one's copy in as the provider would, and keep
 import contextlib
 import json
 import re
-import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
 from email.utils import parseaddr
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl
+
+from tests.servers import LocalServer
 
 
 @dataclass(frozen=True)
@@ -55,29 +56,18 @@ class Call:
     size: int
 
 
-class FakeEsp:
+class FakeEsp(LocalServer):
     """The provider; its `url` is what MAILGUN_API_URL or BREVO_API_URL should be."""
 
     def __init__(self) -> None:
         self.faults: list[Fault] = []
         self.calls: list[Call] = []
         self.inbox: dict[str, list[Copy]] = defaultdict(list)
-        self.lock = threading.Lock()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self) -> "FakeEsp":
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+        super().__init__(_handler(self))
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}/v3"
+        return f"{super().url}/v3"
 
     def fault_for(self, readers: list[str]) -> Fault | None:
         with self.lock:

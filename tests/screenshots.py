@@ -28,7 +28,8 @@ READER = "reader@example.org"
 def mails(installation: Installation) -> list[email.message.EmailMessage]:
     box = Maildir(installation.folder / "var" / "outbox", create=True)
     return [
-        email.message_from_bytes(box.get_bytes(key), policy=policy.default) for key in box.iterkeys()
+        email.message_from_bytes(box.get_bytes(key), policy=policy.default)
+        for key in box.iterkeys()
     ]
 
 

@@ -71,5 +71,5 @@ def run(*, subscribers: int) -> list[tuple[str, str, str]]:
     whole = (time.perf_counter() - started) / subscribers
     rows.append((f"a reader of {subscribers:,} in {audiences} audiences, all steps", whole))
     return [
-        (what, f"{seconds * 1000:.4f} ms", f"{naive / seconds:,.0f} x") for what, seconds in rows
+        (what, f"{seconds * 1000:.4f} ms", f"{naive / seconds:,.2g} x") for what, seconds in rows
     ]

@@ -1,0 +1,14 @@
+"""What all tests share; no test reaches an address outside this machine (see pyproject.toml)."""
+
+import pytest
+
+from digest.delivery import content, providers
+
+pytest_plugins = ["tests.services"]
+
+
+@pytest.fixture(autouse=True)
+def _fresh_caches():
+    """What a process keeps for ever, a test must not: ids and settings come again."""
+    content.rendered_edition.cache_clear()
+    providers.connection.cache_clear()

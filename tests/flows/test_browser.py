@@ -1,0 +1,175 @@
+"""A reader's whole way in Chromium, on a fresh `manage.py run` that no source can be reached from."""
+
+import re
+import sys
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+from tests.flows.processes import Installation, wait_for
+
+pytestmark = pytest.mark.flow
+NOWHERE = "http://127.0.0.1:9"
+ADDRESS = "ada@example.org"
+WIDTHS = {"desktop": 1280, "phone": 390, "small phone": 320}
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory):
+    made = Installation(
+        tmp_path_factory.mktemp("browser"), HUGGING_FACE_URL=NOWHERE, ARXIV_API_URL=NOWHERE,
+        ARXIV_RSS_URL=NOWHERE,
+    )  # fmt: skip
+    made.start("run", [sys.executable, "manage.py", "run"])
+    try:
+        wait_for(lambda: "this is the sample edition" in made.log("run"), what="an edition")
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    with sync_playwright() as driver:
+        launched = driver.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser, installation):
+    context = browser.new_context(base_url=installation.url)
+    opened = context.new_page()
+    opened.set_default_timeout(15_000)
+    problems = []
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.on("requestfailed", lambda request: problems.append(request.url))
+    opened.on(
+        "request",
+        lambda request: request.url.startswith(installation.url) or problems.append(request.url),
+    )
+    yield opened
+    context.close()
+    assert problems == []
+
+
+def open_mail(page, subject):
+    """The mail in the local outbox, once it is there; its body is a frame of the page."""
+
+    def arrived():
+        page.goto("/outbox/")
+        return page.get_by_role("link", name=re.compile(subject)).count()
+
+    wait_for(arrived, seconds=90, what=f"a mail: {subject}")
+    page.get_by_role("link", name=re.compile(subject)).first.click()
+    return page.frame_locator("iframe")
+
+
+def link_in(mail, name):
+    return mail.get_by_role("link", name=re.compile(name)).first.get_attribute("href")
+
+
+def test_reader_subscribes_reads_tunes_leaves_and_returns(page):
+    page.goto("/")
+    expect(page.get_by_text("Get trending papers in your email inbox!")).to_be_visible()
+    expect(page.get_by_text("This is the sample edition")).to_be_visible()
+    page.get_by_label("Email address").fill(ADDRESS)
+    page.get_by_role("button", name="Subscribe").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Almost there")
+
+    confirm = link_in(open_mail(page, "Confirm"), "Confirm")
+    page.context.clear_cookies()  # as on another device: the link alone confirms nothing
+    page.goto(confirm)
+    page.get_by_role("button", name="Confirm my address").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are subscribed")
+
+    page.get_by_role("link", name="Choose your topics").click()
+    page.get_by_label("Robotics and embodied AI").check()
+    page.get_by_label("Every day", exact=True).check()
+    page.get_by_label("Time zone").select_option("Europe/Berlin")
+    page.get_by_label("Time of day").select_option("9")
+    page.get_by_role("button", name="Save preferences").click()
+    expect(page.get_by_role("status")).to_contain_text("Saved")
+    expect(page.get_by_label("Robotics and embodied AI")).to_be_checked()
+    expect(page.locator(".next")).to_contain_text("09:00")
+    expect(page.locator(".next")).to_contain_text("Berlin")
+    preferences = page.url
+
+    page.goto(preferences)
+    page.get_by_role("button", name="Send me today’s digest now").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("On its way")
+
+    digest = open_mail(page, "Zetta")
+    expect(digest.get_by_role("heading", level=1)).to_have_text("Thursday, August 20")
+    expect(digest.get_by_text("You follow Robotics and embodied AI").first).to_be_visible()
+    in_browser, leave = link_in(digest, "View in browser"), link_in(digest, "Unsubscribe")
+    page.get_by_role("link", name="Text").click()
+    expect(page.locator("pre")).to_contain_text("Zetta ζ: An Efficient Closed-Loop Embodied")
+    page.get_by_role("link", name="Source").click()
+    expect(page.locator("pre")).to_contain_text("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
+    page.goto(in_browser)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Thursday, August 20")
+
+    page.goto(leave)
+    page.get_by_role("button", name="Unsubscribe", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are unsubscribed")
+    page.goto(preferences)
+    expect(page.get_by_text("You are unsubscribed: no digests go to this address")).to_be_visible()
+    page.goto(leave)
+    page.get_by_role("button", name="Undo, keep me subscribed").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("You are subscribed again")
+
+
+def test_wrong_address_is_refused_in_words(page):
+    page.goto("/")
+    page.get_by_label("Email address").fill("ada at example")
+    page.get_by_role("button", name="Subscribe").click()
+    field = page.get_by_label("Email address")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_have_value("ada at example")
+
+
+def test_everything_can_be_done_by_keyboard(page):
+    page.goto("/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the page")).to_be_focused()
+    page.get_by_label("Email address").focus()
+    page.keyboard.type("grace@example.org")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Almost there")
+
+
+PAGES = ["/", "/?all=1", "/papers/2026-08-20/", "/papers/2026-W34/", "/papers/2026-08/",
+         "/papers/2026-08-22/", "/papers/2608.16590/", "/trending/", "/topics/", "/topics/agents/",
+         "/subscribe/", "/preferences/", "/outbox/"]  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_have_no_fault_of_accessibility(browser, installation, scheme):
+    context = browser.new_context(base_url=installation.url, color_scheme=scheme)
+    page, faults = context.new_page(), {}
+    for address in PAGES:
+        page.goto(address)
+        found = Axe().run(page).response["violations"]
+        if found:
+            faults[address] = [(v["id"], v["nodes"][0]["html"][:200]) for v in found]
+    context.close()
+    assert faults == {}
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_no_page_scrolls_sideways(browser, installation, width):
+    context = browser.new_context(
+        base_url=installation.url, viewport={"width": width, "height": 800}
+    )
+    page, wide = context.new_page(), {}
+    for address in PAGES:
+        page.goto(address)
+        overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        if overflow > 0:
+            wide[address] = overflow
+    context.close()
+    assert wide == {}

@@ -1,0 +1,116 @@
+"""The project itself: what is written down is true."""
+
+import re
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = (ROOT / "config" / "settings.py").read_text()
+
+
+def names_in_settings():
+    read = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', SETTINGS)) - {"INFO"}
+    block = SETTINGS.split("ANYMAIL_NAMES = [")[1].split("]")[0]
+    return read | set(re.findall(r'"([A-Z_]+)"', block))
+
+
+def test_example_file_has_every_setting():
+    names = set(re.findall(r"^#([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert names == names_in_settings() | {"POSTGRES_PASSWORD"}
+
+
+def test_readme_table_has_every_setting():
+    table = (ROOT / "README.md").read_text().split("## Configuration")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
+    names = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
+    assert names == names_in_settings() | {"POSTGRES_PASSWORD"}
+
+
+def test_example_file_is_read_without_complaint(tmp_path):
+    text = (ROOT / ".env.example").read_text()
+    assert all(line.startswith("#") or not line for line in text.splitlines())
+
+
+def wanted(file):
+    lines = (ROOT / file).read_text().split()
+    return {re.split(r"[\[<>=]", line)[0] for line in lines if not line.startswith("-")} - {
+        "requirements.txt"
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "heading"),
+    [("requirements.in", "## In production"), ("requirements-dev.in", "## For development")],
+)
+def test_every_dependency_has_its_reason(file, heading):
+    section = (ROOT / "docs" / "dependencies.md").read_text().split(heading)[1].split("\n## ")[0]
+    assert set(re.findall(r"^\| ([a-z][a-z-]+) \| \S", section, re.MULTILINE)) - {
+        "package"
+    } == wanted(file)
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+def test_every_dependency_is_pinned(name):
+    pins = re.findall(
+        r"^([a-z0-9.-]+)(?:\[[^]]*\])?==", (ROOT / f"{name}.txt").read_text(), re.MULTILINE
+    )
+    assert wanted(f"{name}.in") <= set(pins)
+
+
+@pytest.mark.django_db
+def test_no_migration_is_missing():
+    call_command("makemigrations", check=True, dry_run=True, stdout=StringIO())
+
+
+def test_imports_keep_to_the_contracts():
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    "message",
+    sorted(
+        p.name for p in (ROOT / "templates/email").iterdir() if p.name != "parts" and p.is_dir()
+    ),
+)
+def test_each_message_has_subject_text_and_html(message):
+    files = {path.name for path in (ROOT / "templates" / "email" / message).iterdir()}
+    assert {"subject.txt", "body.txt", "body.html"} <= files
+
+
+def test_links_between_documents_lead_somewhere():
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), (page.name, target)
+
+
+def test_commands_in_the_readme_exist():
+    table = (ROOT / "README.md").read_text().split("## Everyday commands")[1].split("\n## ")[0]
+    named = re.findall(r"`([a-z_]+)`", "".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)))
+    folders = ROOT.glob("*/management/commands/*.py")
+    assert set(named) <= {path.stem for path in folders}
+    assert len(named) >= 9
+
+
+def test_no_module_grows_past_its_room():
+    for package in ("config", "digest", "subscriptions"):
+        for path in (ROOT / package).rglob("*.py"):
+            if "migrations" not in path.parts:
+                lines = path.read_text().count("\n")
+                assert lines < 450, (path, lines)
+
+
+def test_compose_file_names_the_processes_of_the_production_page():
+    compose = (ROOT / "docker-compose.yml").read_text()
+    production = (ROOT / "docs" / "production.md").read_text()
+    for command in ("celery -A config worker -Q fetch,digest,mail -c 4", "celery -A config beat"):
+        assert command in compose
+        assert command in production
