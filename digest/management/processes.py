@@ -25,7 +25,11 @@ class Processes:
         self.output = output
         self.lasting: dict[str, subprocess.Popen[str]] = {}
         self.printers: list[threading.Thread] = []
-        self.is_stopping = threading.Event()
+        # From here on a signal only asks to stop, however early in the start it comes. It sets a
+        # plain value: the lock of a threading.Event may be held by the very code it interrupts.
+        self.is_stopping = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
         self.warden = subprocess.Popen(  # noqa: S603  our own script
             [sys.executable, str(_WARDEN)],
             stdin=subprocess.PIPE,
@@ -80,22 +84,19 @@ class Processes:
 
     def wait(self) -> int:
         """Returns 0 when a signal asks to stop, 1 when a lasting process ended by itself."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._on_signal)
-        while not self.is_stopping.wait(0.2):
+        while not self.is_stopping:
             for name, process in self.lasting.items():
                 if process.poll() is not None:
                     self.say("run", f"{name} ended with status {process.returncode}; stopping all.")
                     return 1
+            time.sleep(0.2)
         return 0
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self.is_stopping.set()
+        self.is_stopping = True
 
     def stop(self) -> None:
-        """Afterwards every process that was started has ended."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+        """Afterwards every process that was started has ended; further signals change nothing."""
         if self.warden.stdin is not None:
             self.warden.stdin.close()
         self.warden.wait()

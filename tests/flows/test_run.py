@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,17 @@ def test_signal_stops_every_process(installation, number):
     assert installation.processes["run"].wait(40) == 0
     assert own_processes(installation) == {}
     assert "Stopped. All data is kept" in installation.log("run")
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1, 2])
+def test_signal_in_the_middle_of_the_start_stops_every_process(installation, seconds):
+    installation.start("run", RUN)
+    wait_for((installation.folder / "var" / "run.lock").exists, what="the lock")
+    wait_for(lambda: "warden.py" in str(own_processes(installation)), what="the warden")
+    time.sleep(seconds)
+    installation.processes["run"].terminate()
+    assert installation.processes["run"].wait(40) == 0
+    assert own_processes(installation) == {}
 
 
 def test_killed_run_leaves_nothing_behind_and_the_next_start_keeps_the_data(installation):

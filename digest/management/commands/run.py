@@ -29,9 +29,9 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **_options: Any) -> None:
         with _locked() as lock:
             _check_port(settings.PORT)
-            call_command("migrate", verbosity=0)
             processes = Processes(output=sys.stdout)
             try:
+                call_command("migrate", verbosity=0)
                 status = self._run(processes)
             finally:
                 processes.say("run", "Stopping …")
@@ -99,6 +99,8 @@ def _start_redis(processes: Processes) -> None:
     processes.start("redis", embedded_redis.command(server, path))
     ends_at = time.monotonic() + START_SECONDS
     while not embedded_redis.answers(path):
+        if processes.is_stopping:
+            return
         if processes.lasting["redis"].poll() is not None or time.monotonic() > ends_at:
             raise CommandError(f"{server} does not start; EMBEDDED_REDIS=none goes without it.")
         time.sleep(0.05)
@@ -106,7 +108,8 @@ def _start_redis(processes: Processes) -> None:
 
 def _is_up(processes: Processes) -> bool:
     ends_at = time.monotonic() + START_SECONDS
-    while time.monotonic() < ends_at and processes.lasting["web"].poll() is None:
+    web = processes.lasting["web"]
+    while time.monotonic() < ends_at and web.poll() is None and not processes.is_stopping:
         connection = http.client.HTTPConnection("127.0.0.1", settings.PORT, timeout=2)
         try:
             connection.request("GET", "/healthz")
