@@ -66,8 +66,8 @@ def apply(events: Iterable[Event]) -> None:
         claimed = Event.objects.filter(pk=event.pk, applied_at__isnull=True)
         if not claimed.update(applied_at=timezone.now()):
             continue
-        if event.batch_id and event.type in _TAKEN:
-            outbox.accept([event.batch_id])
+        if event.type in _TAKEN:
+            outbox.accept(delivery_id=event.delivery_id, batch_id=event.batch_id)
         if event.subscriber is None:
             continue
         if event.type == "complained":

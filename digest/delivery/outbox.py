@@ -178,11 +178,18 @@ def find_stale(now: datetime) -> int:
     return number
 
 
-def accept(batch_ids: Sequence[uuid.UUID]) -> int:
-    """Evidence came that the provider took these batches: their uncertain deliveries are sent."""
-    return Delivery.objects.filter(
-        batch_id__in=batch_ids, state__in=[State.UNCERTAIN, State.CLAIMED]
-    ).update(state=State.SENT, sent_at=timezone.now())
+def accept(*, delivery_id: int | None = None, batch_id: uuid.UUID | None = None) -> int:
+    """Evidence came that the provider took this delivery, or the one call with the whole batch.
+
+    What was in doubt is sent afterwards; so is a delivery that waits for a second try, because
+    its first copy arrived.
+    """
+    in_doubt = Q(state__in=[State.UNCERTAIN, State.CLAIMED])
+    waiting = Q(state=State.PENDING, batch_id__isnull=False)
+    taken = Q(pk=delivery_id) & (in_doubt | waiting)
+    if batch_id is not None:
+        taken |= Q(batch_id=batch_id) & in_doubt
+    return Delivery.objects.filter(taken).update(state=State.SENT, sent_at=timezone.now())
 
 
 def release(deliveries: QuerySet[Delivery]) -> int:

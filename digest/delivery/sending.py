@@ -53,6 +53,13 @@ class Call:
     body: rendering.Body
     readers: Sequence[Reader]
 
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Names the batch only where this call is all of it: an event about one reader is then
+        evidence for all, and never for readers whom another call was to reach."""
+        is_whole = len(self.readers) == len(self.batch.deliveries)
+        return {"batch": str(self.batch.batch_id)} if is_whole else {}
+
 
 def send_pending(*, until: datetime | None = None) -> int:
     """Claims and sends batches until nothing is pending, or `until` (UTC) has passed.
@@ -251,5 +258,5 @@ def _message(call: Call, *, subject: str, html: str, text: str) -> DigestMessage
     )
     message.attach_alternative(html, "text/html")
     message.tags = ["digest"]
-    message.metadata = {"batch": str(call.batch.batch_id)}
+    message.metadata = call.metadata
     return message

@@ -48,7 +48,7 @@ class Delivery(models.Model):
     detail = models.CharField(max_length=200, blank=True)
     """What the provider said, without any address."""
     batch_id = models.UUIDField(null=True, blank=True, db_index=True)
-    """Stamped by the claim; goes to the ESP as metadata, so that events lead back here."""
+    """Stamped by the claim; goes to the ESP as metadata of a call that holds the whole batch."""
     attempts = models.PositiveSmallIntegerField(default=0)
     provider = models.CharField(max_length=20, blank=True)
     esp_message_id = models.CharField(max_length=200, blank=True)

@@ -23,12 +23,14 @@ AUTH = {"HTTP_AUTHORIZATION": "Basic dXNlcjp3b3Jk"}
 
 @pytest.fixture
 def batch(settings):
+    """A claimed batch of two readers."""
     settings.ANYMAIL = settings.ANYMAIL | {
         "MAILGUN_WEBHOOK_SIGNING_KEY": "signing-key",
         "WEBHOOK_SECRET": ["user:word"],
     }
     make_listing(make_paper(), date(2026, 8, 20))
     building.build(date(2026, 8, 20))
+    make_subscriber(next_digest_at=NOW)
     make_subscriber(next_digest_at=NOW)
     planning.plan(NOW)
     return outbox.claim(NOW, size=10)
@@ -56,9 +58,27 @@ def post(client, data, **extra):
     return client.post(URL, json.dumps(data), content_type="application/json", **AUTH | extra)
 
 
-def test_delivered_event_settles_the_claim(client, batch):
+def states():
+    return list(Delivery.objects.order_by("pk").values_list("state", flat=True))
+
+
+def test_delivered_event_settles_the_one_call_with_the_whole_batch(client, batch):
     assert post(client, payload(batch)).status_code == 200
-    assert Delivery.objects.get().state == Delivery.State.SENT
+    assert states() == ["sent", "sent"]
+
+
+def test_delivered_event_of_a_call_with_one_reader_settles_only_that_one(client, batch):
+    own = {"delivery": str(batch.deliveries[0].pk)}
+    post(client, payload(batch, **{"user-variables": own}))
+    assert states() == ["sent", "claimed"]
+
+
+def test_late_proof_of_the_first_copy_keeps_a_released_delivery_from_going_again(client, batch):
+    Delivery.objects.update(state=Delivery.State.UNCERTAIN)
+    outbox.release(Delivery.objects.all())
+    own = {"delivery": str(batch.deliveries[0].pk)}
+    post(client, payload(batch, **{"user-variables": own}))
+    assert states() == ["sent", "pending"]
 
 
 def test_repeated_event_is_recorded_once(client, batch):

@@ -127,6 +127,13 @@ def test_metadata_leads_back_to_the_delivery(batch_provider, esp, readers):
         assert copy.metadata["batch"] == str(delivery.batch_id)
 
 
+def test_call_with_a_part_of_the_batch_does_not_name_the_batch(batch_provider, esp, readers):
+    """An event about one reader says nothing of readers whom another call was to reach."""
+    esp.faults.append(Fault(bad_address=readers[0].email))
+    sending.send_pending()
+    assert {name for (copy,) in esp.inbox.values() for name in copy.metadata} == {"delivery"}
+
+
 def test_merge_syntax_in_a_title_is_shown_not_filled(batch_provider, esp):
     title = "Leaks %recipient.preferences% and {{params.preferences}} {% x %}"
     make_listing(make_paper(title=title), DAY)

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from digest.errors import SourceError
+from digest.errors import RetryLaterError, SourceError
 from digest.models import Lease
 from digest.papers import lease
 
@@ -56,10 +56,20 @@ def test_turn_that_stays_taken_is_one_clear_line():
     later = timezone.now() + timedelta(minutes=3)
     Lease.objects.create(name="arxiv", holder="0" * 32, expires_at=later, free_at=later)
     with (
-        pytest.raises(SourceError, match="another process has held the connection for too long"),
+        pytest.raises(SourceError, match="the connection is not free"),
         lease.turn("arxiv", pause=PAUSE, wait=timedelta(0), sleep=lambda seconds: None),
     ):
         pass
+
+
+@pytest.mark.django_db
+def test_source_that_asks_for_patience_gets_it_from_everybody():
+    """RFC 9110, 10.2.3: Retry-After holds for the whole installation."""
+    with pytest.raises(RetryLaterError), lease.turn("arxiv", pause=PAUSE):
+        raise RetryLaterError("HTTP 429", seconds=900)
+    assert Lease.objects.get(name="arxiv").free_at > timezone.now() + timedelta(minutes=14)
+    with pytest.raises(SourceError, match="rests as it was asked to"):
+        lease.turn("arxiv", pause=PAUSE).__enter__()
 
 
 @pytest.mark.django_db
