@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 
 SENDERS = 4
 """How many wake-up messages one dispatch sends at most; each worker then goes on by itself."""
+WAKE_SECONDS = 50
+"""How long a sender goes on: until about the next sweep, so that other tasks get their turn."""
 
 
 def wake_senders() -> None:
@@ -23,7 +25,8 @@ def wake_senders() -> None:
     size = providers.configured()[0].claim_size
     try:
         for _ in range(min(SENDERS, -(-waiting // size))):
-            send_deliveries.delay()
+            # The next sweep wakes others: messages that wait longer only pile up.
+            send_deliveries.apply_async(expires=WAKE_SECONDS)
     except OperationalError:
         logger.warning("broker is away, senders wake at the next sweep")
 
@@ -42,15 +45,15 @@ def build_editions() -> None:
 
 @shared_task
 def dispatch_digests() -> None:
-    """Plans who is due, and wakes as many senders as there is work for."""
+    """Closes what is past its cutoff, plans who is due, and wakes as many senders as that needs."""
     planning.plan(timezone.now())
     wake_senders()
 
 
 @shared_task
 def send_deliveries() -> None:
-    """Sends what is pending, for a few minutes at most; the next dispatch goes on."""
-    sending.send_pending(until=timezone.now() + timedelta(minutes=3))
+    """Sends what is pending, for a minute at most; the next dispatch goes on."""
+    sending.send_pending(until=timezone.now() + timedelta(seconds=WAKE_SECONDS))
 
 
 @shared_task

@@ -65,7 +65,7 @@ class Ledger:
 
 
 def of_edition(edition: Edition) -> Ledger:
-    """The edition's ledger as the outbox stands now; `due` counts readers apart from the states."""
+    """The edition's ledger as the outbox stands now; `due` was counted when it was planned."""
     rows = Delivery.objects.filter(edition=edition)
     counts: dict[str, int] = {}
     skipped: dict[str, int] = {}
@@ -75,8 +75,7 @@ def of_edition(edition: Edition) -> Ledger:
         counts[state] = counts.get(state, 0) + number
         if state == State.SKIPPED:
             skipped[reason] = number
-    due = rows.aggregate(readers=Count("subscriber", distinct=True))["readers"]
-    due += rows.filter(subscriber__isnull=True).count()
+    due = Edition.objects.values_list("due_count", flat=True).get(pk=edition.pk)
     return Ledger(
         edition=edition.name,
         due=due,

@@ -59,16 +59,17 @@ def claim(now: datetime, *, size: int) -> Batch | None:
     while True:
         batch_id = uuid.uuid4()
         with transaction.atomic():
-            picked = list(
-                _offerable(now)
-                .select_for_update(skip_locked=True)
-                .order_by("audience_id", "pk")
-                .values_list("pk", "audience_id", "subscriber_id")[:size]
-            )
-            if not picked:
+            free = _offerable(now).select_for_update(skip_locked=True)
+            # One row tells whose turn it is, so that no row of another audience is locked.
+            audience_ids = free.order_by("audience_id", "pk").values_list("audience_id", flat=True)
+            audience_id = audience_ids.first()
+            if audience_id is None:
                 return None
-            audience_id = picked[0][1]
-            mine = {pk: subscriber for pk, of, subscriber in picked if of == audience_id}
+            mine = dict(
+                free.filter(audience_id=audience_id)
+                .order_by("pk")
+                .values_list("pk", "subscriber_id")[:size]
+            )
             _settle_leavers(mine)
             Delivery.objects.filter(pk__in=mine, state=State.PENDING).update(
                 state=State.CLAIMED,
@@ -99,7 +100,8 @@ def _settle_leavers(subscriber_of: Mapping[int, int | None]) -> None:
 def record(batch: Batch, outcomes: Sequence[Outcome]) -> None:
     """Writes what became of the batch's deliveries: one UPDATE for each kind of outcome.
 
-    Only rows that this batch still holds are changed, so a late answer overrules nothing.
+    Only rows that are still this batch's are changed, so a late answer overrules nothing but the
+    doubt that came up meanwhile (`find_stale`).
     """
     now = timezone.now()
     groups: dict[tuple[Result, str, str, float | None], list[Outcome]] = defaultdict(list)
@@ -110,7 +112,7 @@ def record(batch: Batch, outcomes: Sequence[Outcome]) -> None:
         rows = Delivery.objects.filter(
             pk__in=[outcome.delivery_id for outcome in members],
             batch_id=batch.batch_id,
-            state=State.CLAIMED,
+            state__in=[State.CLAIMED, State.UNCERTAIN],
         )
         common = {"provider": provider, "detail": detail[:200]}
         if result is Result.SENT:

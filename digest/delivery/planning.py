@@ -2,12 +2,12 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import transaction
+from django.db.models import F
 
 from digest.editions import audiences, building
 from digest.errors import EditionOpenError
@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 State = Delivery.State
 Reason = Delivery.Reason
 PAGE = 1000
+EARLIEST_ZONE = timedelta(hours=14)
+"""How far the clocks of the first zone (Kiritimati) are before UTC."""
 
 _FREQUENCY = {
     Edition.Frequency.DAILY: [Subscriber.Frequency.DAILY, Subscriber.Frequency.WEEKDAYS],
@@ -47,15 +49,20 @@ class Plan:
 def plan(now: datetime, *, day: date | None = None, is_dry_run: bool = False) -> Plan:
     """Afterwards everyone due at `now` has a delivery of their edition, and a next slot.
 
-    The edition is the newest closed one, or that of `day`. Who left or has nothing in it gets a
-    row that says so. Nobody gets a second row for an edition, however often this runs. Raises
-    EditionOpenError when `day` has no closed edition.
+    The edition is the newest closed one, once what is past its cutoff is closed, or that of `day`;
+    of an empty day nothing is planned. Who left or has nothing in it gets a row that says so.
+    Nobody gets a second row for an edition, however often this runs. Raises EditionOpenError when
+    `day` has no closed edition.
     """
     made = Plan()
+    if day is None and not is_dry_run:
+        # Or readers who are due at the very minute of the cutoff would miss what closes in it.
+        building.build_due(now)
     for frequency, edition in _editions(day).items():
         made.editions += [edition] if edition else []
-        for page in _pages(now, _FREQUENCY[frequency]):
-            _plan_page(page, edition, made, now=now, is_dry_run=is_dry_run)
+        for ids in _pages(now, frequency):
+            with transaction.atomic():
+                _plan_page(ids, edition, made, now=now, is_dry_run=is_dry_run)
     if not is_dry_run and made.states:
         logger.info("deliveries planned", extra=dict(made.states))
     return made
@@ -70,63 +77,84 @@ def _editions(day: date | None) -> dict[Edition.Frequency, Edition | None]:
             frequency=frequency, date=building.first_day(day, frequency)
         ).first()
         if edition is not None:
-            found[frequency] = edition if edition.paper_count else None
+            found[frequency] = edition
     if Edition.Frequency.DAILY not in found:
         raise EditionOpenError(
             f"The edition of {day} is not closed. Close it with: build_edition --date {day}"
         )
-    return found
+    return {frequency: edition for frequency, edition in found.items() if _has_papers(edition)}
 
 
-def _pages(now: datetime, frequencies: Sequence[str]) -> Iterator[list[Subscriber]]:
-    due = selectors.due_subscribers(now).filter(frequency__in=frequencies).order_by("pk")
+def _has_papers(edition: Edition | None) -> bool:
+    return edition is not None and edition.paper_count > 0
+
+
+def _pages(now: datetime, frequency: Edition.Frequency) -> Iterator[list[int]]:
+    """Ids of who is due, a page at a time, by key."""
+    due = selectors.due_subscribers(now).filter(frequency__in=_FREQUENCY[frequency])
+    if frequency == Edition.Frequency.WEEKLY:
+        due = due.exclude(next_digest_at__gte=_week_begins(now), next_digest_at__lte=now)
+    ids = due.order_by("pk").values_list("pk", flat=True)
     last = 0
-    while page := list(due.filter(pk__gt=last)[:PAGE]):
+    while page := list(ids.filter(pk__gt=last)[:PAGE]):
         yield page
-        last = page[-1].pk
+        last = page[-1]
+
+
+def _week_begins(now: datetime) -> datetime:
+    """The moment from which on weekly readers wait for a week that is not closed yet.
+
+    Monday begins up to 14 hours before it does in UTC, the week closes hours after it. Who is due
+    between the two waits for the close, or they would always read of the week before.
+    """
+    monday = building.first_day((now + EARLIEST_ZONE).date(), Edition.Frequency.WEEKLY)
+    if building.closes_at(monday - timedelta(days=1)) <= now:
+        monday += timedelta(days=7)
+    return datetime.combine(monday, time(), tzinfo=UTC) - EARLIEST_ZONE
 
 
 def _plan_page(
-    page: list[Subscriber],
-    edition: Edition | None,
-    made: Plan,
-    *,
-    now: datetime,
-    is_dry_run: bool,
+    ids: list[int], edition: Edition | None, made: Plan, *, now: datetime, is_dry_run: bool
 ) -> None:
+    """Runs in a transaction, and locks the page's readers: nobody else plans them meanwhile, nor
+    do they choose anew."""
+    due = selectors.due_subscribers(now).filter(pk__in=ids)
+    page = list(due.order_by("pk").select_for_update(of=("self",)))
     rows: list[Delivery] = []
     if edition is not None:
-        ids = [subscriber.pk for subscriber in page]
         had = set(
-            Delivery.objects.filter(edition=edition, subscriber__in=ids).values_list(
+            Delivery.objects.filter(edition=edition, subscriber__in=page).values_list(
                 "subscriber_id", flat=True
             )
         )
         rest = [subscriber for subscriber in page if subscriber.pk not in had]
         groups = audiences.ensure(edition, {subscriber.selection_key for subscriber in rest})
         for subscriber in rest:
-            audience = groups.get(subscriber.selection_key)
-            if audience is None:
-                # They chose anew while this ran; the next sweep finds them still due.
-                page.remove(subscriber)
-                continue
+            audience = groups[subscriber.selection_key]
             row = delivery_for(subscriber, audience, now=now)
             rows.append(row)
             _count(made, row, subscriber, audience)
     if is_dry_run:
         return
-    with transaction.atomic():
-        Delivery.objects.bulk_create(rows, ignore_conflicts=True)
-        services.reschedule(now, [subscriber.pk for subscriber in page])
+    _store(edition, rows)
+    services.reschedule(now, [subscriber.pk for subscriber in page])
 
 
-def delivery_for(subscriber: Subscriber, audience: Audience, *, now: datetime) -> Delivery:
-    """An unsaved delivery in the state that planning gives it."""
+def _store(edition: Edition | None, rows: list[Delivery]) -> None:
+    """The rows, and how many they are counted apart from them: the ledger compares the two."""
+    if edition is not None and rows:
+        Delivery.objects.bulk_create(rows)
+        Edition.objects.filter(pk=edition.pk).update(due_count=F("due_count") + len(rows))
+
+
+def delivery_for(
+    subscriber: Subscriber, audience: Audience, *, now: datetime, is_asked: bool = False
+) -> Delivery:
+    """An unsaved delivery in the state that planning gives it; who asks for it is not paused."""
     delivery = Delivery(edition_id=audience.edition_id, subscriber=subscriber, audience=audience)
-    today = now.astimezone(ZoneInfo(subscriber.timezone)).date()
     if getattr(subscriber, "is_suppressed", False):
         delivery.state = State.SUPPRESSED
-    elif subscriber.paused_until and today < subscriber.paused_until:
+    elif not is_asked and selectors.is_paused(subscriber, now):
         delivery.state, delivery.reason = State.SKIPPED, Reason.PAUSED
     elif not audience.cards:
         delivery.state, delivery.reason = State.SKIPPED, Reason.NOTHING_NEW
@@ -141,16 +169,27 @@ def _count(made: Plan, row: Delivery, subscriber: Subscriber, audience: Audience
 
 
 def plan_now(subscriber: Subscriber, *, now: datetime) -> Delivery | None:
-    """The reader asked for today's digest: afterwards there is a delivery of the newest edition.
+    """The reader asked for today's digest: afterwards it is pending, unless they had it already.
 
-    It is the one that they have if they have one, so asking twice sends once. None when no
-    edition is closed yet.
+    A pause does not hold it back, nor a delivery that was skipped before. Where nothing in the
+    edition is for them, the answer says so and is not stored: they may choose other topics and
+    ask again. None when no edition is closed yet.
     """
     edition = building.newest(Edition.Frequency.DAILY)
     if edition is None:
         return None
-    groups = audiences.ensure(edition, {subscriber.selection_key})
-    if audience := groups.get(subscriber.selection_key):
-        row = delivery_for(subscriber, audience, now=now)
-        Delivery.objects.bulk_create([row], ignore_conflicts=True)
-    return Delivery.objects.filter(edition=edition, subscriber=subscriber).first()
+    asked = selectors.with_suppression(Subscriber.objects.filter(pk=subscriber.pk))
+    with transaction.atomic():
+        reader = asked.select_for_update(of=("self",)).first()
+        if reader is None:
+            return None
+        audience = audiences.ensure(edition, {reader.selection_key})[reader.selection_key]
+        row = delivery_for(reader, audience, now=now, is_asked=True)
+        mine = Delivery.objects.filter(edition=edition, subscriber=reader)
+        if row.state == State.PENDING and not mine.exists():
+            _store(edition, [row])
+        elif row.state == State.PENDING:
+            mine.filter(state=State.SKIPPED).update(
+                state=State.PENDING, reason=Reason.NONE, audience=audience
+            )
+        return mine.first() or row

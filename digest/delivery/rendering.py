@@ -7,6 +7,7 @@ values (once a reader). What differs later is held by bare tokens, which inliner
 
 import html
 import re
+import secrets
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ CLIP = 280
 
 READER_TOKENS = ("unsubscribe", "preferences", "digest", "confirmed_on", "next_digest")
 AUDIENCE_TOKENS = ("cards", "count", "follows", "preheader", "lead", "more")
-_SIGN = "qzx"
+# New in every process, so that no paper's text or link can stand in for a reader's value.
+_SIGN = f"q{secrets.token_hex(8)}x"
 _TOKEN = re.compile(rf"{_SIGN}([a-z_]+?)x{_SIGN}")
 _READER_TOKEN = re.compile(rf"{_SIGN}({'|'.join(READER_TOKENS)})x{_SIGN}")
 
@@ -133,7 +135,7 @@ def render(
                 lead_html=card_html[2 * n],
                 html=card_html[2 * n + 1],
                 text=_card_text(paper),
-                title=_plain(paper.title),
+                title=paper.title,
                 upvotes=paper.upvotes,
             )
             for n, paper in enumerate(papers)
@@ -184,11 +186,6 @@ def clip(text: str, length: int = CLIP) -> str:
     return cut.rsplit(" ", 1)[0].rstrip(" ,;:") + "…"
 
 
-def _plain(text: str) -> str:
-    """The text without our own token sign, so that a paper can't stand in for a reader's value."""
-    return text.replace(_SIGN, "")
-
-
 def _facts(paper: PaperContent) -> list[str]:
     facts = [count(paper.upvotes, "vote"), count(paper.comments, "comment")]
     if paper.code_url and paper.code_stars is not None:
@@ -203,9 +200,9 @@ def _card_context(paper: PaperContent) -> dict[str, Any]:
         links.append(("Code on GitHub" if on_github else "Code", paper.code_url))
     return {
         "url": paper.url,
-        "title": _plain(clip(paper.title, 300)),
-        "byline": _plain(clip(byline(paper.authors), 200)),
-        "summary": _plain(clip(paper.summary)),
+        "title": clip(paper.title, 300),
+        "byline": clip(byline(paper.authors), 200),
+        "summary": clip(paper.summary),
         "facts": _facts(paper),
         "links": links,
     }
@@ -249,7 +246,7 @@ def compose(
     The last papers are left out while the HTML is larger than MOST_BYTES; the link to the whole
     edition is in every digest. `follows` ends the sentence that says why the mail came.
     """
-    chosen = [(rendered.cards[paper_id], _plain(reason)) for paper_id, reason in cards]
+    chosen = [(rendered.cards[paper_id], reason) for paper_id, reason in cards]
     shell = len(rendered.html.encode())
     parts = [
         _replaced(card.html if n else card.lead_html, {"reason": html.escape(reason)})

@@ -17,6 +17,7 @@ DAILY = Edition.Frequency.DAILY
 WEEKLY = Edition.Frequency.WEEKLY
 CATCH_UP_DAYS = 14
 _PAGE = 500
+_SATURDAY = 5
 
 
 def closes_at(day: date) -> datetime:
@@ -32,9 +33,9 @@ def first_day(day: date, frequency: str) -> date:
 def build(day: date, *, frequency: str = DAILY, is_sample: bool = False) -> Edition:
     """Afterwards the edition that covers `day` is closed; an edition closed before is unchanged.
 
-    A daily edition takes the papers listed on its day, and those that missed the cutoff of an
-    earlier one. A weekly edition takes the papers of its week. A paper stands in at most one
-    edition of a frequency, which the database holds to even while two processes build.
+    An edition takes the papers listed on its day, or in its week, and those that missed the cutoff
+    of an earlier one. A paper stands in at most one edition of a frequency, which the database
+    holds to even while two processes build.
     """
     start = first_day(day, frequency)
     with transaction.atomic():
@@ -70,27 +71,39 @@ def _freeze(edition: Edition) -> None:
 
 def _candidates(edition: Edition) -> QuerySet[Paper]:
     used = EditionPaper.objects.filter(frequency=edition.frequency, paper=OuterRef("pk"))
+    unused = Paper.objects.filter(~Exists(used))
     listed = Listing.objects.filter(paper=OuterRef("pk"))
     if edition.frequency == WEEKLY:
-        in_week = Q(listed_on__range=(edition.date, edition.last_day))
-        daily = EditionPaper.objects.filter(
-            frequency=DAILY,
-            paper=OuterRef("pk"),
-            edition__date__range=(edition.date, edition.last_day),
-        )
-        return Paper.objects.filter(Exists(listed.filter(in_week)) | Exists(daily), ~Exists(used))
+        return unused.filter(_in_week(edition, listed))
+    own = unused.filter(Exists(listed.filter(listed_on=edition.date)))
+    if edition.date.weekday() >= _SATURDAY and not own.exists():
+        # Stragglers alone make no edition of a weekend day: most readers take no mail then, and on
+        # Monday it would stand in the place of Friday's.
+        return own
     # A day whose own edition is still open keeps its papers: they did not miss anything yet.
     closed = Edition.objects.filter(frequency=DAILY, date=OuterRef("listed_on"))
     late = listed.filter(Exists(closed), listed_on__lt=edition.date)
-    today = listed.filter(listed_on=edition.date)
-    return Paper.objects.filter(Exists(today) | Exists(late), ~Exists(used))
+    return own | unused.filter(Exists(late))
+
+
+def _in_week(edition: Edition, listed: QuerySet[Listing]) -> Q:
+    """Listed in the week, or in a daily edition of it; and what the week before closed without."""
+    before = edition.date - timedelta(days=7)
+    is_before_closed = Edition.objects.filter(frequency=WEEKLY, date=before).exists()
+    first = before if is_before_closed else edition.date
+    in_days = listed.filter(listed_on__range=(first, edition.last_day))
+    in_editions = EditionPaper.objects.filter(
+        frequency=DAILY, paper=OuterRef("pk"), edition__date__range=(first, edition.last_day)
+    )
+    return Q(Exists(in_days)) | Q(Exists(in_editions))
 
 
 def build_due(now: datetime) -> list[Edition]:
     """Closes every edition past its cutoff, oldest first; returns those that this call closed.
 
     It looks back `CATCH_UP_DAYS`, and no further than the first list that was ever read, so that
-    a new installation does not record days on which it did not exist as empty.
+    a new installation does not record days on which it did not exist as empty. After a longer
+    standstill the days whose lists were read before it are closed, too.
     """
     last = (now - timedelta(days=1)).astimezone(UTC).date()
     if closes_at(last) > now:
@@ -99,13 +112,27 @@ def build_due(now: datetime) -> list[Edition]:
     if earliest is None:
         return []
     first = max(earliest, last - timedelta(days=CATCH_UP_DAYS))
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    days = _left_open(first) + [first + timedelta(days=n) for n in range((last - first).days + 1)]
     weeks = [day for day in days if day.weekday() == 6]  # noqa: PLR2004  Sunday ends the week
     wanted = [(day, DAILY) for day in days] + [(first_day(day, WEEKLY), WEEKLY) for day in weeks]
     known = set(
-        Edition.objects.filter(date__gte=first - timedelta(days=6)).values_list("date", "frequency")
+        Edition.objects.filter(date__gte=min(days, default=first) - timedelta(days=6)).values_list(
+            "date", "frequency"
+        )
     )
     return [build(day, frequency=name) for day, name in wanted if (day, name) not in known]
+
+
+def _left_open(before: date) -> list[date]:
+    """Days before `before` with a list, later than the last one that was closed by then."""
+    closed = Edition.objects.filter(frequency=DAILY, is_sample=False, date__lt=before)
+    newest_closed = closed.order_by("-date").values_list("date", flat=True).first()
+    if newest_closed is None:
+        return []
+    listed = Listing.objects.exclude(source="sample").filter(
+        listed_on__gt=newest_closed, listed_on__lt=before
+    )
+    return list(listed.order_by("listed_on").values_list("listed_on", flat=True).distinct())
 
 
 def _first_known_day() -> date | None:

@@ -21,6 +21,8 @@ class Edition(models.Model):
     closed_at = models.DateTimeField(auto_now_add=True)
     paper_count = models.PositiveIntegerField(default=0)
     """0: recorded as empty, and never sent."""
+    due_count = models.PositiveIntegerField(default=0)
+    """How many deliveries were planned: counted beside the rows, so that the ledger can tell."""
     is_sample = models.BooleanField(default=False)
     """The edition that ships with the project, shown where no source can be reached."""
 

@@ -1,8 +1,10 @@
 """Planning, claiming and recording: who gets a row, and that nothing happens twice."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from digest.delivery import events, ledger, outbox, planning
@@ -12,6 +14,7 @@ from digest.models import Delivery
 from digest.records import Outcome, Result
 from subscriptions import services
 from subscriptions.models import Subscriber, Suppression
+from subscriptions.records import Preferences, Rhythm, Selection
 from tests.builders import make_subscriber, make_topic
 from tests.digest.builders import make_listing, make_paper
 
@@ -98,6 +101,21 @@ def test_empty_edition_is_not_sent():
     assert not Delivery.objects.exists()
 
 
+def test_empty_edition_that_is_asked_for_leaves_readers_due_for_the_real_one():
+    reader = due()
+    building.build(DAY)
+    planning.plan(NOW, day=DAY)
+    assert due_again(reader)
+
+
+def test_reader_who_is_due_at_the_cutoff_gets_what_closes_at_it():
+    make_listing(make_paper(), DAY)
+    cutoff = datetime(2026, 8, 21, 5, 0, tzinfo=UTC)
+    make_subscriber(next_digest_at=cutoff)
+    planning.plan(cutoff)
+    assert Delivery.objects.get().edition.date == DAY
+
+
 def test_dry_run_counts_by_topic_and_hour_and_changes_nothing(edition):
     reader = due(hour=7, timezone="Europe/Berlin")
     made = planning.plan(NOW, is_dry_run=True)
@@ -131,10 +149,24 @@ def test_weekly_reader_gets_the_weekly_edition(edition):
     assert Delivery.objects.get().edition == week
 
 
+TOKYO_MONDAY = datetime(2026, 8, 23, 22, 0, tzinfo=UTC)
+"""Monday 07:00 in Tokyo: the week is closed at 05:00 UTC, hours later."""
+
+
+def test_weekly_reader_in_the_east_waits_for_the_week_that_just_ended(edition):
+    reader = make_subscriber(frequency="weekly", timezone="Asia/Tokyo", next_digest_at=TOKYO_MONDAY)
+    planning.plan(TOKYO_MONDAY + timedelta(minutes=1))
+    assert not Delivery.objects.exists()
+    planning.plan(TOKYO_MONDAY + timedelta(hours=7))
+    assert Delivery.objects.get().edition.name == "2026-W34"
+    reader.refresh_from_db()
+    assert reader.next_digest_at == TOKYO_MONDAY + timedelta(days=7)
+
+
 def test_query_count_does_not_grow_with_the_readers(edition, django_assert_max_num_queries):
     for _ in range(40):
         due()
-    with django_assert_max_num_queries(24):
+    with django_assert_max_num_queries(28):
         planning.plan(NOW)
 
 
@@ -156,6 +188,27 @@ def test_a_batch_is_of_one_audience(edition):
     planning.plan(NOW)
     batch = outbox.claim(NOW, size=100)
     assert {delivery.audience_id for delivery in batch.deliveries} == {batch.audience_id}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_batch_of_one_audience_does_not_lock_the_others(edition):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer at a time, and no locks on rows")
+    for topic in range(3):
+        due(length=topic + 1)
+    planning.plan(NOW)
+    with transaction.atomic(), ThreadPoolExecutor(1) as other:
+        mine = outbox.claim(NOW, size=10)
+        others = other.submit(_claimed_elsewhere).result()
+    assert others not in (None, mine.audience_id)
+
+
+def _claimed_elsewhere():
+    try:
+        batch = outbox.claim(NOW, size=10)
+        return batch and batch.audience_id
+    finally:
+        connection.close()
 
 
 def test_who_left_after_planning_is_not_in_the_batch(edition):
@@ -209,6 +262,15 @@ def test_claim_whose_worker_died_becomes_uncertain_and_is_not_sent_blindly(editi
     assert outbox.find_stale(NOW + timedelta(seconds=901)) == 1
     assert outbox.claim(NOW + timedelta(days=1), size=10) is None
     assert Delivery.objects.get().state == State.UNCERTAIN
+
+
+def test_worker_that_was_given_up_has_the_last_word_about_its_own_batch(edition, settings):
+    due()
+    planning.plan(NOW)
+    batch = outbox.claim(NOW, size=10)
+    outbox.find_stale(NOW + timedelta(seconds=settings.UNCERTAIN_AFTER + 1))
+    outbox.record(batch, outcomes(batch, Result.SENT))
+    assert Delivery.objects.get().state == State.SENT
 
 
 def test_released_deliveries_are_offered_again_and_dropped_ones_are_not(edition):
@@ -299,6 +361,14 @@ def test_ledger_adds_up_over_every_state(edition):
     }
 
 
+def test_ledger_notices_a_row_that_is_missing(edition):
+    due()
+    due()
+    planning.plan(NOW)
+    Delivery.objects.first().delete()
+    assert not ledger.of_edition(edition).is_balanced
+
+
 def test_erased_readers_still_count_in_the_ledger(edition):
     due()
     services.erase(due())
@@ -312,3 +382,36 @@ def test_asking_for_todays_digest_twice_makes_one_delivery(edition):
     first = planning.plan_now(reader, now=NOW)
     assert planning.plan_now(reader, now=NOW) == first
     assert Delivery.objects.count() == 1
+    assert ledger.of_edition(first.edition).is_balanced
+
+
+def test_asking_ends_the_wait_of_a_pause_for_this_edition(edition):
+    reader = due(paused_until=NOW.date() + timedelta(days=3))
+    planning.plan(NOW)
+    assert planning.plan_now(reader, now=NOW).state == State.PENDING
+    assert ledger.of_edition(edition).is_balanced
+
+
+def test_asking_with_nothing_on_their_topics_can_be_done_again_with_others(edition):
+    reader = make_subscriber(
+        next_digest_at=NOW + timedelta(hours=20), topics=[make_topic("theory")]
+    )
+    assert planning.plan_now(reader, now=NOW).reason == "nothing_new"
+    assert not Delivery.objects.exists()
+    services.change_preferences(reader, Preferences(Selection(), Rhythm("daily", 7, "UTC")))
+    assert planning.plan_now(reader, now=NOW).state == State.PENDING
+
+
+def test_asking_after_leaving_and_coming_back_sends_the_edition(edition):
+    reader = due()
+    planning.plan(NOW)
+    services.unsubscribe(reader)
+    assert outbox.claim(NOW, size=10) is None
+    services.undo_unsubscribe(reader)
+    assert planning.plan_now(reader, now=NOW).state == State.PENDING
+
+
+def test_asking_at_a_suppressed_address_says_so(edition):
+    reader = make_subscriber(next_digest_at=NOW + timedelta(hours=20))
+    services.suppress(reader, Suppression.Reason.BOUNCED)
+    assert planning.plan_now(reader, now=NOW).state == State.SUPPRESSED

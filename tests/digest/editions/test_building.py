@@ -14,6 +14,7 @@ pytestmark = pytest.mark.django_db
 THURSDAY = date(2026, 8, 20)
 FRIDAY = THURSDAY + timedelta(days=1)
 DAY = timedelta(days=1)
+SATURDAY = FRIDAY + DAY
 
 
 def ids(edition):
@@ -65,12 +66,43 @@ def test_paper_that_missed_the_cutoff_goes_to_the_next_edition():
 
 
 def test_paper_listed_on_an_empty_weekend_day_later_is_not_lost():
-    saturday = date(2026, 8, 22)
-    building.build(saturday)
-    listed("2608.00002", saturday)
-    building.build(saturday + DAY)
-    assert ids(building.build(saturday + 2 * DAY)) == []
-    assert ids(Edition.objects.get(date=saturday + DAY)) == ["2608.00002"]
+    building.build(SATURDAY)
+    listed("2608.00002", SATURDAY)
+    building.build(SATURDAY + DAY)
+    assert ids(building.build(SATURDAY + 2 * DAY)) == ["2608.00002"]
+
+
+def test_straggler_waits_over_the_weekend_for_monday():
+    """Who reads on weekdays would else get it on Monday in the place of Friday's edition."""
+    listed("2608.00001", FRIDAY)
+    friday = building.build(FRIDAY)
+    listed("2608.00002", FRIDAY)
+    assert building.build(SATURDAY).paper_count == 0
+    assert building.build(SATURDAY + DAY).paper_count == 0
+    assert building.newest("daily") == friday
+    assert ids(building.build(SATURDAY + 2 * DAY)) == ["2608.00002"]
+
+
+def test_weekend_day_with_a_list_of_its_own_takes_stragglers_along():
+    building.build(FRIDAY)
+    listed("2608.00001", FRIDAY)
+    listed("2608.00002", SATURDAY)
+    assert set(ids(building.build(SATURDAY))) == {"2608.00001", "2608.00002"}
+
+
+def test_week_that_was_closed_early_leaves_the_rest_to_the_next():
+    listed("2608.00001", THURSDAY)
+    building.build(THURSDAY, frequency="weekly")
+    listed("2608.00002", FRIDAY)
+    assert ids(building.build(FRIDAY + 7 * DAY, frequency="weekly")) == ["2608.00002"]
+
+
+def test_day_left_open_by_a_long_standstill_is_closed_afterwards():
+    listed("2608.00001", THURSDAY)
+    building.build(THURSDAY)
+    listed("2608.00002", FRIDAY)
+    building.build_due(datetime(2026, 10, 20, 12, 0, tzinfo=UTC))
+    assert ids(Edition.objects.get(date=FRIDAY, frequency="daily")) == ["2608.00002"]
 
 
 def test_paper_listed_on_two_days_comes_once():
