@@ -1,13 +1,17 @@
 """Reads settings from the environment, a `.env` file and secret files; gathers what is wrong."""
 
 import os
+import re
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
+
+_MOST_DAYS = 36_500
 
 
 class Environment(Env):
@@ -36,13 +40,30 @@ class Environment(Env):
         Docker and Kubernetes hand secrets over as files.
         """
         path = self.str(f"{name}_FILE", "")
-        if self.str(name, "") or not path:
-            return str(self.str(name, ""))
+        value = str(self.str(name, "")).strip()
+        if value or not path:
+            return value
         try:
             return Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
             self._errors[f"{name}_FILE"].append(f"{path} can't be read ({error.strerror})")
             return ""
+
+    def secret_entries(self, name: str) -> list[str]:
+        """As `secret`, of a list: one entry a comma, or a line of the file."""
+        return _entries(self.secret(name))
+
+    def entries(self, name: str, default: Sequence[str] = ()) -> list[str]:
+        """The entries between the commas of a list; `default` where there are none."""
+        return _entries(self.str(name, "")) or list(default)
+
+    def days(self, name: str, default: int, *, least: int) -> int:
+        """A number of days, no fewer than `least` and no more than a calendar can count back."""
+        value: int | None = self.int(name, default)
+        # What is no number at all is None here, and noted already.
+        is_fit = value is None or least <= value <= _MOST_DAYS
+        self.expect(name, that=is_fit, form=f"a number of days from {least} to {_MOST_DAYS}")
+        return value or 0
 
     def finish(self, *, missing: list[str]) -> None:
         """Raises one ImproperlyConfigured that names everything wrong; returns if nothing is.
@@ -60,6 +81,11 @@ class Environment(Env):
             problems += [f"{name} is required when DEBUG=0" for name in missing]
         if problems:
             raise ImproperlyConfigured("; ".join(problems))
+
+
+def _entries(text: str) -> list[str]:
+    # An empty secret would be one that everybody knows.
+    return [entry.strip() for entry in re.split(r"[,\n]", text) if entry.strip()]
 
 
 def kept_secret(path: Path) -> str:

@@ -35,8 +35,9 @@ DEBUG = env.bool("DEBUG", EMBEDDED)
 
 # Required when DEBUG=0; made once and kept under var/ otherwise.
 SECRET_KEY = env.secret("SECRET_KEY") or (kept_secret(VAR_DIR / "secret_key") if DEBUG else "")
-# Older keys, comma separated, so that links in old mail live on after a change of SECRET_KEY.
-SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", [])
+# Older keys, comma separated: links in old mail, and hashes of addresses that must not be mailed,
+# were made with them, and are known no more once the key is dropped.
+SECRET_KEY_FALLBACKS = env.secret_entries("SECRET_KEY_FALLBACKS")
 
 # Where `make run` listens, on this machine only.
 PORT = env.int("PORT", 8000)
@@ -44,7 +45,7 @@ PORT = env.int("PORT", 8000)
 SITE_URL = env.str("SITE_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
 # Comma separated; the names of this machine are always allowed, for health checks.
 ALLOWED_HOSTS = [
-    *(env.list("ALLOWED_HOSTS", []) or [urlsplit(SITE_URL).hostname or "localhost"]),
+    *env.entries("ALLOWED_HOSTS", [urlsplit(SITE_URL).hostname or "localhost"]),
     *("127.0.0.1", "localhost", "[::1]"),
 ]
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
@@ -75,6 +76,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -91,6 +93,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "subscriptions.forms.sign_up",
             ]
         },
     }
@@ -180,7 +183,8 @@ CELERY_TASK_DEFAULT_QUEUE = "digest"
 CELERY_TASK_ROUTES = {
     "digest.tasks.fetch_papers": {"queue": "fetch"},
     "digest.tasks.send_deliveries": {"queue": "mail"},
-    "subscriptions.tasks.*": {"queue": "mail"},
+    # Beside the digests, not behind them: somebody waits for a confirm mail.
+    "subscriptions.tasks.*": {"queue": "digest"},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
@@ -190,6 +194,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "messages": {"task": "subscriptions.tasks.send_messages", "schedule": crontab()},
     "settle": {"task": "digest.tasks.settle_deliveries", "schedule": crontab(minute="*/5")},
     "purge": {"task": "subscriptions.tasks.purge", "schedule": crontab(minute="40", hour="3")},
+    "forget": {"task": "digest.tasks.forget", "schedule": crontab(minute="50", hour="3")},
 }
 
 # --- Sources -------------------------------------------------------------------------------
@@ -198,16 +203,16 @@ HUGGING_FACE_URL = env.str("HUGGING_FACE_URL", "https://huggingface.co").rstrip(
 ARXIV_API_URL = env.str("ARXIV_API_URL", "https://export.arxiv.org").rstrip("/")
 ARXIV_RSS_URL = env.str("ARXIV_RSS_URL", "https://rss.arxiv.org").rstrip("/")
 # Which sources are fetched.
-PAPER_SOURCES = env.list("PAPER_SOURCES", ["hugging_face", "arxiv"])
+PAPER_SOURCES = env.entries("PAPER_SOURCES", ["hugging_face", "arxiv"])
 # Which arXiv listings.
-ARXIV_CATEGORIES = env.list("ARXIV_CATEGORIES", ["cs.AI", "cs.CL", "cs.CV", "cs.LG"])
+ARXIV_CATEGORIES = env.entries("ARXIV_CATEGORIES", ["cs.AI", "cs.CL", "cs.CV", "cs.LG"])
 # UTC time, on the day after, at which an edition closes by itself.
 EDITION_CUTOFF = env.time("EDITION_CUTOFF", time(5, 0))
 
 # --- Mail ----------------------------------------------------------------------------------
 
 # Ordered; the first healthy one is used.
-EMAIL_PROVIDERS = env.list("EMAIL_PROVIDERS", ["outbox"])
+EMAIL_PROVIDERS = env.entries("EMAIL_PROVIDERS", ["outbox"])
 DEFAULT_FROM_EMAIL = (
     env.str("DEFAULT_FROM_EMAIL", "") or "Daily Papers <digest@localhost.localdomain>"
 )
@@ -230,7 +235,7 @@ SEND_RATE = env.float("SEND_RATE", 0)
 # `smtp://user:password@host:587?tls=1`
 SMTP_URL = env.secret("SMTP_URL")
 # Anymail's shared secrets for /webhooks/, comma separated while one is being replaced.
-WEBHOOK_SECRET = [part for part in env.secret("WEBHOOK_SECRET").split(",") if part]
+WEBHOOK_SECRET = env.secret_entries("WEBHOOK_SECRET")
 EMAIL_TIMEOUT = 30
 
 # Anymail's own setting names without the ANYMAIL_ prefix.
@@ -287,12 +292,38 @@ SILENCED_SYSTEM_CHECKS = (
     ["django_ratelimit.E003", "django_ratelimit.W001"] if EMBEDDED else []
 )
 
+# --- Retention: for how many days it is kept ------------------------------------------------
+
+# Who never confirmed; 3 days are the life of a confirm link.
+KEEP_UNCONFIRMED_DAYS = env.days("KEEP_UNCONFIRMED_DAYS", 3, least=3)
+# Rows of confirm, preferences and other single messages. Limits for an address count them, and a
+# link in one that was sent late must not outlive it.
+KEEP_MESSAGES_DAYS = env.days("KEEP_MESSAGES_DAYS", 30, least=7)
+# Who unsubscribed; 0: for good.
+KEEP_LEFT_DAYS = env.days("KEEP_LEFT_DAYS", 0, least=0)
+# What the providers reported. One that reports again must find it.
+KEEP_EVENTS_DAYS = env.days("KEEP_EVENTS_DAYS", 180, least=30)
+
 # --- Security ------------------------------------------------------------------------------
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# A page loads our stylesheet and pictures, posts to us, and frames a mail of the outbox; a page
+# that shows a mail sets a policy of its own. Django's admin has scripts and styles in its pages.
+CONTENT_SECURITY_POLICY = {
+    "EXCLUDE_URL_PREFIXES": ["/admin/"],
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-src": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+    },
+}
 _https = SITE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", _https and not DEBUG)
@@ -328,7 +359,7 @@ LOGGING: dict[str, Any] = {
     },
 }
 
-_RATE = re.compile(r"[1-9]\d*/[1-9]?\d*[smhd]")
+_RATE = re.compile(r"[1-9]\d{0,8}/([1-9]\d{0,3})?[smhd]")
 for _name, _rate in (
     ("SIGNUP_RATE_ADDRESS", SIGNUP_RATE_ADDRESS),
     ("SIGNUP_RATE_CLIENT", SIGNUP_RATE_CLIENT),

@@ -14,6 +14,8 @@ MOST_LOCAL_OCTETS = 64
 NOT_AN_ADDRESS = "That does not look like an email address. Please check it."
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+# Whatever ends in a number is an IP address to somebody: `0x7f` is 127.0.0.1 in a browser.
+_TOP_LEVEL = re.compile(r"[a-z]{2,}|xn--[a-z0-9-]+")
 _LOCAL_PART = re.compile(rf"{_ATOM}(\.{_ATOM})*")
 
 
@@ -47,8 +49,8 @@ def _ascii_domain(domain: str) -> str:
         ascii_domain = idna.encode(domain, uts46=True).decode("ascii")
     except UnicodeError as error:
         raise AddressError(NOT_AN_ADDRESS) from error
-    last_label = ascii_domain.rpartition(".")[2]
-    if "." not in ascii_domain or not last_label or last_label.isdigit():
+    _, dot, last_label = ascii_domain.rpartition(".")
+    if not dot or not _TOP_LEVEL.fullmatch(last_label):
         raise AddressError(NOT_AN_ADDRESS)
     return ascii_domain
 

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from . import services
+from . import selectors, services
 from .models import ConsentRecord, Subscriber, Suppression, Topic, TransactionalMessage
 from .records import Evidence
 
@@ -100,7 +100,7 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
     show_full_result_count = False
     inlines = (ConsentInline, MessageInline)
     exclude = ("public_id", "address_hash", "token_version", "selection_key")
-    actions = ("unsubscribe_and_tell", "never_mail", "erase")
+    actions = ("unsubscribe_and_tell", "never_mail", "mail_again", "erase")
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("subscriptions.change_subscriber")
@@ -118,6 +118,11 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
         for subscriber in queryset:
             services.suppress(subscriber, Suppression.Reason.MANUAL)
 
+    @admin.action(description="Let this address be mailed again", permissions=["operate"])
+    def mail_again(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
+        for subscriber in queryset:
+            services.unsuppress(subscriber)
+
     @admin.action(description="Erase everything about them", permissions=["erase"])
     def erase(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
         for subscriber in queryset:
@@ -126,10 +131,21 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
 
 @admin.register(Suppression)
 class SuppressionAdmin(admin.ModelAdmin[Suppression]):
-    """Deleting a row lets the address be mailed again; the action on a subscriber adds one."""
+    """Deleting all rows of an address, one for each key it was hashed with, lets it be mailed
+    again; actions on a subscriber do both. The search is for a whole address.
+    """
 
     list_display = ("pk", "reason", "created_at")
     list_filter = ("reason",)
+    search_fields = ("address_hash",)
+    search_help_text = "A whole address; it may have a row for each SECRET_KEY that there was."
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Suppression], search_term: str
+    ) -> tuple[QuerySet[Suppression], bool]:
+        if search_term:
+            queryset = queryset.filter(pk__in=selectors.suppressions(search_term))
+        return queryset, False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -1,5 +1,6 @@
 """What readers type into pages: checked, and turned into plain records."""
 
+import time
 import unicodedata
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -7,20 +8,21 @@ from functools import lru_cache
 from typing import Any
 
 from django import forms
-from django.http import QueryDict
+from django.core import signing
+from django.http import HttpRequest, QueryDict
 
 from . import addresses, schedule
 from .errors import AddressError
 from .records import Preferences, Rhythm, Selection
 
-SIGN_UP_TEXT = (
-    "Get trending papers in your email inbox! "
-    "One short mail a day, on your topics. Leave with one click. "
-    "We do not track opens or clicks. [Subscribe]"
-)
-"""The words beside the button, as consent records keep them. Changed words need a new version."""
+SIGN_UP_HEADLINE = "Get trending papers in your email inbox!"
+SIGN_UP_NOTE = "One short mail a day, on your topics. Leave with one click."
+SIGN_UP_TEXT = f"{SIGN_UP_HEADLINE} {SIGN_UP_NOTE} [Subscribe]"
+"""The words of every sign-up form, as consent records keep them. Changed words need a new version."""
 CONFIRM_TEXT = "Please confirm that this address should get Daily Papers. [Confirm my address]"
-TEXT_VERSION = "2026-08"
+TEXT_VERSION = "2026-08.2"
+FILL_SECONDS = 2.0
+"""Nobody fills in a form faster."""
 
 FREQUENCIES = [
     ("daily", "Every day"),
@@ -44,11 +46,47 @@ _REGIONS = frozenset(
 )
 
 
+def sign_up(request: HttpRequest) -> dict[str, Any]:
+    """Context of all pages: what every sign-up form says, and a stamp where one is printed."""
+    said = {"headline": SIGN_UP_HEADLINE, "note": SIGN_UP_NOTE, "stamp": make_stamp}
+    return {"sign_up": said}
+
+
+def _signer() -> signing.Signer:
+    # A TimestampSigner counts whole seconds, and would take half of two seconds for two.
+    return signing.Signer(salt="subscriptions.forms.stamp")
+
+
+def make_stamp() -> str:
+    """Says when a form was shown, and that we showed it."""
+    return _signer().sign(str(time.time()))
+
+
+def _shown_at(stamp: str) -> float | None:
+    try:
+        return float(_signer().unsign(stamp))
+    except signing.BadSignature:
+        return None
+
+
+def seconds_to_wait(stamp: str) -> float:
+    """Until a person could have filled in the form of this stamp, at most FILL_SECONDS.
+
+    0 without a stamp, as a POST needs none, and for one that we did not make.
+    """
+    shown_at = _shown_at(stamp)
+    if shown_at is None:
+        return 0
+    # The form may come from another machine, whose clock is ahead.
+    return min(max(shown_at + FILL_SECONDS - time.time(), 0), FILL_SECONDS)
+
+
 class AddressForm(forms.Form):
-    """An address, and a field that people do not see and programs fill in."""
+    """An address, and two fields that people do not see and programs get wrong."""
 
     email = forms.CharField(strip=False, error_messages={"required": addresses.NOT_AN_ADDRESS})
     website = forms.CharField(required=False)
+    stamp = forms.Field(required=False)
 
     def clean_email(self) -> str:
         try:
@@ -58,8 +96,9 @@ class AddressForm(forms.Form):
 
     @property
     def is_trapped(self) -> bool:
-        """Whether the field that people do not see was filled in."""
-        return bool(self["website"].value())
+        """Whether the field that people do not see was filled in, or a stamp made up."""
+        stamp = self["stamp"].value()
+        return bool(self["website"].value()) or bool(stamp and _shown_at(stamp) is None)
 
 
 class _ListField(forms.Field):

@@ -31,7 +31,8 @@ def client_address(request: HttpRequest) -> str:
         if len(hops) >= settings.TRUSTED_PROXIES:
             seen = hops[-settings.TRUSTED_PROXIES]
     try:
-        address = ip_address(seen)
+        # fe80::1%eth0 names an interface of ours too, which is no part of the client's address.
+        address = ip_address(seen.partition("%")[0])
     except ValueError:
         return ""
     # A listener for both families shows IPv4 clients as ::ffff:203.0.113.7.

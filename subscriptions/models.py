@@ -179,7 +179,6 @@ class ConsentRecord(models.Model):
         CHANGED = "changed"
         UNSUBSCRIBED = "unsubscribed"
         RESUBSCRIBED = "resubscribed"
-        ERASED = "erased"
 
     subscriber = models.ForeignKey(
         Subscriber, on_delete=models.CASCADE, related_name="consent_records"

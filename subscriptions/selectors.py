@@ -1,12 +1,14 @@
 """Everything that is read about readers, above all who may receive mail."""
 
+from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, Min, OuterRef, QuerySet
+from django.db.models import Exists, Field, ManyToOneRel, Min, Model, OuterRef, QuerySet
 from django.db.models.functions import Lower
+from django.db.models.options import Options
 
 from . import addresses, schedule
 from .errors import TokenError, TokenExpiredError
@@ -52,8 +54,18 @@ def claim_states(ids: Collection[int]) -> dict[int, str]:
 
 def is_suppressed(address: str) -> bool:
     """Whether the address must not be mailed; found under older SECRET_KEYs too."""
-    hashes = addresses.hashes_of(address)
-    return Suppression.objects.filter(address_hash__in=hashes).exists()
+    return suppressions(address).exists()
+
+
+def suppressions(address: str) -> QuerySet[Suppression]:
+    """The rows, one a key, that keep the address from being mailed."""
+    return Suppression.objects.filter(address_hash__in=addresses.hashes_of(address))
+
+
+def suppressions_of(subscriber: Subscriber) -> QuerySet[Suppression]:
+    """As `suppressions`, and under the key that was there at the sign-up, even if it is dropped."""
+    hashes = [subscriber.address_hash, *addresses.hashes_of(subscriber.email)]
+    return Suppression.objects.filter(address_hash__in=hashes)
 
 
 def subscriber_at(address: str) -> Subscriber | None:
@@ -182,32 +194,44 @@ def catalogue() -> QuerySet[Topic]:
 
 
 def held_data(subscriber: Subscriber) -> dict[str, Any]:
-    """All that this app holds about the subscriber, ready for JSON."""
-    chosen = preferences_of(subscriber)
+    """All that is held about the subscriber, in any table of any app, ready for JSON."""
+    suppressed = suppressions_of(subscriber).order_by("pk")
     return {
-        "email": subscriber.email,
-        "state": subscriber.state,
-        "created_at": subscriber.created_at,
-        "confirmed_at": subscriber.confirmed_at,
-        "unsubscribed_at": subscriber.unsubscribed_at,
-        "next_digest_at": subscriber.next_digest_at,
-        "is_suppressed": is_suppressed(subscriber.email),
-        "preferences": {
-            "topics": chosen.selection.topics,
-            "keywords": chosen.selection.keywords,
-            "authors": chosen.selection.authors,
-            "length": chosen.selection.length,
-            "frequency": chosen.rhythm.frequency,
-            "hour": chosen.rhythm.hour,
-            "timezone": chosen.rhythm.timezone,
-            "paused_until": chosen.paused_until,
-        },
-        "consent_records": list(
-            subscriber.consent_records.values(
-                "action", "at", "ip_address", "user_agent", "page", "text", "text_version"
-            )
-        ),
-        "messages": list(
-            subscriber.messages.order_by("pk").values("kind", "state", "created_at", "sent_at")
-        ),
+        **_values(subscriber),
+        "suppressions": [_values(row) for row in suppressed],
+        **_rows_about(subscriber),
     }
+
+
+def _rows_about(subscriber: Subscriber) -> dict[str, list[dict[str, Any]]]:
+    """Found by their foreign keys, so that a new table is never forgotten."""
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for relation in _meta(Subscriber).get_fields(include_hidden=True):
+        if isinstance(relation, ManyToOneRel):
+            model = relation.related_model
+            name = str(_meta(model).verbose_name_plural).replace(" ", "_")
+            others = [field.name for field in _columns(model) if field.is_relation]
+            rows: QuerySet[Any] = QuerySet(model).filter(**{relation.field.name: subscriber})
+            rows = rows.order_by("pk").prefetch_related(*others)
+            found[name] += [_values(row) for row in rows]
+    return found
+
+
+def _values(row: Model) -> dict[str, Any]:
+    values = {field.name: getattr(row, field.name) for field in _columns(type(row))}
+    return {
+        name: str(value) if isinstance(value, Model) else value for name, value in values.items()
+    }
+
+
+def _columns(model: type[Model]) -> list[Field[Any, Any]]:
+    """All but its own id and its subscriber's, which say nothing to a reader."""
+    return [
+        field
+        for field in _meta(model).concrete_fields
+        if not field.primary_key and field.related_model is not Subscriber
+    ]
+
+
+def _meta(model: type[Model]) -> Options[Any]:
+    return model._meta  # noqa: SLF001  it has no other name

@@ -22,7 +22,7 @@ def send_messages() -> None:
 
 @shared_task
 def purge() -> None:
-    """Forgets who never confirmed, and mails of long ago."""
+    """Forgets whom and what is not to be kept any longer."""
     subscribers, old_messages = services.purge(timezone.now())
     logger.info("purged", extra={"subscribers": subscribers, "transactional": old_messages})
 

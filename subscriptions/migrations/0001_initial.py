@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
             name='ConsentRecord',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('action', models.CharField(choices=[('signed_up', 'Signed Up'), ('confirmed', 'Confirmed'), ('imported', 'Imported'), ('changed', 'Changed'), ('unsubscribed', 'Unsubscribed'), ('resubscribed', 'Resubscribed'), ('erased', 'Erased')], max_length=12)),
+                ('action', models.CharField(choices=[('signed_up', 'Signed Up'), ('confirmed', 'Confirmed'), ('imported', 'Imported'), ('changed', 'Changed'), ('unsubscribed', 'Unsubscribed'), ('resubscribed', 'Resubscribed')], max_length=12)),
                 ('at', models.DateTimeField(auto_now_add=True)),
                 ('ip_address', models.GenericIPAddressField(blank=True, null=True)),
                 ('user_agent', models.CharField(blank=True, max_length=300)),

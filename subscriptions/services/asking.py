@@ -1,10 +1,8 @@
 """Asking for one of the few mails that are not digests: a row for a worker, within limits."""
 
-import re
 from datetime import timedelta
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils import timezone
 
@@ -14,16 +12,18 @@ from subscriptions.models import (
     TransactionalMessage,
 )
 
+from . import rows
+
 BETWEEN_MESSAGES = timedelta(minutes=15)
 
 _State = Subscriber.State
 _Kind = TransactionalMessage.Kind
-_RATE = re.compile(r"(\d+)/(\d*)([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def request_message(subscriber: Subscriber, kind: TransactionalMessage.Kind) -> bool:
-    """Leaves a row for a worker to send; False, and no row, where the address has had enough.
+    """Leaves a row for a worker to send; False, and no row, where the address has had enough
+    or the subscriber is gone.
 
     Enough is SIGNUP_RATE_ADDRESS, and one in 15 minutes, counted for sign-up mails, for
     preference links and for goodbyes each by themselves.
@@ -33,7 +33,8 @@ def request_message(subscriber: Subscriber, kind: TransactionalMessage.Kind) -> 
     family = sign_up if kind in sign_up else {kind}
     with transaction.atomic():
         # Two requests at once wait here for each other, or both would count too few.
-        Subscriber.objects.select_for_update().filter(pk=subscriber.pk).first()
+        if rows.locked(subscriber) is None:
+            return False
         now = timezone.now()
         recent = list(
             TransactionalMessage.objects.filter(
@@ -52,10 +53,9 @@ def request_message(subscriber: Subscriber, kind: TransactionalMessage.Kind) -> 
 
 
 def _rate(text: str) -> tuple[int, timedelta]:
-    match = _RATE.fullmatch(text)
-    if match is None:
-        raise ImproperlyConfigured(f"SIGNUP_RATE_ADDRESS: {text!r} is not like 3/d or 5/2h")
-    return int(match[1]), timedelta(seconds=int(match[2] or 1) * _SECONDS[match[3]])
+    """How many in how long, of `3/d` or `5/2h`; the settings refuse any other form."""
+    most, _, period = text.partition("/")
+    return int(most), timedelta(seconds=int(period[:-1] or 1) * _SECONDS[period[-1]])
 
 
 def request_link(address: str) -> None:
@@ -75,8 +75,12 @@ def request_link_for(subscriber: Subscriber) -> None:
 
 
 def request_new_confirm(subscriber: Subscriber) -> None:
-    """The owner of an expired confirm link asked for another one."""
-    request_unless_suppressed(subscriber, _Kind.CONFIRM)
+    """The owner of an expired confirm link asked for another one.
+
+    Who is active has nothing to confirm, and gets a preferences link.
+    """
+    is_active = subscriber.state == _State.ACTIVE
+    request_unless_suppressed(subscriber, _Kind.PREFERENCES if is_active else _Kind.CONFIRM)
 
 
 def request_unless_suppressed(subscriber: Subscriber, kind: TransactionalMessage.Kind) -> None:

@@ -19,7 +19,7 @@ from subscriptions.models import (
 )
 from subscriptions.records import Evidence, Preferences, Rhythm, Selection
 
-from . import consent
+from . import consent, rows
 
 MOST_FOLLOWED = 50
 """Keywords, and authors, of one subscriber."""
@@ -35,26 +35,25 @@ def change_preferences(
 ) -> None:
     """Afterwards the subscriber has exactly these preferences.
 
-    A digest that is due but not yet planned still comes. ChoiceError for what is not on offer.
+    A digest that is due but not yet planned still comes. ChoiceError for what is not on offer,
+    TokenError where the subscriber is gone.
     """
     chosen, rhythm = _tidy(preferences.selection), preferences.rhythm
     topics = list(Topic.objects.filter(slug__in=chosen.topics))
     _check(chosen, rhythm, topics)
-    now = timezone.now()
+    changes = {
+        "frequency": rhythm.frequency,
+        "hour": rhythm.hour,
+        "timezone": rhythm.timezone,
+        "length": chosen.length,
+        "paused_until": preferences.paused_until,
+        "selection_key": chosen.key,
+        "next_digest_at": _rescheduled(timezone.now(), rhythm),
+    }
     with transaction.atomic():
-        Subscriber.objects.filter(pk=subscriber.pk).update(
-            frequency=rhythm.frequency,
-            hour=rhythm.hour,
-            timezone=rhythm.timezone,
-            length=chosen.length,
-            paused_until=preferences.paused_until,
-            selection_key=chosen.key,
-            next_digest_at=_rescheduled(now, rhythm),
-        )
+        _update(subscriber, changes, evidence)
         replace_topics(subscriber, topics)
         _replace_words(subscriber, chosen)
-        consent.record(subscriber, _Action.CHANGED, evidence)
-    subscriber.refresh_from_db()
 
 
 def _rescheduled(now: datetime, rhythm: Rhythm) -> Case:
@@ -140,9 +139,14 @@ def resume(subscriber: Subscriber, *, evidence: Evidence | None = None) -> None:
 
 def _change(subscriber: Subscriber, changes: dict[str, object], evidence: Evidence | None) -> None:
     with transaction.atomic():
-        Subscriber.objects.filter(pk=subscriber.pk).update(**changes)
-        consent.record(subscriber, _Action.CHANGED, evidence)
-    subscriber.refresh_from_db()
+        _update(subscriber, changes, evidence)
+
+
+def _update(subscriber: Subscriber, changes: dict[str, object], evidence: Evidence | None) -> None:
+    # The row is locked by the UPDATE, if it is there, until the transaction ends.
+    Subscriber.objects.filter(pk=subscriber.pk).update(**changes)
+    rows.refresh(subscriber)
+    consent.record(subscriber, _Action.CHANGED, evidence)
 
 
 def reschedule(now: datetime, ids: Collection[int]) -> None:

@@ -15,7 +15,7 @@ from subscriptions.models import (
 )
 from subscriptions.records import Evidence, Selection
 
-from . import asking, choosing, consent
+from . import asking, choosing, consent, rows
 
 _State = Subscriber.State
 _Kind = TransactionalMessage.Kind
@@ -30,13 +30,22 @@ def subscribe(address: str, *, topics: Collection[str] = (), evidence: Evidence)
     someone else may have typed the address. A suppressed address is not mailed.
     """
     email = addresses.canonical(address)
+    # Who was erased or purged while we looked is looked up once more.
+    if not _sign_up(email, topics, evidence):
+        _sign_up(email, topics, evidence)
+
+
+def _sign_up(email: str, topics: Collection[str], evidence: Evidence) -> bool:
+    """False, and nothing done, where the subscriber is gone since it was read."""
     is_suppressed = selectors.is_suppressed(email)
-    subscriber = selectors.subscriber_at(email)
-    if subscriber is None and not is_suppressed:
-        subscriber = _create(email)
-    if subscriber is None:
-        return
+    found = selectors.subscriber_at(email)
+    if found is None and is_suppressed:
+        return True
+    found = found or _create(email)
     with transaction.atomic():
+        subscriber = rows.locked(found) if found else None
+        if subscriber is None:
+            return False
         if subscriber.state == _State.PENDING and topics:
             _follow_while_pending(subscriber, topics)
         consent.record(subscriber, _Action.SIGNED_UP, evidence)
@@ -45,6 +54,7 @@ def subscribe(address: str, *, topics: Collection[str] = (), evidence: Evidence)
             asking.request_message(
                 subscriber, _Kind.ALREADY_SUBSCRIBED if is_active else _Kind.CONFIRM
             )
+    return True
 
 
 def _create(email: str) -> Subscriber | None:
@@ -74,7 +84,8 @@ def confirm(subscriber: Subscriber, *, evidence: Evidence | None = None) -> bool
     """Afterwards the subscriber is active and has a time for the first digest.
 
     False, and nothing changed, when the subscriber is active already, or left or used a newer
-    link since it was read. Kills every confirm link made before.
+    link since it was read. TokenError when it is gone.
+    Kills every confirm link made before.
     """
     now = timezone.now()
     with transaction.atomic():
@@ -94,5 +105,5 @@ def confirm(subscriber: Subscriber, *, evidence: Evidence | None = None) -> bool
         )
         if changed:
             consent.record(subscriber, _Action.CONFIRMED, evidence)
-    subscriber.refresh_from_db()
+    rows.refresh(subscriber)
     return bool(changed)

@@ -12,7 +12,7 @@ from subscriptions.models import (
 )
 from subscriptions.records import Evidence
 
-from . import asking, consent
+from . import asking, consent, rows
 
 _State = Subscriber.State
 _Kind = TransactionalMessage.Kind
@@ -20,7 +20,8 @@ _Action = ConsentRecord.Action
 
 
 def unsubscribe(subscriber: Subscriber, *, evidence: Evidence | None = None) -> bool:
-    """Afterwards no digest goes to the subscriber, pending or active; False if that was so before."""
+    """Afterwards no digest goes to the subscriber, pending or active; False if that was so before,
+    as it is for one who is gone."""
     with transaction.atomic():
         changed = (
             Subscriber.objects.filter(pk=subscriber.pk)
@@ -48,7 +49,7 @@ def unsubscribe_and_tell(subscriber: Subscriber, *, evidence: Evidence | None = 
 def undo_unsubscribe(subscriber: Subscriber, *, evidence: Evidence | None = None) -> bool:
     """Afterwards all is as before the subscriber left; False for one who had not.
 
-    Who never confirmed is pending again: an undo proves no address.
+    TokenError for one who is gone. Who never confirmed is pending again: an undo proves no address.
     """
     slot = schedule.next_slot(timezone.now(), selectors.rhythm_of(subscriber))
     left = Subscriber.objects.filter(pk=subscriber.pk, state=_State.UNSUBSCRIBED)
@@ -58,28 +59,28 @@ def undo_unsubscribe(subscriber: Subscriber, *, evidence: Evidence | None = None
         ) or left.update(state=_State.PENDING, unsubscribed_at=None)
         if changed:
             consent.record(subscriber, _Action.RESUBSCRIBED, evidence)
-            subscriber.refresh_from_db()
+        rows.refresh(subscriber)
     return bool(changed)
 
 
-def suppress(who: Subscriber | str, reason: Suppression.Reason) -> None:
-    """Afterwards the subscriber's address, or an address's hash, is never mailed.
+def suppress(subscriber: Subscriber, reason: Suppression.Reason) -> None:
+    """Afterwards the subscriber's address is never mailed.
 
     The first reason stays, but an erasure is the last word.
     """
-    address_hash = who.address_hash if isinstance(who, Subscriber) else who
+    # The hash that digests are checked by may be of an older key, which goes some day.
+    hashes = {subscriber.address_hash, addresses.hash_of(subscriber.email)}
     Suppression.objects.bulk_create(
-        [Suppression(address_hash=address_hash, reason=reason)], ignore_conflicts=True
+        [Suppression(address_hash=each, reason=reason) for each in sorted(hashes)],
+        ignore_conflicts=True,
     )
     if reason == Suppression.Reason.ERASED:
-        Suppression.objects.filter(address_hash=address_hash).update(reason=reason)
+        Suppression.objects.filter(address_hash__in=hashes).update(reason=reason)
 
 
-def unsuppress(address: str) -> bool:
-    """Afterwards the address may be mailed again; False if it might before."""
-    hashes = addresses.hashes_of(addresses.canonical(address))
-    deleted, _ = Suppression.objects.filter(address_hash__in=hashes).delete()
-    return bool(deleted)
+def unsuppress(subscriber: Subscriber) -> None:
+    """Afterwards the subscriber's address may be mailed again."""
+    selectors.suppressions_of(subscriber).delete()
 
 
 def erase(subscriber: Subscriber) -> None:

@@ -1,54 +1,63 @@
-"""Forgetting: who never confirmed, and mails of long ago."""
+"""Forgetting: who never confirmed, who left long ago, and mails of long ago."""
 
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from subscriptions.models import (
     Subscriber,
     TransactionalMessage,
 )
 
-PENDING_LIFE = timedelta(days=3)
-MESSAGE_LIFE = timedelta(days=30)
 _PAGE = 500
+_State = TransactionalMessage.State
 
 
 def purge(now: datetime) -> tuple[int, int]:
-    """Forgets who never confirmed and mails of long ago; how many subscribers and messages.
+    """Forgets whom and what the KEEP_…_DAYS say; how many subscribers and messages.
 
-    Whoever was mailed within the last three days, or is still to be, has a link that works.
+    Whoever was mailed within KEEP_UNCONFIRMED_DAYS, or is still to be, has a link that works.
+    Who left is forgotten without a trace: coming back is theirs to decide.
     """
     old = TransactionalMessage.objects.filter(
-        created_at__lt=now - MESSAGE_LIFE,
-        state__in=[
-            TransactionalMessage.State.SENT,
-            TransactionalMessage.State.FAILED,
-            TransactionalMessage.State.UNCERTAIN,
-        ],
+        created_at__lt=now - timedelta(days=settings.KEEP_MESSAGES_DAYS),
+        state__in=[_State.SENT, _State.FAILED, _State.UNCERTAIN],
     )
     messages, _ = old.delete()
-    return _forget_unconfirmed(now - PENDING_LIFE), messages
+    subscribers = _forget(_unconfirmed(now - timedelta(days=settings.KEEP_UNCONFIRMED_DAYS)))
+    if settings.KEEP_LEFT_DAYS:
+        subscribers += _forget(_left(now - timedelta(days=settings.KEEP_LEFT_DAYS)))
+    return subscribers, messages
 
 
-def _forget_unconfirmed(limit: datetime) -> int:
-    state = TransactionalMessage.State
+def _unconfirmed(limit: datetime) -> QuerySet[Subscriber]:
     alive = TransactionalMessage.objects.filter(
         Q(sent_at__gte=limit)
-        | Q(state__in=[state.PENDING, state.CLAIMED])
-        | Q(state=state.UNCERTAIN, claimed_at__gte=limit),
+        | Q(state__in=[_State.PENDING, _State.CLAIMED])
+        | Q(state=_State.UNCERTAIN, claimed_at__gte=limit),
         subscriber=OuterRef("pk"),
     )
-    stale = Subscriber.objects.filter(
+    return Subscriber.objects.filter(
         ~Exists(alive), confirmed_at__isnull=True, created_at__lt=limit
-    ).order_by("pk")
-    forgotten = 0
+    )
+
+
+def _left(limit: datetime) -> QuerySet[Subscriber]:
+    return Subscriber.objects.filter(state=Subscriber.State.UNSUBSCRIBED, unsubscribed_at__lt=limit)
+
+
+def _forget(stale: QuerySet[Subscriber]) -> int:
+    forgotten = last = 0
     while True:
         with transaction.atomic():
-            # Locked, so that nobody is forgotten who confirms at this moment.
-            ids = list(stale.select_for_update().values_list("pk", flat=True)[:_PAGE])
+            # Locked, so that nobody is forgotten who confirms or comes back at this moment.
+            page = stale.filter(pk__gt=last).order_by("pk").select_for_update()
+            ids = list(page.values_list("pk", flat=True)[:_PAGE])
             if not ids:
                 return forgotten
-            Subscriber.objects.filter(pk__in=ids).delete()
-        forgotten += len(ids)
+            # Asked again: what the first statement saw of other tables is older than the lock.
+            _, deleted = stale.filter(pk__in=ids).delete()
+        last = ids[-1]
+        forgotten += deleted.get("subscriptions.Subscriber", 0)

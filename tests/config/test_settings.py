@@ -1,5 +1,6 @@
 """Settings from the environment: wrong ones stop the start with one line that names them all."""
 
+import json
 import subprocess
 import sys
 
@@ -14,6 +15,15 @@ def check(tmp_path, **settings):
         env=clean_environment(VAR_DIR=tmp_path / "var", **settings), timeout=60, check=False,
     )  # fmt: skip
     return done.returncode, done.stderr.strip()
+
+
+def value(tmp_path, name, **settings):
+    script = f"import json; from config import settings; print(json.dumps(settings.{name}))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True,
+        env=clean_environment(VAR_DIR=tmp_path / "var", **settings),
+    )  # fmt: skip
+    return json.loads(done.stdout)
 
 
 def test_fresh_checkout_needs_no_variables(tmp_path):
@@ -37,6 +47,10 @@ def test_everything_missing_in_production_is_named_at_once(tmp_path):
         ("SECRET_KEY_FILE", "/nowhere/key"), ("DATABASE_URL", "nonsense"),
         ("LOG_LEVEL", "LOUD"), ("SIGNUP_RATE_CLIENT", "often"), ("SIGNUP_RATE_ADDRESS", "3"),
         ("SMTP_URL", "mail.example.org"), ("REDIS_URL", "localhost"),
+        ("SIGNUP_RATE_ADDRESS", "3/0h"), ("SIGNUP_RATE_CLIENT", "20/99999999999d"),
+        ("KEEP_UNCONFIRMED_DAYS", "2"), ("KEEP_UNCONFIRMED_DAYS", "a week"),
+        ("KEEP_MESSAGES_DAYS", "6"), ("KEEP_LEFT_DAYS", "-1"), ("KEEP_LEFT_DAYS", "1000000"),
+        ("KEEP_EVENTS_DAYS", "-180"),
     ],
 )  # fmt: skip
 def test_wrong_value_is_one_line_that_names_it(tmp_path, name, value):
@@ -49,12 +63,36 @@ def test_wrong_value_is_one_line_that_names_it(tmp_path, name, value):
 def test_secret_is_read_from_a_file(tmp_path):
     secret = tmp_path / "key"
     secret.write_text("a secret that came as a file, long enough for everything\n")
-    script = "from config import settings; print(settings.SECRET_KEY)"
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True,
-        env=clean_environment(VAR_DIR=tmp_path / "var", SECRET_KEY_FILE=secret),
-    )  # fmt: skip
-    assert done.stdout.strip() == secret.read_text().strip()
+    assert value(tmp_path, "SECRET_KEY", SECRET_KEY_FILE=secret) == secret.read_text().strip()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "entries"),
+    [
+        # An empty key would make every link forgeable, and an empty secret every event.
+        ("SECRET_KEY_FALLBACKS", "old, older ,, ", ["old", "older"]),
+        ("SECRET_KEY_FALLBACKS", ",", []),
+        ("WEBHOOK_SECRET", "papers:new, papers:old, ,", ["papers:new", "papers:old"]),
+        ("EMAIL_PROVIDERS", " mailgun, smtp,", ["mailgun", "smtp"]),
+        ("EMAIL_PROVIDERS", ", ", ["outbox"]),
+        ("PAPER_SOURCES", "arxiv, ,hugging_face", ["arxiv", "hugging_face"]),
+        ("ARXIV_CATEGORIES", "cs.AI, cs.CL,", ["cs.AI", "cs.CL"]),
+    ],
+)
+def test_entries_of_a_list_are_stripped_and_never_empty(tmp_path, name, text, entries):
+    assert value(tmp_path, name, **{name: text}) == entries
+
+
+def test_older_keys_are_read_from_a_file(tmp_path):
+    secret = tmp_path / "keys"
+    secret.write_text("old, older\noldest\n")
+    keys = value(tmp_path, "SECRET_KEY_FALLBACKS", SECRET_KEY_FALLBACKS_FILE=secret)
+    assert keys == ["old", "older", "oldest"]
+
+
+def test_key_of_blanks_is_no_key(tmp_path):
+    status, line = check(tmp_path, DEBUG=0, SECRET_KEY="  ")
+    assert (status, "SECRET_KEY is required" in line) == (1, True)
 
 
 def test_made_up_secret_is_kept(tmp_path):

@@ -31,6 +31,15 @@ def test_only_our_proxies_are_believed(rf, settings, proxies, forwarded, address
     assert limits.client_address(request) == address
 
 
+@pytest.mark.parametrize(
+    ("seen", "address"),
+    [("fe80::1%eth0", "fe80::1"), ("::ffff:203.0.113.7%2", "203.0.113.7")],
+)
+def test_zone_of_a_link_is_no_part_of_the_address(rf, seen, address):
+    """PostgreSQL keeps no zone in an address, and refuses the row."""
+    assert limits.client_address(rf.post("/", REMOTE_ADDR=seen)) == address
+
+
 def test_client_without_an_address_is_nobody(rf):
     assert limits.client_address(rf.post("/", REMOTE_ADDR="")) == ""
 

@@ -1,13 +1,15 @@
 """What is true after each change, and after the same change twice."""
 
+import threading
+import time
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
-from django.core.exceptions import ImproperlyConfigured
+from django.db import connection, transaction
 
 from subscriptions import addresses, selectors, services
-from subscriptions.errors import AddressError, ChoiceError
+from subscriptions.errors import AddressError, ChoiceError, TokenError
 from subscriptions.models import (
     ConsentRecord,
     FollowedKeyword,
@@ -41,6 +43,38 @@ def kinds():
 
 def actions(subscriber):
     return list(subscriber.consent_records.values_list("action", flat=True))
+
+
+def run_in_thread(work):
+    def run():
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def run_while(change, work):
+    """Does `work` between the last statement of `change` and its commit."""
+    is_changed, may_commit = threading.Event(), threading.Event()
+
+    def change_slowly():
+        with transaction.atomic():
+            change()
+            is_changed.set()
+            may_commit.wait(20)
+
+    changing = run_in_thread(change_slowly)
+    is_changed.wait(20)
+    working = run_in_thread(work)
+    # Time enough for `work` to read what was before, and to come to a lock where there is one.
+    time.sleep(0.3)
+    may_commit.set()
+    changing.join(20)
+    working.join(20)
 
 
 def subscribe(address="ada@example.org", **fields):
@@ -108,16 +142,30 @@ def test_suppressed_reader_gets_no_mail():
 
 
 def test_erased_address_is_not_kept_again():
-    services.suppress(addresses.hash_of("ada@example.org"), Suppression.Reason.ERASED)
+    services.erase(make_subscriber("ada@example.org"))
     assert subscribe() is None
     assert kinds() == []
 
 
 def test_erased_address_is_known_after_a_change_of_key(settings):
-    services.suppress(addresses.hash_of("ada@example.org"), Suppression.Reason.ERASED)
+    services.erase(make_subscriber("ada@example.org"))
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another"
     assert subscribe() is None
+
+
+def test_erasure_outlives_the_key_of_the_sign_up(settings):
+    reader = make_subscriber("ada@example.org")
+    settings.SECRET_KEY = "another"
+    services.erase(reader)
+    assert subscribe() is None
+
+
+def test_suppression_under_a_newer_key_than_the_sign_up_stops_digests(settings):
+    reader = make_subscriber()
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another"
+    services.suppress(reader, Suppression.Reason.COMPLAINED)
+    assert list(selectors.mailable_subscribers()) == []
 
 
 def test_two_confirm_mails_are_a_quarter_of_an_hour_apart():
@@ -148,10 +196,20 @@ def test_limit_for_an_address_is_a_setting(settings):
     assert kinds() == ["confirm"] * 2
 
 
-def test_limit_that_is_no_rate_is_named(settings):
-    settings.SIGNUP_RATE_ADDRESS = "many"
-    with pytest.raises(ImproperlyConfigured, match="SIGNUP_RATE_ADDRESS"):
-        subscribe()
+@pytest.mark.django_db(transaction=True)
+def test_who_asks_many_times_at_once_gets_one_mail():
+    reader = make_subscriber("ada@example.org")
+    barrier = threading.Barrier(8)
+
+    def ask():
+        # Every thread is connected before the first one asks.
+        Subscriber.objects.exists()
+        barrier.wait(20)
+        services.request_link_for(reader)
+
+    for thread in [run_in_thread(ask) for _ in range(8)]:
+        thread.join(20)
+    assert kinds() == ["preferences"]
 
 
 def test_later_sign_up_changes_the_topics_of_a_pending_subscriber():
@@ -161,6 +219,32 @@ def test_later_sign_up_changes_the_topics_of_a_pending_subscriber():
     subscriber = subscribe(topics=["vision"])
     assert selectors.selection_of(subscriber).topics == ("vision",)
     assert subscriber.selection_key == selectors.selection_of(subscriber).key
+
+
+def test_topics_of_who_confirmed_meanwhile_stay():
+    make_topic("vision")
+    read = make_subscriber(state=PENDING, topics=[make_topic("theory")])
+    services.confirm(Subscriber.objects.get())
+    coming._follow_while_pending(read, ["vision"])
+    read.refresh_from_db()
+    assert selectors.selection_of(read).topics == ("theory",)
+    assert read.selection_key == selectors.selection_of(read).key
+
+
+def test_who_is_forgotten_while_signing_up_is_taken_as_new():
+    old = subscribe()
+    reads = iter([lambda: Subscriber.objects.filter(pk=old.pk).delete()])
+
+    def forget_once_read(execute, sql, params, many, context):
+        found = execute(sql, params, many, context)
+        if 'FROM "subscriptions_subscriber"' in sql:
+            next(reads, lambda: None)()
+        return found
+
+    with connection.execute_wrapper(forget_once_read):
+        services.subscribe("ada@example.org", evidence=EVIDENCE)
+    assert actions(Subscriber.objects.get()) == ["signed_up"]
+    assert kinds() == ["confirm"]
 
 
 def test_address_that_was_created_meanwhile_is_taken_as_it_is():
@@ -187,6 +271,58 @@ def test_second_confirm_changes_nothing():
     assert not services.confirm(stale)
     assert not services.confirm(subscriber)
     assert (stale.token_version, actions(stale)) == (2, ["signed_up", "confirmed"])
+
+
+def test_link_that_a_newer_one_replaced_since_it_was_read_does_not_confirm():
+    read = subscribe()
+    Subscriber.objects.update(token_version=9)
+    assert not services.confirm(read)
+    assert read.state == PENDING
+
+
+def test_confirming_ends_the_pause_of_who_had_left():
+    reader = make_subscriber(state=UNSUBSCRIBED, paused_until=date(2026, 12, 24))
+    assert services.confirm(reader)
+    assert reader.paused_until is None
+
+
+def test_evidence_is_cut_to_what_a_row_holds():
+    reader = make_subscriber()
+    services.resume(reader, evidence=Evidence(user_agent="u" * 301, page="p" * 201))
+    record = reader.consent_records.get()
+    assert (record.user_agent, record.page) == ("u" * 300, "p" * 200)
+
+
+# --- Gone meanwhile ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        services.confirm,
+        services.resume,
+        services.undo_unsubscribe,
+        lambda reader: services.pause(reader, date(2026, 9, 3)),
+        lambda reader: services.change_frequency(reader, "weekly"),
+        lambda reader: services.change_preferences(reader, preferences(keywords=("x",))),
+    ],
+    ids=["confirm", "resume", "undo", "pause", "frequency", "preferences"],
+)
+def test_change_of_who_was_erased_meanwhile_says_that_the_link_is_dead(change):
+    reader = make_subscriber()
+    Subscriber.objects.all().delete()
+    with pytest.raises(TokenError, match="no longer in use"):
+        change(reader)
+    assert not ConsentRecord.objects.exists()
+
+
+def test_who_was_erased_meanwhile_needs_no_unsubscribing_and_no_mail():
+    reader = make_subscriber()
+    Subscriber.objects.all().delete()
+    assert not services.unsubscribe(reader)
+    assert not services.request_message(reader, TransactionalMessage.Kind.PREFERENCES)
+    assert not ConsentRecord.objects.exists()
+    assert kinds() == []
 
 
 # --- Preferences ------------------------------------------------------------------------------
@@ -385,11 +521,21 @@ def test_erasure_is_the_last_word():
 
 
 def test_unsuppressed_address_may_be_mailed_again():
-    reader = make_subscriber("ada@example.org")
+    reader = make_subscriber()
     services.suppress(reader, Suppression.Reason.MANUAL)
-    assert services.unsuppress("ADA@example.org")
-    assert not services.unsuppress("ada@example.org")
+    services.unsuppress(reader)
+    services.unsuppress(reader)
     assert list(selectors.mailable_subscribers()) == [reader]
+
+
+def test_unsuppressed_address_may_be_mailed_whatever_the_key_was(settings):
+    reader = make_subscriber()
+    services.suppress(reader, Suppression.Reason.MANUAL)
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another"
+    services.suppress(reader, Suppression.Reason.MANUAL)
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = ["another"], "third"
+    services.unsuppress(reader)
+    assert not Suppression.objects.exists()
 
 
 def test_erase_keeps_only_a_keyed_hash():
@@ -433,6 +579,43 @@ def test_purge_waits_for_whose_link_still_works(changes):
     assert Subscriber.objects.filter(pk=waiting.pk).exists()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_purge_keeps_whose_sign_up_is_answered_at_this_moment():
+    stale = make_subscriber("ada@example.org", state=PENDING)
+    run_while(subscribe, lambda: services.purge(NOW + timedelta(days=4)))
+    assert Subscriber.objects.get() == stale
+    assert kinds() == ["confirm"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_purge_keeps_who_confirms_at_this_moment():
+    stale = make_subscriber(state=PENDING)
+    run_while(lambda: services.confirm(stale), lambda: services.purge(NOW + timedelta(days=4)))
+    assert Subscriber.objects.get().state == ACTIVE
+
+
+def test_unconfirmed_are_kept_as_many_days_as_set(settings):
+    make_subscriber(state=PENDING)
+    settings.KEEP_UNCONFIRMED_DAYS = 10
+    assert services.purge(NOW + timedelta(days=10)) == (0, 0)
+    assert services.purge(NOW + timedelta(days=10, seconds=1)) == (1, 0)
+
+
+def test_who_left_is_kept_unless_set_otherwise():
+    make_subscriber(state=UNSUBSCRIBED, confirmed_at=NOW, unsubscribed_at=NOW)
+    assert services.purge(NOW + timedelta(days=10_000)) == (0, 0)
+
+
+def test_who_left_is_forgotten_after_as_many_days_as_set(settings):
+    settings.KEEP_LEFT_DAYS = 90
+    services.unsubscribe(make_subscriber("ada@example.org", keywords=("x",)))
+    active = make_subscriber()
+    assert services.purge(NOW + timedelta(days=90)) == (0, 0)
+    assert services.purge(NOW + timedelta(days=90, seconds=1)) == (1, 0)
+    assert list(Subscriber.objects.all()) == [active]
+    assert not Suppression.objects.exists()
+
+
 def test_who_left_since_the_page_was_read_is_not_confirmed():
     read = subscribe("ada@example.org")
     services.unsubscribe(Subscriber.objects.get(pk=read.pk))
@@ -444,6 +627,13 @@ def test_mail_that_was_never_sent_does_not_count_as_one():
     reader = subscribe("ada@example.org")
     TransactionalMessage.objects.update(state="failed")
     assert services.request_message(reader, TransactionalMessage.Kind.CONFIRM)
+
+
+def test_purge_forgets_mails_after_as_many_days_as_set(settings):
+    settings.KEEP_MESSAGES_DAYS = 20
+    TransactionalMessage.objects.create(subscriber=make_subscriber(), kind="goodbye", state="sent")
+    assert services.purge(NOW + timedelta(days=20)) == (0, 0)
+    assert services.purge(NOW + timedelta(days=21)) == (0, 1)
 
 
 def test_purge_forgets_mails_after_thirty_days():
@@ -477,6 +667,14 @@ def test_pending_subscriber_who_asks_for_the_link_is_asked_to_confirm():
     make_subscriber("ada@example.org", state=PENDING)
     services.request_link("ada@example.org")
     assert kinds() == ["confirm"]
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"), [(ACTIVE, "preferences"), (PENDING, "confirm"), (UNSUBSCRIBED, "confirm")]
+)
+def test_new_confirm_link_is_for_who_has_something_to_confirm(state, kind):
+    services.request_new_confirm(make_subscriber(state=state))
+    assert kinds() == [kind]
 
 
 @pytest.mark.parametrize("address", ["nobody@example.org", "erased@example.org"])
