@@ -7,7 +7,7 @@ from celery import shared_task
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from digest.delivery import outbox, planning, providers, sending
+from digest.delivery import forgetting, outbox, planning, providers, sending
 from digest.editions import building
 from digest.papers import fetching
 
@@ -60,3 +60,9 @@ def send_deliveries() -> None:
 def settle_deliveries() -> None:
     """Claims whose worker never came back become uncertain."""
     outbox.find_stale(timezone.now())
+
+
+@shared_task
+def forget() -> None:
+    """Forgets old events, and what former readers followed."""
+    logger.info("forgotten", extra=forgetting.forget(timezone.now()))

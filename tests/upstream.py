@@ -11,6 +11,7 @@ Every weekday that has begun has `PAPERS_A_DAY` papers; weekends have none; the 
 
 import gzip
 import json
+import re
 import time
 from collections import defaultdict
 from dataclasses import dataclass
@@ -152,8 +153,10 @@ class FakeUpstream(LocalServer):
         """By the beginning of a path: what is answered instead of made-up papers."""
         self.lists: dict[date, list[dict[str, object]]] = {}
         """By day: Hugging Face's list instead of the made-up one."""
+        self.recorded: dict[date, bytes] = {}
+        """By day: Hugging Face's answer, as it was received once."""
         self.submitted: dict[date, list[str]] = {}
-        """By day: the Atom entries that arXiv's API counts for it."""
+        """By day: the Atom entries that arXiv's API has as submitted on it, at 09:00."""
         self.trending = day_list(date(2026, 1, 5), 3)
         """Hugging Face's list of what is trending."""
         self.announced_on: date | None = None
@@ -199,12 +202,19 @@ class FakeUpstream(LocalServer):
             day = date.fromisoformat(query["date"])
             if day > datetime.now(UTC).date():
                 return 400, b'{"error":"Invalid date"}'
+            if day in self.recorded:
+                return 200, b"[]" if number else self.recorded[day]
             entries = self.list_of(day)
         return 200, json.dumps(entries[number * size : (number + 1) * size]).encode()
 
     def _submitted(self, query: dict[str, str]) -> bytes:
-        day = date.fromisoformat(query["search_query"].split("[")[1][:8])
-        entries = self.submitted.get(day, [])
+        first, last = re.findall(r"\d{12}", query["search_query"])
+        entries = [
+            entry
+            for day, submitted in sorted(self.submitted.items())
+            if first <= f"{day:%Y%m%d}0900" <= last
+            for entry in submitted
+        ]
         start, size = int(query["start"]), int(query["max_results"])
         return atom(entries[start : start + size], total=len(entries))
 

@@ -6,14 +6,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
+from django.db.models import Exists, OuterRef
+
 from digest.models import Audience, Edition, EditionPaper
 from subscriptions import selectors
+from subscriptions.models import Subscriber
 from subscriptions.records import Selection
 
 Card = tuple[int, str]
 """A paper's id and the reason why it is in this digest."""
 
-
+FORGOTTEN = "Picked for you"
+"""The reason of a card when what the reader followed is forgotten."""
 _HYPHENS = re.compile("[-\u2010-\u2015]")
 
 
@@ -95,11 +99,19 @@ def _popular(period: str) -> str:
 def _personal_reason(selection: Selection, paper: Candidate) -> str:
     for name in selection.authors:
         if fold(name) in paper.authors:
-            return f"By {name}, whom you follow"
+            return _by(name)
     for keyword in selection.keywords:
         if _phrase(keyword).search(paper.text):
-            return f"Your keyword: {keyword}"
+            return _keyword(keyword)
     return ""
+
+
+def _by(name: str) -> str:
+    return f"By {name}, whom you follow"
+
+
+def _keyword(text: str) -> str:
+    return f"Your keyword: {text}"
 
 
 def _topic_reason(selection: Selection, paper: Candidate) -> str:
@@ -145,3 +157,23 @@ def ensure(edition: Edition, selection_keys: Iterable[str]) -> dict[str, Audienc
 def _existing(edition: Edition, keys: set[str]) -> dict[str, Audience]:
     rows = Audience.objects.filter(edition=edition, selection_key__in=keys)
     return {audience.selection_key: audience for audience in rows}
+
+
+def forget_wishes() -> int:
+    """Afterwards no audience holds keywords or names that no reader follows any more, as after an
+    erasure; returns how many did. Their digests can still be read on the web.
+    """
+    readers = Subscriber.objects.filter(selection_key=OuterRef("selection_key"))
+    orphans = Audience.objects.exclude(selection__keywords=[], selection__authors=[])
+    forgotten = 0
+    for audience in orphans.filter(~Exists(readers)).iterator():
+        words, names = audience.selection["keywords"], audience.selection["authors"]
+        private = {*map(_keyword, words), *map(_by, names)}
+        audience.selection |= {"keywords": [], "authors": []}
+        audience.cards = [
+            [paper_id, FORGOTTEN if reason in private else reason]
+            for paper_id, reason in audience.cards
+        ]
+        audience.save(update_fields=["selection", "cards"])
+        forgotten += 1
+    return forgotten

@@ -17,12 +17,13 @@ import pytest
 import requests
 from aiosmtpd.controller import Controller
 
-from tests.flows.processes import Installation, free_port, wait_for
+from tests.flows.processes import ROOT, Installation, free_port, wait_for
 from tests.upstream import FakeUpstream
 
 pytestmark = pytest.mark.flow
 DAY = date(2026, 8, 20)
 BIN = Path(sys.executable).parent
+RECORDED = ROOT.parent / "shared" / "upstream" / "hf_daily_papers" / f"{DAY}.json"
 
 
 class Keeper:
@@ -52,7 +53,10 @@ def keeper():
 
 @pytest.fixture
 def upstream():
+    """The day as it really was, where the recorded answers are beside the project."""
     with FakeUpstream() as running:
+        if RECORDED.exists():
+            running.recorded[DAY] = RECORDED.read_bytes()
         yield running
 
 

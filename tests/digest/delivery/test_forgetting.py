@@ -1,0 +1,59 @@
+"""What nobody needs any more is forgotten; what is still of use stays."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from digest.delivery import forgetting, planning
+from digest.editions import audiences
+from digest.models import Audience, Event, Fetch
+from subscriptions import services
+from tests.builders import make_subscriber
+from tests.digest.builders import make_edition, make_paper
+
+pytestmark = pytest.mark.django_db
+DAY = date(2026, 8, 20)
+NOW = datetime(2026, 8, 21, 8, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def reader():
+    make_edition(DAY, [make_paper(title="A rare disease", upvotes=3), make_paper(upvotes=9)])
+    made = make_subscriber(keywords=("rare disease",), next_digest_at=NOW)
+    planning.plan(NOW)
+    return made
+
+
+def reasons():
+    return [reason for _, reason in Audience.objects.get().cards]
+
+
+def test_keyword_of_an_erased_reader_is_forgotten(reader):
+    assert reasons() == ["Your keyword: rare disease", "Popular today"]
+    services.erase(reader)
+    assert forgetting.forget(NOW)["audiences"] == 1
+    assert reasons() == [audiences.FORGOTTEN, "Popular today"]
+    assert "disease" not in str(Audience.objects.get().selection)
+
+
+def test_keyword_that_a_reader_follows_stays(reader):
+    assert forgetting.forget(NOW)["audiences"] == 0
+    assert reasons()[0] == "Your keyword: rare disease"
+
+
+def test_forgetting_twice_changes_nothing(reader):
+    services.erase(reader)
+    forgetting.forget(NOW)
+    assert forgetting.forget(NOW)["audiences"] == 0
+
+
+def test_events_and_fetches_of_long_ago_are_forgotten(settings):
+    now = timezone.now()
+    for age in (1, settings.KEEP_EVENTS_DAYS + 1):
+        event = Event.objects.create(provider="x", event_id=str(age), type="sent", applied_at=now)
+        Event.objects.filter(pk=event.pk).update(received_at=now - timedelta(days=age))
+        Fetch.objects.create(source="arxiv", day=DAY, started_at=now - timedelta(days=age))
+    forgetting.forget(now)
+    assert Event.objects.get().event_id == "1"
+    assert Fetch.objects.count() == 1
