@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -26,13 +27,39 @@ class Environment(Env):
         if not that:
             self.problems.append(f"{name} should be {form}")
 
+    def expect_url(self, name: str, url: str, *, schemes: Sequence[str], form: str) -> None:
+        """Notes a URL, where one is given, of another scheme, without a host or with a bad port."""
+        try:
+            parts = urlsplit(url)
+            is_fit = parts.scheme in schemes and bool(parts.hostname or parts.scheme == "unix")
+            is_fit = is_fit and (parts.port or 1) > 0
+        except ValueError:
+            is_fit = False
+        self.expect(name, that=is_fit or not url, form=form)
+
+    def folder(self, name: str, default: Path) -> Path:
+        """A folder that is there and can be written to afterwards."""
+        path = Path(self.str(name, "") or default)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ImproperlyConfigured(
+                f"{name}: {path} can't be made ({error.strerror})"
+            ) from error
+        if not os.access(path, os.W_OK):
+            raise ImproperlyConfigured(f"{name}: {path} can't be written to")
+        return path
+
     def database(self, url: str) -> dict[str, Any]:
         """Django's settings for the database at `url`; DATABASE_URL is what it came from."""
         try:
-            return dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
+            found = dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
         except (dj_database_url.UnknownSchemeError, dj_database_url.ParseError, ValueError):
-            self.expect("DATABASE_URL", that=False, form="like postgres://user:password@host/name")
-            return {}
+            found = {}
+        is_known = str(found.get("ENGINE", "")).rpartition(".")[2] in ("postgresql", "sqlite3")
+        form = "like postgres://user:password@host/name"
+        self.expect("DATABASE_URL", that=is_known, form=form)
+        return found
 
     def secret(self, name: str) -> str:
         """The value of `NAME`, else what stands in the file that `NAME_FILE` names, else "".

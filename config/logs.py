@@ -2,6 +2,7 @@
 
 import logging
 from datetime import UTC, datetime
+from typing import Any
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "data"}
 
@@ -32,3 +33,31 @@ class Formatter(logging.Formatter):
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line
+
+
+def configuration(level: str) -> dict[str, Any]:
+    """Django's LOGGING: everything of `level` and above to standard error, a line each."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"plain": {"()": "config.logs.Formatter"}},
+        "filters": {"without_paths": {"()": "config.logs.WithoutPaths"}},
+        "handlers": {
+            "console": {
+                "class": "logging.StreamHandler",
+                "formatter": "plain",
+                "filters": ["without_paths"],
+            }
+        },
+        "root": {"handlers": ["console"], "level": level},
+        "loggers": {
+            "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+            "celery.app.trace": {"level": "WARNING"},
+            "celery.worker.strategy": {"level": "WARNING"},
+            "celery.beat": {"level": "WARNING"},
+            "kombu": {"level": "WARNING"},
+            "CSSUTILS": {"level": "CRITICAL"},
+            # A title that is no LaTeX stays as it is written, which is no news.
+            "pylatexenc": {"level": "CRITICAL"},
+        },
+    }

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import django_stubs_ext
 from celery.schedules import crontab
 
+from . import logs
 from .environment import Environment, kept_secret
 
 # Django's generic classes take their type in brackets, as in ModelAdmin[Paper].
@@ -23,8 +24,7 @@ env.read_env(str(BASE_DIR / ".env"), recurse=False)
 # --- Where it runs -------------------------------------------------------------------------
 
 # Files of the embedded mode: database, broker, local outbox, secret key.
-VAR_DIR = Path(env.str("VAR_DIR", "") or BASE_DIR / "var")
-VAR_DIR.mkdir(parents=True, exist_ok=True)
+VAR_DIR = env.folder("VAR_DIR", BASE_DIR / "var")
 
 # Unset: the broker that `make run` starts, and no service of yours is touched.
 REDIS_URL = env.secret("REDIS_URL")
@@ -336,28 +336,9 @@ if TRUSTED_PROXIES:
 # --- Logs ----------------------------------------------------------------------------------
 
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"()": "config.logs.Formatter"}},
-    "filters": {"without_paths": {"()": "config.logs.WithoutPaths"}},
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "formatter": "plain",
-            "filters": ["without_paths"],
-        }
-    },
-    "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {
-        "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
-        "celery.app.trace": {"level": "WARNING"},
-        "celery.worker.strategy": {"level": "WARNING"},
-        "celery.beat": {"level": "WARNING"},
-        "kombu": {"level": "WARNING"},
-        "CSSUTILS": {"level": "CRITICAL"},
-    },
-}
+LOGGING = logs.configuration(LOG_LEVEL)
+
+# --- Values that were read well but make no sense --------------------------------------------
 
 _RATE = re.compile(r"[1-9]\d{0,8}/([1-9]\d{0,3})?[smhd]")
 for _name, _rate in (
@@ -370,16 +351,33 @@ env.expect(
     that=LOG_LEVEL in logging.getLevelNamesMapping(),
     form="one of DEBUG, INFO, WARNING, ERROR",
 )
+for _name, _url, _schemes, _form in (
+    ("REDIS_URL", REDIS_URL, ["redis", "rediss", "unix"], "redis://host:6379/0"),
+    ("SMTP_URL", SMTP_URL, ["smtp", "smtps", "submission"], "smtp://user:password@host:587?tls=1"),
+    ("HUGGING_FACE_URL", HUGGING_FACE_URL, ["https", "http"], "https://host"),
+    ("ARXIV_API_URL", ARXIV_API_URL, ["https", "http"], "https://host"),
+    ("ARXIV_RSS_URL", ARXIV_RSS_URL, ["https", "http"], "https://host"),
+):
+    env.expect_url(_name, _url, schemes=_schemes, form=f"like {_form}")
 env.expect(
-    "REDIS_URL",
-    that=not REDIS_URL or REDIS_URL.startswith(("redis://", "rediss://", "unix://")),
-    form="like redis://host:6379/0",
+    "ARXIV_CATEGORIES",
+    that=all(re.fullmatch(r"[a-z-]+(\.[A-Za-z-]+)?", name) for name in ARXIV_CATEGORIES),
+    form="like cs.AI,cs.CL",
 )
-env.expect(
-    "SMTP_URL",
-    that=not SMTP_URL or SMTP_URL.startswith(("smtp://", "smtps://", "submission://")),
-    form="like smtp://user:password@host:587?tls=1",
-)
+_ADDRESS = r"[^\s@<>,]+@[^\s@<>,]+"
+for _name, _text, _pattern, _form in (
+    ("REPLY_TO", REPLY_TO, rf"({_ADDRESS}|[^<>\r\n]*<{_ADDRESS}>)", "one address"),
+    ("UNSUBSCRIBE_EMAIL", UNSUBSCRIBE_EMAIL, _ADDRESS, "a bare address"),
+    (
+        "LIST_ID",
+        LIST_ID,
+        r"[^<>\r\n]{0,150}<[\w.-]{3,100}>",
+        "like Daily Papers <daily.example.org>",
+    ),
+):
+    env.expect(_name, that=not _text or bool(re.fullmatch(_pattern, _text)), form=_form)
+env.expect("TRUSTED_PROXIES", that=(TRUSTED_PROXIES or 0) >= 0, form="a number from 0")
+env.expect("PORT", that=0 < (PORT or 1) < 65536, form="a number from 1 to 65535")  # noqa: PLR2004
 env.finish(
     missing=[
         name

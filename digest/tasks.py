@@ -1,11 +1,13 @@
 """The tasks of the digest: each calls one function, and may run twice, late or side by side."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from celery import shared_task
+from django.core.cache import cache
 from django.utils import timezone
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from digest.delivery import forgetting, outbox, planning, providers, sending
 from digest.editions import building
@@ -15,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 SENDERS = 4
 """How many wake-up messages one dispatch sends at most; each worker then goes on by itself."""
+WORKER_SEEN = "worker_seen_at"
+"""The cache's key for when a worker last planned."""
 WAKE_SECONDS = 50
 """How long a sender goes on: until about the next sweep, so that other tasks get their turn."""
 
@@ -46,8 +50,17 @@ def build_editions() -> None:
 @shared_task
 def dispatch_digests() -> None:
     """Closes what is past its cutoff, plans who is due, and wakes as many senders as that needs."""
-    planning.plan(timezone.now())
+    now = timezone.now()
+    _say_that_a_worker_is_here(now)
+    planning.plan(now)
     wake_senders()
+
+
+def _say_that_a_worker_is_here(now: datetime) -> None:
+    try:
+        cache.set(WORKER_SEEN, now, timeout=3600)
+    except (RedisError, OSError):
+        logger.warning("cache is away, /readyz will miss the worker")
 
 
 @shared_task

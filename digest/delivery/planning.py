@@ -49,17 +49,17 @@ class Plan:
 def plan(now: datetime, *, day: date | None = None, is_dry_run: bool = False) -> Plan:
     """Afterwards everyone due at `now` has a delivery of their edition, and a next slot.
 
-    The edition is the newest closed one, once what is past its cutoff is closed, or that of `day`;
-    of an empty day nothing is planned. Who left or has nothing in it gets a row that says so.
-    Nobody gets a second row for an edition, however often this runs. Raises EditionOpenError when
-    `day` has no closed edition.
+    The edition is the newest closed one, once what is past its cutoff is closed, or that of `day`.
+    Where there is none, or it is empty, everybody stays due. Who left or has nothing in it gets a
+    row that says so. Nobody gets a second row for an edition, however often this runs. Raises
+    EditionOpenError when `day` has no closed edition.
     """
     made = Plan()
     if day is None and not is_dry_run:
         # Or readers who are due at the very minute of the cutoff would miss what closes in it.
         building.build_due(now)
     for frequency, edition in _editions(day).items():
-        made.editions += [edition] if edition else []
+        made.editions.append(edition)
         for ids in _pages(now, frequency):
             with transaction.atomic():
                 _plan_page(ids, edition, made, now=now, is_dry_run=is_dry_run)
@@ -68,25 +68,21 @@ def plan(now: datetime, *, day: date | None = None, is_dry_run: bool = False) ->
     return made
 
 
-def _editions(day: date | None) -> dict[Edition.Frequency, Edition | None]:
-    if day is None:
-        return {frequency: building.newest(frequency) for frequency in _FREQUENCY}
-    found: dict[Edition.Frequency, Edition | None] = {}
-    for frequency in _FREQUENCY:
-        edition = Edition.objects.filter(
-            frequency=frequency, date=building.first_day(day, frequency)
-        ).first()
-        if edition is not None:
-            found[frequency] = edition
-    if Edition.Frequency.DAILY not in found:
+def _editions(day: date | None) -> dict[Edition.Frequency, Edition]:
+    found = {
+        frequency: building.newest(frequency) if day is None else _edition_of(day, frequency)
+        for frequency in _FREQUENCY
+    }
+    if day is not None and found[Edition.Frequency.DAILY] is None:
         raise EditionOpenError(
             f"The edition of {day} is not closed. Close it with: build_edition --date {day}"
         )
-    return {frequency: edition for frequency, edition in found.items() if _has_papers(edition)}
+    return {name: edition for name, edition in found.items() if edition and edition.paper_count}
 
 
-def _has_papers(edition: Edition | None) -> bool:
-    return edition is not None and edition.paper_count > 0
+def _edition_of(day: date, frequency: Edition.Frequency) -> Edition | None:
+    first_day = building.first_day(day, frequency)
+    return Edition.objects.filter(frequency=frequency, date=first_day).first()
 
 
 def _pages(now: datetime, frequency: Edition.Frequency) -> Iterator[list[int]]:
@@ -114,35 +110,34 @@ def _week_begins(now: datetime) -> datetime:
 
 
 def _plan_page(
-    ids: list[int], edition: Edition | None, made: Plan, *, now: datetime, is_dry_run: bool
+    ids: list[int], edition: Edition, made: Plan, *, now: datetime, is_dry_run: bool
 ) -> None:
     """Runs in a transaction, and locks the page's readers: nobody else plans them meanwhile, nor
     do they choose anew."""
     due = selectors.due_subscribers(now).filter(pk__in=ids)
     page = list(due.order_by("pk").select_for_update(of=("self",)))
-    rows: list[Delivery] = []
-    if edition is not None:
-        had = set(
-            Delivery.objects.filter(edition=edition, subscriber__in=page).values_list(
-                "subscriber_id", flat=True
-            )
+    had = set(
+        Delivery.objects.filter(edition=edition, subscriber__in=page).values_list(
+            "subscriber_id", flat=True
         )
-        rest = [subscriber for subscriber in page if subscriber.pk not in had]
-        groups = audiences.ensure(edition, {subscriber.selection_key for subscriber in rest})
-        for subscriber in rest:
-            audience = groups[subscriber.selection_key]
-            row = delivery_for(subscriber, audience, now=now)
-            rows.append(row)
-            _count(made, row, subscriber, audience)
+    )
+    rest = [subscriber for subscriber in page if subscriber.pk not in had]
+    groups = audiences.ensure(edition, {subscriber.selection_key for subscriber in rest})
+    rows = []
+    for subscriber in rest:
+        audience = groups[subscriber.selection_key]
+        row = delivery_for(subscriber, audience, now=now)
+        rows.append(row)
+        _count(made, row, subscriber, audience)
     if is_dry_run:
         return
     _store(edition, rows)
     services.reschedule(now, [subscriber.pk for subscriber in page])
 
 
-def _store(edition: Edition | None, rows: list[Delivery]) -> None:
+def _store(edition: Edition, rows: list[Delivery]) -> None:
     """The rows, and how many they are counted apart from them: the ledger compares the two."""
-    if edition is not None and rows:
+    if rows:
         Delivery.objects.bulk_create(rows)
         Edition.objects.filter(pk=edition.pk).update(due_count=F("due_count") + len(rows))
 

@@ -24,6 +24,9 @@ MOST_BYTES = 80 * 1024
 """Gmail clips a message after about 102 KB and hides its footer; we stay well below."""
 SUBJECT_LENGTH = 150
 CLIP = 280
+PREHEADER = 150
+POINT = 90
+"""Letters of the preheader for the lead paper, so that the next ones are seen, too."""
 
 READER_TOKENS = ("unsubscribe", "preferences", "digest", "confirmed_on", "next_digest")
 AUDIENCE_TOKENS = ("cards", "count", "follows", "preheader", "lead", "more")
@@ -46,7 +49,8 @@ class Card:
     html: str
     text: str
     title: str
-    upvotes: int
+    point: str
+    """Its summary in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,7 @@ def render(
                 html=card_html[2 * n + 1],
                 text=_card_text(paper),
                 title=paper.title,
-                upvotes=paper.upvotes,
+                point=clip(paper.summary, POINT) or byline(paper.authors),
             )
             for n, paper in enumerate(papers)
         },
@@ -279,19 +283,15 @@ def _audience_values(
     more = f", and {rest} more {'paper' if rest == 1 else 'papers'}" if rest else ""
     room = SUBJECT_LENGTH - len(more) - len("[Sample] ")
     also = "; ".join(card.title for card, _ in chosen[1:3])
-    votes = f"{count(lead.upvotes, 'vote')} for {lead.title}." if lead.upvotes else f"{lead.title}."
-    preheader = (
-        f"{votes} Also: {also}."
-        if also
-        else f"{votes} {count(rendered.edition.paper_count, 'paper')} in all."
-    )
+    others = f"Also: {also}" if also else f"{count(rendered.edition.paper_count, 'paper')} in all."
     return {
         "count": (
             f"{count(len(chosen), 'paper')} for you, out of "
             f"{rendered.edition.paper_count:,} {rendered.edition.period}."
         ),
         "follows": follows,
-        "preheader": clip(preheader, 150),
+        # The subject has the lead paper's name; here is its point, then two more.
+        "preheader": clip(f"{lead.point} {others}", PREHEADER),
         "lead": clip(lead.title, min(90, room)),
         "more": more,
     }

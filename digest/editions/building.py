@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from digest.models import Edition, EditionPaper, Listing, Paper
+from digest.models import Edition, EditionPaper, Fetch, Listing, Paper
 
 from .ranking import ranked
 
@@ -30,7 +30,7 @@ def first_day(day: date, frequency: str) -> date:
     return day - timedelta(days=day.weekday()) if frequency == WEEKLY else day
 
 
-def build(day: date, *, frequency: str = DAILY, is_sample: bool = False) -> Edition:
+def build(day: date, *, frequency: str = DAILY) -> Edition:
     """Afterwards the edition that covers `day` is closed; an edition closed before is unchanged.
 
     An edition takes the papers listed on its day, or in its week, and those that missed the cutoff
@@ -39,9 +39,7 @@ def build(day: date, *, frequency: str = DAILY, is_sample: bool = False) -> Edit
     """
     start = first_day(day, frequency)
     with transaction.atomic():
-        edition, is_new = Edition.objects.get_or_create(
-            frequency=frequency, date=start, defaults={"is_sample": is_sample}
-        )
+        edition, is_new = Edition.objects.get_or_create(frequency=frequency, date=start)
         if is_new:
             _freeze(edition)
     if is_new:
@@ -66,7 +64,9 @@ def _freeze(edition: Edition) -> None:
     ]
     EditionPaper.objects.bulk_create(places, batch_size=_PAGE, ignore_conflicts=True)
     edition.paper_count = edition.places.count()
-    edition.save(update_fields=["paper_count"])
+    fetched = Listing.objects.filter(paper__places__edition=edition).exclude(source=Listing.SAMPLE)
+    edition.is_sample = edition.paper_count > 0 and not fetched.exists()
+    edition.save(update_fields=["paper_count", "is_sample"])
 
 
 def _candidates(edition: Edition) -> QuerySet[Paper]:
@@ -101,8 +101,8 @@ def _in_week(edition: Edition, listed: QuerySet[Listing]) -> Q:
 def build_due(now: datetime) -> list[Edition]:
     """Closes every edition past its cutoff, oldest first; returns those that this call closed.
 
-    It looks back `CATCH_UP_DAYS`, and no further than the first list that was ever read, so that
-    a new installation does not record days on which it did not exist as empty. After a longer
+    It looks back `CATCH_UP_DAYS`, and no further than the day before the first fetch, so that a
+    new installation does not record days on which it did not exist as empty. After a longer
     standstill the days whose lists were read before it are closed, too.
     """
     last = (now - timedelta(days=1)).astimezone(UTC).date()
@@ -129,19 +129,22 @@ def _left_open(before: date) -> list[date]:
     newest_closed = closed.order_by("-date").values_list("date", flat=True).first()
     if newest_closed is None:
         return []
-    listed = Listing.objects.exclude(source="sample").filter(
-        listed_on__gt=newest_closed, listed_on__lt=before
-    )
+    listed = _fetched().filter(listed_on__gt=newest_closed, listed_on__lt=before)
     return list(listed.order_by("listed_on").values_list("listed_on", flat=True).distinct())
 
 
+def _fetched() -> QuerySet[Listing]:
+    """The lists that were fetched from a source."""
+    return Listing.objects.exclude(source__in=[Listing.SAMPLE, Listing.IMPORTED])
+
+
 def _first_known_day() -> date | None:
-    return (
-        Listing.objects.exclude(source="sample")
-        .order_by("listed_on")
-        .values_list("listed_on", flat=True)
-        .first()
-    )
+    listed = _fetched().order_by("listed_on").values_list("listed_on", flat=True).first()
+    started = Fetch.objects.order_by("started_at").values_list("started_at", flat=True).first()
+    if listed is None or started is None:
+        return listed
+    # Older lists were asked for by hand; `build_edition` closes what is wanted of them.
+    return max(listed, started.astimezone(UTC).date() - timedelta(days=1))
 
 
 def newest(frequency: str, *, now: datetime | None = None) -> Edition | None:

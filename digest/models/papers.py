@@ -69,6 +69,11 @@ class PaperTopic(models.Model):
 class Listing(models.Model):
     """A paper stood on a source's list of a day. The same paper may stand on several."""
 
+    SAMPLE = "sample"
+    """The source of the edition that ships with the project."""
+    IMPORTED = "import"
+    """The source of files of kept responses."""
+
     paper = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="listings")
     source = models.CharField(max_length=20)
     listed_on = models.DateField()

@@ -9,10 +9,9 @@ from datetime import date, datetime
 from importlib import resources
 from typing import Any
 
+from digest.models import Listing
 from digest.papers import ingest
 from digest.records import PaperRecord
-
-SOURCE = "sample"
 
 
 def load() -> date:
@@ -21,7 +20,7 @@ def load() -> date:
     A second call changes nothing.
     """
     day, records = read()
-    ingest.store(records, source=SOURCE)
+    ingest.store(records, source=Listing.SAMPLE)
     return day
 
 

@@ -50,7 +50,11 @@ def test_everything_missing_in_production_is_named_at_once(tmp_path):
         ("SIGNUP_RATE_ADDRESS", "3/0h"), ("SIGNUP_RATE_CLIENT", "20/99999999999d"),
         ("KEEP_UNCONFIRMED_DAYS", "2"), ("KEEP_UNCONFIRMED_DAYS", "a week"),
         ("KEEP_MESSAGES_DAYS", "6"), ("KEEP_LEFT_DAYS", "-1"), ("KEEP_LEFT_DAYS", "1000000"),
-        ("KEEP_EVENTS_DAYS", "-180"),
+        ("KEEP_EVENTS_DAYS", "-180"), ("SMTP_URL", "smtp://host:99999"), ("PORT", "70000"),
+        ("DATABASE_URL", "mysql://localhost/x"), ("LIST_ID", "nobrackets"),
+        ("LIST_ID", "Two\nlines <daily.example.org>"), ("REPLY_TO", "garbage"),
+        ("UNSUBSCRIBE_EMAIL", "garbage"), ("HUGGING_FACE_URL", "foo"),
+        ("ARXIV_CATEGORIES", "../x y"), ("TRUSTED_PROXIES", "-1"),
     ],
 )  # fmt: skip
 def test_wrong_value_is_one_line_that_names_it(tmp_path, name, value):
@@ -58,6 +62,13 @@ def test_wrong_value_is_one_line_that_names_it(tmp_path, name, value):
     assert status == 1
     assert line.startswith(f"Settings: {name}")
     assert len(line.splitlines()) == 1
+
+
+def test_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    status, line = check(tmp_path / "file" / "x")
+    assert (status, len(line.splitlines())) == (1, 1)
+    assert line.startswith("Settings: VAR_DIR")
 
 
 def test_secret_is_read_from_a_file(tmp_path):

@@ -27,15 +27,19 @@ class Command(BaseCommand):
 
     def _close_first(self, today: date) -> None:
         if Edition.objects.filter(is_sample=False, paper_count__gt=0).exists():
-            fetching.fetch(today, source_names=settings.PAPER_SOURCES)
-            self.stdout.write("Papers are fetched; the editions that were closed stay as they are.")
+            outcomes = fetching.fetch(today, source_names=settings.PAPER_SOURCES)
+            errors = "; ".join(outcome.error for outcome in outcomes.values() if outcome.error)
+            said = (
+                f"Not all papers could be fetched: {errors}." if errors else "Papers are fetched."
+            )
+            self.stdout.write(f"{said} The editions that were closed stay as they are.")
             return
         day = self._latest_day(today)
         if day is not None:
             edition = building.build(day)
             self.stdout.write(f"The first edition is {edition.name}: {edition.paper_count} papers.")
             return
-        edition = building.build(sample.load(), is_sample=True)
+        edition = building.build(sample.load())
         self.stdout.write(
             "Today's papers could not be fetched, so this is the sample edition that ships with "
             f"Daily Papers: {edition.paper_count} papers. The next try is at :15."
@@ -53,5 +57,5 @@ class Command(BaseCommand):
             if outcome.error:
                 break
         fetching.fetch(found, source_names=others)
-        fetched = Listing.objects.exclude(source="sample").order_by("-listed_on")
+        fetched = Listing.objects.exclude(source=Listing.SAMPLE).order_by("-listed_on")
         return fetched.values_list("listed_on", flat=True).first()

@@ -8,11 +8,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from digest.errors import DigestError
 from digest.management import arguments
+from digest.models import Listing
 from digest.papers import ingest
 from digest.papers.sources import stored
 from digest.records import FetchCounts
-
-SOURCE = "import"
 
 
 class Command(BaseCommand):
@@ -34,7 +33,7 @@ class Command(BaseCommand):
             counts = FetchCounts()
             try:
                 records = stored.parse(path.read_bytes(), options["date"])
-                ingest.store(records, source=SOURCE, counts=counts)
+                ingest.store(records, source=Listing.IMPORTED, counts=counts)
             except OSError as error:
                 errors.append(f"{path}: {error.strerror}")
             except DigestError as error:

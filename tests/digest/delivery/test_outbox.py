@@ -94,11 +94,12 @@ def test_suppressed_reader_gets_a_row_that_says_so(edition):
     assert Delivery.objects.get().state == State.SUPPRESSED
 
 
-def test_empty_edition_is_not_sent():
-    due()
+def test_empty_edition_is_not_sent_and_readers_stay_due_for_the_next():
+    reader = due()
     building.build(DAY)
     planning.plan(NOW)
     assert not Delivery.objects.exists()
+    assert due_again(reader)
 
 
 def test_empty_edition_that_is_asked_for_leaves_readers_due_for_the_real_one():

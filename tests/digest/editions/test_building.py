@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from digest.editions import building
-from digest.models import Edition, EditionPaper
+from digest.models import Edition, EditionPaper, Fetch, Listing
 from tests.digest.builders import make_listing, make_paper
 
 pytestmark = pytest.mark.django_db
@@ -159,9 +159,24 @@ def test_new_installation_does_not_record_days_before_it_as_empty():
     assert building.build_due(datetime(2026, 8, 25, 6, tzinfo=UTC)) == []
 
 
+def test_older_lists_that_were_asked_for_by_hand_are_not_closed_by_themselves():
+    """Nor are days between them and the installation recorded as empty."""
+    listed("2608.00001", THURSDAY)
+    make_listing(make_paper(), THURSDAY - DAY, source=Listing.IMPORTED)
+    started = datetime(2026, 8, 25, 9, tzinfo=UTC)
+    Fetch.objects.create(source="hugging_face", day=THURSDAY, started_at=started)
+    closed = building.build_due(datetime(2026, 8, 26, 6, tzinfo=UTC))
+    assert [edition.name for edition in closed] == ["2026-08-24", "2026-08-25"]
+
+
+def test_week_of_the_sample_is_a_sample():
+    make_listing(make_paper(), THURSDAY, source=Listing.SAMPLE)
+    assert building.build(THURSDAY, frequency="weekly").is_sample
+
+
 def test_sample_is_shown_only_while_there_is_no_other_edition():
-    listed("2608.00001", date(2026, 8, 26))
-    building.build(date(2026, 8, 26), is_sample=True)
+    make_listing(make_paper(), date(2026, 8, 26), source=Listing.SAMPLE)
+    building.build(date(2026, 8, 26))
     listed("2608.00002", THURSDAY)
     building.build(THURSDAY)
     assert building.newest("daily").date == THURSDAY

@@ -226,7 +226,7 @@ def test_first_edition_is_the_sample_where_no_source_answers(settings):
 def test_first_edition_replaces_nothing_that_was_closed(upstream, settings):
     settings.PAPER_SOURCES = ["hugging_face"]
     make_edition(DAY, [make_paper()])
-    assert "the editions that were closed stay as they are" in run("first_edition")
+    assert "The editions that were closed stay as they are" in run("first_edition")
     assert Edition.objects.count() == 1
 
 

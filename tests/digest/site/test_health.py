@@ -1,6 +1,13 @@
 """Liveness and readiness."""
 
+from datetime import timedelta
+
 import pytest
+import time_machine
+from django.core.cache import cache
+from django.utils import timezone
+
+from digest import tasks
 
 
 def test_alive_needs_no_database(client):
@@ -9,9 +16,21 @@ def test_alive_needs_no_database(client):
 
 
 @pytest.mark.django_db
-def test_ready_when_database_and_broker_answer(client):
+def test_ready_when_database_broker_and_worker_answer(client):
+    cache.clear()
+    assert client.get("/readyz").json()["worker"] == "away"
+    tasks.dispatch_digests()
     response = client.get("/readyz")
-    assert (response.status_code, response.json()) == (200, {"database": "ok", "broker": "ok"})
+    assert response.status_code == 200
+    assert response.json() == {"database": "ok", "broker": "ok", "worker": "ok"}
+
+
+@pytest.mark.django_db
+def test_not_ready_when_no_worker_was_seen_for_long(client):
+    tasks.dispatch_digests()
+    with time_machine.travel(timezone.now() + timedelta(minutes=4)):
+        response = client.get("/readyz")
+    assert (response.status_code, response.json()["worker"]) == (503, "away")
 
 
 @pytest.mark.django_db
