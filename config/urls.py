@@ -3,9 +3,11 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from digest import receivers
+
 urlpatterns = [
     path("", include("subscriptions.urls")),
     path("", include("digest.site.urls")),
-    path("webhooks/", include("anymail.urls")),
+    path("webhooks/", include(receivers.urlpatterns)),
     path("admin/", admin.site.urls),
 ]

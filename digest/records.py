@@ -133,3 +133,5 @@ class Outcome:
     """Seconds, where the provider named them."""
     is_provider_down: bool = False
     """It surely took nothing, whoever the reader is: another provider may be asked."""
+    is_dead_address: bool = False
+    """There is no such mailbox."""

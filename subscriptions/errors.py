@@ -15,6 +15,15 @@ class PermanentError(SubscriptionsError):
     """Fails again until something else is given."""
 
 
+class RefusedError(PermanentError):
+    """The way out will not take this message, today or later."""
+
+    def __init__(self, message: str, *, is_dead_address: bool = False) -> None:
+        super().__init__(message)
+        self.is_dead_address = is_dead_address
+        """There is no such mailbox (a hard bounce)."""
+
+
 class AddressError(PermanentError):
     """Not an address that we can mail."""
 

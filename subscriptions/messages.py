@@ -8,8 +8,9 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
-from . import emails, selectors
-from .models import Subscriber, TransactionalMessage
+from . import emails, selectors, services
+from .errors import RefusedError, TemporaryError
+from .models import Subscriber, Suppression, TransactionalMessage
 
 MOST_ATTEMPTS = 6
 _PAGE = 100
@@ -60,16 +61,33 @@ def _send_one(pk: int) -> bool:
     if selectors.is_suppressed(message.subscriber.email) or _is_outdated(message):
         _settle(message, state=_State.FAILED)
         return False
+    return _offer(message)
+
+
+def _offer(message: TransactionalMessage) -> bool:
     try:
         emails.send(message)
-    except Exception:
-        # The way out is another room's, whose errors have no name here. It raises only for a
-        # message that was surely not taken; one failure must not hold up the rest.
-        logger.exception("transactional message not sent", extra={"message_id": pk})
+    except RefusedError as error:
+        _log("transactional message refused", message, error)
+        _settle(message, state=_State.FAILED)
+        if error.is_dead_address:
+            services.suppress(message.subscriber, Suppression.Reason.BOUNCED)
+    except TemporaryError as error:
+        _log("transactional message not sent yet", message, error)
         _retry_later(message)
-        return False
-    _settle(message, state=_State.SENT, sent_at=timezone.now())
-    return True
+    except Exception:
+        # A mistake of ours before the call: the way out counts silence as sent. One message must
+        # not hold up the rest.
+        logger.exception("transactional message not sent", extra={"message_id": message.pk})
+        _retry_later(message)
+    else:
+        _settle(message, state=_State.SENT, sent_at=timezone.now())
+        return True
+    return False
+
+
+def _log(what: str, message: TransactionalMessage, error: Exception) -> None:
+    logger.warning(what, extra={"message_id": message.pk, "reason": str(error)})
 
 
 def _is_outdated(message: TransactionalMessage) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from . import outbox
 
 logger = logging.getLogger(__name__)
 
+# Events outlive the erasure of their reader.
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+")
 _HARD = frozenset({"bounced", "invalid"})
 _TAKEN = frozenset({"queued", "sent", "delivered", "deferred", "bounced", "complained"})
 
@@ -51,7 +54,7 @@ def record(report: Report) -> bool:
                 "subscriber_id": _subscriber_id(report, delivery),
                 "batch_id": _uuid(report.metadata.get("batch", "")),
                 "reject_reason": report.reject_reason[:20],
-                "description": report.description[:300],
+                "description": _ADDRESS.sub("an address", report.description)[:300],
                 "occurred_at": report.occurred_at,
             },
         )

@@ -14,9 +14,12 @@ from django.utils import timezone
 from digest.errors import BatchShapeError
 from digest.models import Audience, Edition
 from digest.records import Outcome, Reader, Result
+from subscriptions import services
+from subscriptions.models import Suppression
 
 from . import content, outbox, pacing, providers, rendering
-from .providers import Answer, Provider
+from .answers import Answer
+from .providers import Provider
 
 logger = logging.getLogger(__name__)
 
@@ -81,17 +84,36 @@ def send_pending(*, until: datetime | None = None) -> int:
 def send(batch: outbox.Batch, ways: Sequence[Provider]) -> None:
     """Offers the batch to the first provider that is not down; records each call's outcomes.
 
-    Whom no provider would take now is offered again later. An error of our own before the call
-    gives the batch back and is raised.
+    Whom no provider would take now is offered again later. After an error of our own, which is
+    raised, whoever was not offered yet is pending again, and whom the broken call was for is
+    uncertain.
     """
     started = timezone.now()
     try:
-        audience = Audience.objects.select_related("edition").get(pk=batch.audience_id)
-        readers = content.readers_of(batch.deliveries, now=started)
-        call = Call(batch, audience.edition, content.body_of(audience), readers)
+        waiting = _offer_in_turn(_call(batch, started), ways)
+        outbox.record(batch, waiting)
     except Exception:
         outbox.give_back(batch)
         raise
+    logger.info(
+        "delivery batch offered",
+        extra={
+            "batch": batch.batch_id,
+            "readers": len(batch.deliveries),
+            "deferred": len(waiting),
+            "seconds": round((timezone.now() - started) / timedelta(seconds=1), 2),
+        },
+    )
+
+
+def _call(batch: outbox.Batch, now: datetime) -> Call:
+    audience = Audience.objects.select_related("edition").get(pk=batch.audience_id)
+    readers = content.readers_of(batch.deliveries, now=now)
+    return Call(batch, audience.edition, content.body_of(audience), readers)
+
+
+def _offer_in_turn(call: Call, ways: Sequence[Provider]) -> list[Outcome]:
+    """The outcomes of those whom no provider would take now; the others are recorded."""
     waiting: list[Outcome] = []
     for provider in ways:
         waiting = _through(provider, call)
@@ -99,17 +121,7 @@ def send(batch: outbox.Batch, ways: Sequence[Provider]) -> None:
         call = replace(call, readers=[r for r in call.readers if r.delivery_id in left])
         if not waiting:
             break
-    outbox.record(batch, waiting)
-    logger.info(
-        "delivery batch offered",
-        extra={
-            "batch": batch.batch_id,
-            "edition": audience.edition.name,
-            "readers": len(readers),
-            "deferred": len(waiting),
-            "seconds": round((timezone.now() - started) / timedelta(seconds=1), 2),
-        },
-    )
+    return waiting
 
 
 def _through(provider: Provider, call: Call) -> list[Outcome]:
@@ -124,15 +136,30 @@ def _through(provider: Provider, call: Call) -> list[Outcome]:
         pacing.wait(provider, len(readers))
         outcomes = _offer(provider, replace(call, readers=readers))
         outbox.record(call.batch, [o for o in outcomes if not o.is_provider_down])
+        _suppress(call.batch, [o for o in outcomes if o.is_dead_address])
         if down := [outcome for outcome in outcomes if outcome.is_provider_down]:
             return down + [replace(down[0], delivery_id=reader.delivery_id) for reader in left]
     return []
 
 
+def _suppress(batch: outbox.Batch, outcomes: Sequence[Outcome]) -> None:
+    """Hard bounces: at once, as SMTP has no webhook that would report them later."""
+    dead = {outcome.delivery_id for outcome in outcomes}
+    for delivery in batch.deliveries:
+        if delivery.pk in dead and delivery.subscriber is not None:
+            services.suppress(delivery.subscriber, Suppression.Reason.BOUNCED)
+
+
 def _offer(provider: Provider, call: Call) -> list[Outcome]:
     """The outcomes of one call; a refused batch is halved until the bad address is alone."""
     message = batch_message(provider, call) if provider.merge else single_message(call)
-    answer = providers.offer(provider, message)
+    try:
+        answer = providers.offer(provider, message)
+    except Exception as error:
+        answer = Answer(Result.UNCERTAIN, type(error).__name__)
+        doubts = [_outcome(provider, message, reader, answer) for reader in call.readers]
+        outbox.record(call.batch, doubts)
+        raise
     if answer.result is Result.FAILED and len(call.readers) > 1:
         middle = len(call.readers) // 2
         halves = (call.readers[:middle], call.readers[middle:])
@@ -161,6 +188,7 @@ def _outcome(provider: Provider, message: DigestMessage, reader: Reader, answer:
         detail=detail,
         retry_after=answer.retry_after,
         is_provider_down=answer.is_provider_down,
+        is_dead_address=answer.is_dead_address,
     )
 
 

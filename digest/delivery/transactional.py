@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
-from digest.errors import TemporaryError
 from digest.records import Result
+from subscriptions.errors import RefusedError, TemporaryError
 
 from . import providers
 
 
 class EmailBackend(BaseEmailBackend):
-    """Raises TemporaryError for a message that was surely not taken, so that it is tried again.
+    """Raises TemporaryError for a message that was surely not taken, so that it is tried again;
+    RefusedError where trying again is of no use.
 
     Silence from a provider counts as sent: these messages can be asked for once more by pressing
     the button again, and a second copy that nobody asked for looks like spam.
@@ -30,6 +31,8 @@ class EmailBackend(BaseEmailBackend):
             if answer.result in (Result.SENT, Result.UNCERTAIN):
                 return
             detail = f"{provider.name}: {answer.detail}"
+            if answer.result is Result.FAILED:
+                raise RefusedError(detail, is_dead_address=answer.is_dead_address)
             if not answer.is_provider_down:
                 break
         raise TemporaryError(detail)

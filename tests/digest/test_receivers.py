@@ -97,6 +97,19 @@ def test_temporary_failure_does_not(client, batch):
     assert not Suppression.objects.exists()
 
 
+def test_address_in_the_providers_words_is_not_kept(client, batch):
+    """Events outlive the erasure of their reader."""
+    status = {"description": "550 5.1.1 <ada@example.org>: unknown", "code": 550}
+    fields = {"severity": "permanent", "reason": "bounce", "delivery-status": status}
+    post(client, payload(batch, name="failed", **fields))
+    assert Event.objects.get().description == "550 5.1.1 <an address>: unknown"
+
+
+def test_webhook_of_a_provider_that_is_not_set_up_is_not_found(client, settings):
+    settings.ANYMAIL = {}
+    assert client.post(URL, "{}", content_type="application/json").status_code == 404
+
+
 def test_bad_signature_changes_nothing(client, batch):
     """EMAIL_STANDARDS 9: refused calls get 400."""
     assert post(client, payload(batch, key="another")).status_code == 400

@@ -9,6 +9,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from kombu.exceptions import OperationalError
 
 from subscriptions import messages, services, tasks
+from subscriptions.errors import RefusedError
 from subscriptions.models import Subscriber, Suppression, TransactionalMessage
 from tests.builders import make_subscriber
 
@@ -35,6 +36,19 @@ def _frozen(settings):
 @pytest.fixture
 def broken(settings):
     settings.EMAIL_BACKEND = f"{__name__}.Broken"
+
+
+class Refusing(BaseEmailBackend):
+    """A way out that says there is no such mailbox."""
+
+    is_dead_address = True
+
+    def send_messages(self, email_messages):
+        raise RefusedError("SMTP 550 5.1.1", is_dead_address=self.is_dead_address)
+
+
+class RefusingToday(Refusing):
+    is_dead_address = False
 
 
 def ask(**fields):
@@ -88,6 +102,26 @@ def test_failure_is_tried_again_later(broken):
     row.refresh_from_db()
     assert (row.state, row.attempts) == ("pending", 1)
     assert NOW + timedelta(minutes=1) <= row.retry_at <= NOW + timedelta(minutes=2)
+
+
+def test_dead_address_is_suppressed_at_once_and_not_tried_again(settings, caplog):
+    """EMAIL_STANDARDS 3: hard bounces. A visitor's slip is no ERROR for the operator."""
+    settings.EMAIL_BACKEND = f"{__name__}.Refusing"
+    row = ask()
+    send()
+    row.refresh_from_db()
+    assert row.state == "failed"
+    assert Suppression.objects.get().reason == "bounced"
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+
+
+def test_refused_message_is_given_up_and_the_address_stays(settings):
+    settings.EMAIL_BACKEND = f"{__name__}.RefusingToday"
+    row = ask()
+    send()
+    row.refresh_from_db()
+    assert row.state == "failed"
+    assert not Suppression.objects.exists()
 
 
 def test_message_waits_until_its_time(settings):

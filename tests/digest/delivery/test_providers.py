@@ -1,0 +1,257 @@
+"""What answers and silences of each kind of provider mean, over real connections."""
+
+import json
+import time
+from datetime import UTC, date, datetime
+from http.server import BaseHTTPRequestHandler
+
+import pytest
+from aiosmtpd.controller import Controller
+from django.core import mail
+
+from digest.delivery import events, outbox, planning, providers, sending, smtp
+from digest.editions import building
+from digest.models import Delivery
+from digest.records import Result
+from subscriptions.models import Suppression
+from tests.builders import make_subscriber
+from tests.digest.builders import make_listing, make_paper
+from tests.flows.processes import free_port
+from tests.servers import LocalServer
+
+DAY = date(2026, 8, 20)
+NOW = datetime(2026, 8, 21, 8, 0, tzinfo=UTC)
+NOWHERE = "http://papers.invalid/"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_connections():
+    sending.content.rendered_edition.cache_clear()
+    providers.connection.cache_clear()
+    yield
+    providers.connection.cache_clear()
+
+
+class Endpoint(LocalServer):
+    """Answers each POST with the next of `answers` (status, body); after the last one with silence."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.bodies = []
+        endpoint = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *_): ...
+
+            def do_POST(self):
+                endpoint.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+                if not endpoint.answers:
+                    time.sleep(3)
+                    self.close_connection = True
+                    return
+                status, body = endpoint.answers.pop(0)
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+                self.wfile.write(json.dumps(body).encode())
+
+        super().__init__(Handler)
+
+
+def message():
+    made = mail.EmailMessage("Hello", "A text.", "digest@papers.example.org", ["ada@example.org"])
+    made.tags = ["digest"]
+    return made
+
+
+def offer(name):
+    return providers.offer(providers.PROVIDERS[name], message())
+
+
+def use_ses(settings, url):
+    settings.EMAIL_TIMEOUT = 1
+    settings.ANYMAIL = settings.ANYMAIL | {
+        "AMAZON_SES_CLIENT_PARAMS": {
+            "endpoint_url": url, "region_name": "eu-west-1",
+            "aws_access_key_id": "key", "aws_secret_access_key": "secret",
+        }
+    }  # fmt: skip
+
+
+def test_ses_silence_is_uncertain_and_boto_does_not_offer_again(settings):
+    with Endpoint() as endpoint:
+        use_ses(settings, endpoint.url)
+        assert offer("amazon_ses").result is Result.UNCERTAIN
+        assert len(endpoint.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "result", "is_down"),
+    [
+        (400, "MessageRejected", Result.FAILED, False),
+        (400, "TooManyRequestsException", Result.DEFERRED, True),
+        (400, "AccountSuspendedException", Result.DEFERRED, True),
+        (403, "InvalidClientTokenId", Result.DEFERRED, True),
+        (500, "InternalFailure", Result.UNCERTAIN, False),
+    ],
+)
+def test_ses_refusal_means_what_its_code_says(settings, status, code, result, is_down):
+    with Endpoint((status, {"__type": code, "code": code, "message": "no"})) as endpoint:
+        use_ses(settings, endpoint.url)
+        answer = offer("amazon_ses")
+    assert (answer.result, answer.is_provider_down) == (result, is_down)
+
+
+def test_ses_that_answers_no_connection_took_nothing(settings):
+    use_ses(settings, "http://127.0.0.1:9")
+    answer = offer("amazon_ses")
+    assert (answer.result, answer.is_provider_down) == (Result.DEFERRED, True)
+
+
+def test_ses_without_any_credentials_took_nothing(settings, monkeypatch):
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    answer = offer("amazon_ses")
+    assert (answer.result, answer.is_provider_down) == (Result.DEFERRED, True)
+
+
+def test_host_without_an_address_took_nothing(settings):
+    settings.ANYMAIL = settings.ANYMAIL | {
+        "POSTMARK_SERVER_TOKEN": "t",
+        "POSTMARK_API_URL": NOWHERE,
+    }
+    answer = offer("postmark")
+    assert (answer.result, answer.is_provider_down) == (Result.DEFERRED, True)
+
+
+def test_provider_without_its_settings_took_nothing():
+    answer = offer("mailgun")
+    assert (answer.result, answer.is_provider_down) == (Result.DEFERRED, True)
+
+
+def test_tracking_is_switched_off_where_it_can_be(settings):
+    """EMAIL_STANDARDS 7; and a rewritten link would show a reader's token to others."""
+    sent = {"ErrorCode": 0, "Message": "OK", "MessageID": "1", "SubmittedAt": "", "To": ""}
+    with Endpoint((200, sent)) as endpoint:
+        use_postmark(settings, endpoint)
+        offer("postmark")
+        body = json.loads(endpoint.bodies[0])
+    assert (body["TrackOpens"], body["TrackLinks"]) == (False, "None")
+
+
+def use_postmark(settings, endpoint):
+    settings.EMAIL_PROVIDERS = ["postmark"]
+    settings.ANYMAIL = settings.ANYMAIL | {
+        "POSTMARK_SERVER_TOKEN": "token", "POSTMARK_API_URL": f"{endpoint.url}/",
+    }  # fmt: skip
+
+
+@pytest.fixture
+def readers(db):
+    make_listing(make_paper(upvotes=3), DAY)
+    building.build(DAY)
+    people = [make_subscriber(next_digest_at=NOW) for _ in range(3)]
+    planning.plan(NOW)
+    return people
+
+
+def states():
+    return list(Delivery.objects.order_by("pk").values_list("state", flat=True))
+
+
+def test_event_of_one_message_says_nothing_of_the_next_ones(settings, readers):
+    """Postmark takes a message a call: the first is taken, then it asks for patience."""
+    sent = {"ErrorCode": 0, "Message": "OK", "MessageID": "1", "SubmittedAt": "", "To": ""}
+    with Endpoint((200, sent), (429, {"Message": "slow down"})) as endpoint:
+        use_postmark(settings, endpoint)
+        batch = outbox.claim(NOW, size=10)
+        first = {"delivery": str(batch.deliveries[0].pk)}
+        sending.send(batch, [providers.PROVIDERS["postmark"]])
+        assert json.loads(endpoint.bodies[0])["Metadata"] == first
+        events.record(
+            events.Report(provider="postmark", event_id="e", type="delivered", metadata=first)
+        )
+    assert states() == ["sent", "pending", "pending"]
+
+
+def test_settings_that_are_missing_leave_all_pending_for_the_next_provider(settings, readers):
+    settings.EMAIL_PROVIDERS = ["mailgun", "outbox"]
+    sending.send_pending()
+    assert states() == ["sent"] * 3
+    assert set(Delivery.objects.values_list("provider", flat=True)) == {"outbox"}
+
+
+class Inbox:
+    """An SMTP server that keeps whom it took a mail for, and refuses whom it is told to."""
+
+    def __init__(self):
+        self.taken = []
+        self.sessions = set()
+        self.refuse = {}
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
+        envelope.rcpt_tos.append(address)
+        return self.refuse.get(address, "250 OK")
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        self.sessions.add(session.peer)
+        self.taken += envelope.rcpt_tos
+        return "250 OK"
+
+
+@pytest.fixture
+def inbox(settings):
+    """It hangs up on whoever rests for half a second."""
+    handler = Inbox()
+    server = Controller(handler, hostname="127.0.0.1", port=free_port(), timeout=0.5)
+    server.start()
+    settings.EMAIL_PROVIDERS = ["smtp"]
+    settings.SMTP_URL = f"smtp://127.0.0.1:{server.port}"
+    yield handler
+    providers.connection("smtp").close()
+    server.stop()
+
+
+def test_smtp_server_that_hung_up_in_between_loses_no_message(inbox):
+    assert offer("smtp").result is Result.SENT
+    time.sleep(smtp.REST + 0.2)
+    assert offer("smtp").result is Result.SENT
+    assert len(inbox.taken) == 2
+
+
+def test_smtp_connection_that_works_is_kept(inbox):
+    for _ in range(3):
+        offer("smtp")
+    assert len(inbox.sessions) == 1
+
+
+def test_hard_bounce_at_the_door_suppresses_at_once(inbox, readers):
+    """EMAIL_STANDARDS 3."""
+    inbox.refuse[readers[1].email] = "550 5.1.1 no such user"
+    sending.send_pending()
+    assert states() == ["sent", "failed", "sent"]
+    assert Suppression.objects.get().address_hash == readers[1].address_hash
+
+
+def test_full_mailbox_is_no_hard_bounce(inbox, readers):
+    inbox.refuse[readers[1].email] = "552 5.2.2 mailbox full"
+    sending.send_pending()
+    assert not Suppression.objects.exists()
+
+
+def test_mistake_of_ours_in_the_middle_of_a_call_leaves_only_that_call_in_doubt(
+    inbox, readers, monkeypatch
+):
+    calls = iter([None, ZeroDivisionError()])
+
+    def broken(link, messages):
+        if error := next(calls):
+            raise error
+        return real(link, messages)
+
+    real = smtp.EmailBackend.send_messages
+    monkeypatch.setattr(smtp.EmailBackend, "send_messages", broken)
+    with pytest.raises(ZeroDivisionError):
+        sending.send_pending()
+    assert states() == ["sent", "uncertain", "pending"]
