@@ -71,6 +71,24 @@ def test_folder_that_cannot_be_made_is_one_line(tmp_path):
     assert line.startswith("Settings: VAR_DIR")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["fetch_papers", "--date", "2026-02-31"],
+        ["preview_digest", "--format", "pdf"],
+        ["import_subscribers"],
+        ["settle_deliveries"],
+    ],
+)
+def test_wrong_arguments_get_one_line(tmp_path, arguments):
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments], cwd=ROOT, capture_output=True, text=True,
+        env=clean_environment(VAR_DIR=tmp_path / "var"), timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_secret_is_read_from_a_file(tmp_path):
     secret = tmp_path / "key"
     secret.write_text("a secret that came as a file, long enough for everything\n")
