@@ -25,6 +25,11 @@ class SourceError(TemporaryError):
 class SourceRefusedError(PermanentError):
     """A source answered that the request itself is wrong or not allowed."""
 
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        """The HTTP status, where that was the answer."""
+
 
 class RetryLaterError(SourceError):
     """A source asks for patience."""

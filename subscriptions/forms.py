@@ -11,7 +11,7 @@ from django import forms
 from django.core import signing
 from django.http import HttpRequest, QueryDict
 
-from . import addresses, schedule
+from . import addresses, schedule, selectors
 from .errors import AddressError
 from .records import Preferences, Rhythm, Selection
 
@@ -128,6 +128,11 @@ class PreferencesForm(forms.Form):
     timezone = forms.CharField()
     length = forms.ChoiceField(choices=LENGTH_LABELS)
     pause = forms.ChoiceField(choices=[*PAUSES, (KEEP_PAUSE, "")])
+
+    def clean_topics(self) -> list[str]:
+        """Topics that are no more are passed over: they must not keep the rest from being saved."""
+        offered = set(selectors.catalogue().values_list("slug", flat=True))
+        return [slug for slug in self.cleaned_data["topics"] if slug in offered]
 
     def clean_keyword(self) -> str:
         return _checked_word(self.cleaned_data["keyword"])

@@ -1,17 +1,18 @@
 """Readers as CSV: in, with bad rows named and the rest taken; and out again."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
 from django.utils import timezone
 
 from . import addresses, schedule, selectors
-from .errors import AddressError, ChoiceError
+from .errors import ChoiceError, PermanentError
 from .models import (
     ConsentRecord,
     Subscriber,
@@ -22,18 +23,15 @@ from .models import (
 )
 from .records import Rhythm, Selection
 
-COLUMNS = ("email", "topics", "frequency", "timezone", "hour")
+COLUMNS = ("email", "topics", "frequency", "timezone", "hour", "status")
 _PAGE = 500
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 _HOURS = {form for hour in range(24) for form in (str(hour), f"{hour:02}")}
 
-Row = tuple[int, Mapping[str, str]]
-"""A line number, and its values by column."""
-
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the rows."""
+    """What became of the rows so far."""
 
     added: int = 0
     known: int = 0
@@ -50,34 +48,51 @@ class _Entry:
     rhythm: Rhythm
 
 
-def add(
-    rows: Iterable[Row], *, consent: str = "", on_page: Callable[[int], None] = lambda _count: None
-) -> Outcome:
-    """Adds subscribers: active when `consent` says how they agreed, else asked to confirm by mail.
+def add(lines: Iterable[str], outcome: Outcome, *, consent: str = "") -> None:
+    """Adds the subscribers of a CSV file's lines, the first of which is the heading: active when
+    `consent` says how they agreed, else asked to confirm by mail.
 
-    The number of queries grows with the number of pages of 500, not of rows. A second call adds
-    nobody and mails nobody.
+    `outcome` is true after every page of 500 rows, even where a later one fails. The number of
+    queries grows with pages, not rows. A second call adds nobody and mails nobody. Raises
+    PermanentError where the heading has no column named email.
     """
+    numbered = enumerate(lines, start=1)
+    _, heading = next(numbered, (1, ""))
+    columns = [name.strip().lower() for name in _cells(heading)]
+    if "email" not in columns:
+        raise PermanentError("The first line has no column named email.")
     topics = {topic.slug: topic for topic in Topic.objects.all()}
-    outcome = Outcome()
-    waiting = iter(rows)
-    while page := list(islice(waiting, _PAGE)):
-        entries: dict[str, _Entry] = {}
-        for line, values in page:
-            try:
-                entry = _entry(values, topics)
-            except (AddressError, ChoiceError) as error:
-                outcome.bad.append((line, str(error)))
-                continue
-            if entries.setdefault(entry.email.lower(), entry) is not entry:
-                outcome.known += 1
+    rows = ((number, line) for number, line in numbered if line.strip())
+    while page := list(islice(rows, _PAGE)):
+        entries = _entries(page, columns, topics, outcome)
+        _add_page(entries, topics, consent, outcome)
+
+
+def _entries(
+    page: Iterable[tuple[int, str]],
+    columns: Sequence[str],
+    topics: Mapping[str, Topic],
+    outcome: Outcome,
+) -> dict[str, _Entry]:
+    entries: dict[str, _Entry] = {}
+    for number, line in page:
         try:
-            _add_page(entries, topics, consent, outcome)
-        except IntegrityError:
-            # Someone signed up meanwhile; now that address is known.
-            _add_page(entries, topics, consent, outcome)
-        on_page(len(page))
-    return outcome
+            values = dict(zip(columns, _cells(line), strict=False))
+            entry = _entry(dict.fromkeys(COLUMNS, "") | values, topics)
+        except PermanentError as error:
+            outcome.bad.append((number, str(error)))
+            continue
+        if entries.setdefault(entry.email.lower(), entry) is not entry:
+            outcome.known += 1
+    return entries
+
+
+def _cells(line: str) -> list[str]:
+    # No cell of ours holds a line break: read alone, a line with an open quote spoils no other.
+    try:
+        return next(csv.reader([line], strict=True), [])
+    except csv.Error as error:
+        raise PermanentError(f"This is no row of CSV ({error}). Is a quote left open?") from error
 
 
 def _entry(values: Mapping[str, str], topics: Mapping[str, Topic]) -> _Entry:
@@ -115,15 +130,19 @@ def _add_page(
             "address_hash", flat=True
         )
     } - known
-    new = [entry for key, entry in entries.items() if key not in known | suppressed]
+    new = [
+        _subscriber(entry, is_confirmed=bool(consent))
+        for key, entry in entries.items()
+        if key not in known | suppressed
+    ]
     with transaction.atomic():
-        made = Subscriber.objects.bulk_create(
-            [_subscriber(entry, is_confirmed=bool(consent)) for entry in new]
-        )
+        Subscriber.objects.bulk_create(new, ignore_conflicts=True)
+        # Who signed up since the look-up is there under another public id, and stays as they are.
+        made = Subscriber.objects.filter(public_id__in=[reader.public_id for reader in new])
         Subscription.objects.bulk_create(
             Subscription(subscriber=subscriber, topic=topics[slug])
-            for subscriber, entry in zip(made, new, strict=True)
-            for slug in entry.topics
+            for subscriber in made
+            for slug in entries[subscriber.email.lower()].topics
         )
         ConsentRecord.objects.bulk_create(
             ConsentRecord(subscriber=subscriber, action=ConsentRecord.Action.IMPORTED, text=consent)
@@ -135,7 +154,7 @@ def _add_page(
                 for subscriber in made
             )
     outcome.added += len(made)
-    outcome.known += len(known)
+    outcome.known += len(entries) - len(made) - len(suppressed)
     outcome.suppressed += len(suppressed)
 
 
@@ -162,8 +181,8 @@ def _selection_key(topics: tuple[str, ...]) -> str:
 
 
 def rows_of(subscribers: QuerySet[Subscriber]) -> Iterator[list[str]]:
-    """The rows of the export, in the order of COLUMNS, then the status: the state, or
-    `suppressed` for an address that is never mailed."""
+    """The rows of the export, in the order of COLUMNS; the status is the state, or `suppressed`
+    for an address that is never mailed."""
     readers = selectors.with_suppression(subscribers).order_by("pk").prefetch_related("topics")
     for reader in readers.iterator(chunk_size=_PAGE):
         slugs = ";".join(sorted(topic.slug for topic in reader.topics.all()))

@@ -1,4 +1,5 @@
-"""When the next digest is due: from a rhythm to a moment, across changes of the clock."""
+"""When the next digest is due: from a rhythm to a moment, across changes of the clock; and the
+words for its day."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -9,6 +10,11 @@ from .records import Rhythm
 _DAYS = {"daily": range(7), "weekdays": range(5), "weekly": range(1)}
 _MOST_DAYS_AHEAD = 16
 """Two weeks hold a Monday even where a zone leaves one out."""
+
+
+def long_day(day: date) -> str:
+    """`Friday, August 21`."""
+    return f"{day:%A, %B} {day.day}"
 
 
 @cache

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import datetime
 from email.utils import parseaddr
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -21,17 +21,12 @@ from . import rendering
 WEEKLY = Edition.Frequency.WEEKLY
 
 
-def long_day(day: date) -> str:
-    """`Thursday, August 20`."""
-    return f"{day:%A, %B} {day.day}"
-
-
 def edition_content(edition: Edition) -> EditionContent:
     """What a digest says about the edition."""
     is_weekly = edition.frequency == WEEKLY
     return EditionContent(
         name=edition.name,
-        heading=f"Week {edition.date:%V, %G}" if is_weekly else long_day(edition.date),
+        heading=f"Week {edition.date:%V, %G}" if is_weekly else schedule.long_day(edition.date),
         period="this week" if is_weekly else "today",
         paper_count=edition.paper_count,
         url=f"{settings.SITE_URL}/papers/{edition.name}/",
@@ -128,7 +123,9 @@ def day_in_words(moment: datetime) -> str:
 def slot_in_words(slot: datetime, zone: str) -> str:
     """`Friday, August 21, 07:30 (Berlin)`: the hour in the reader's zone, and its city."""
     local = slot.astimezone(ZoneInfo(zone))
-    return f"{long_day(local)}, {local:%H:%M} ({zone.rsplit('/', 1)[-1].replace('_', ' ')})"
+    return (
+        f"{schedule.long_day(local)}, {local:%H:%M} ({zone.rsplit('/', 1)[-1].replace('_', ' ')})"
+    )
 
 
 def _minute(moment: datetime) -> datetime:

@@ -4,10 +4,11 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from email.utils import parseaddr
 
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
 from digest.errors import DigestError
@@ -16,7 +17,7 @@ from digest.records import FetchCounts, PaperRecord
 
 from . import ingest, lease
 from .sources.arxiv import Arxiv
-from .sources.base import Source
+from .sources.base import Source, one_line
 from .sources.http import Http
 from .sources.hugging_face import HuggingFace
 
@@ -65,18 +66,16 @@ _MAKERS: dict[str, Callable[[], Source]] = {"hugging_face": _hugging_face, "arxi
 def fetch(day: date, *, source_names: Sequence[str]) -> dict[str, FetchOutcome]:
     """Afterwards the archive holds what each source lists on the day; the outcome by source.
 
-    A source that fails stops no other, keeps what it got, and is completed by the next fetch.
+    A source that fails, in whatever way, stops no other, keeps what it got, and is completed by
+    the next fetch.
     """
-    return {name: _fetch_one(_MAKERS[name](), day) for name in source_names}
+    return {name: _fetch_one(name, day) for name in source_names}
 
 
-def _fetch_one(source: Source, day: date) -> FetchOutcome:
-    row = Fetch.objects.create(source=source.name, day=day, started_at=timezone.now())
-    counts, error = FetchCounts(), ""
-    try:
-        ingest.store(source.fetch(day), source=source.name, counts=counts)
-    except DigestError as failure:
-        error = " ".join(str(failure).split())[:500]
+def _fetch_one(name: str, day: date) -> FetchOutcome:
+    row = Fetch.objects.create(source=name, day=day, started_at=timezone.now())
+    counts = FetchCounts()
+    error = _store(name, day, counts)
     Fetch.objects.filter(pk=row.pk).update(
         finished_at=timezone.now(), error=error, **asdict(counts)
     )
@@ -84,13 +83,29 @@ def _fetch_one(source: Source, day: date) -> FetchOutcome:
     log(
         "source fetched",
         extra={
-            "source": source.name,
+            "source": name,
             "day": day,
             **asdict(counts),
             **({"error": error} if error else {}),
         },
     )
     return FetchOutcome(counts, error)
+
+
+def _store(name: str, day: date, counts: FetchCounts) -> str:
+    """Stores what the source lists; returns why not all of it, "" if it is all."""
+    try:
+        ingest.store(_MAKERS[name]().fetch(day), source=name, counts=counts)
+    except DigestError as failure:
+        return one_line(str(failure))[:500]
+    except Exception as failure:
+        # One source failing never stops the other, so its mistakes end here, as its error.
+        logger.exception("source failed unexpectedly", extra={"source": name, "day": day})
+        # A connection that broke would fail the next source, too.
+        if not connection.is_usable():
+            connection.close()
+        return f"unexpected: {type(failure).__name__}"
+    return ""
 
 
 def fetch_trending() -> None:
@@ -112,9 +127,12 @@ def fetch_recent(now: datetime) -> None:
     today = now.date()
     yesterday = today - timedelta(days=1)
     names = settings.PAPER_SOURCES
+    # A list may grow until its day is over: arXiv announces hours into the day, and by its API the
+    # index may lag. So only a clean fetch that began afterwards shows that it was read whole.
+    over_at = datetime.combine(today, time.min, tzinfo=UTC)
     whole = set(
         Fetch.objects.filter(
-            day=yesterday, error="", finished_at__isnull=False, started_at__date__gte=yesterday
+            day=yesterday, error="", finished_at__isnull=False, started_at__gte=over_at
         ).values_list("source", flat=True)
     )
     open_names = [name for name in names if name in _VOTES_MOVE or name not in whole]

@@ -139,7 +139,8 @@ def _fields(record: PaperRecord) -> dict[str, Any]:
         "code_stars": record.code_stars,
         "project_url": record.project_url,
         "discussion_url": record.discussion_url,
-        "organization": text.readable(record.organization),
+        # A command such as \today grows when it is read.
+        "organization": text.readable(record.organization)[:200],
     }
 
 

@@ -7,11 +7,11 @@ from pylatexenc.latex2text import LatexNodes2Text
 from pylatexenc.latexwalker import LatexWalkerError
 
 _UNWANTED = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
 # A formula neither begins nor ends with a space and holds no further dollar; "$5 and $10" does.
 _FORMULA = re.compile(
-    r"\$\$(?P<display>[^$]+)\$\$|(?<!\\)\$(?P<inline>(?!\s)[^$]{1,400}?(?<![\s\\]))\$(?!\d)"
+    r"\$\$(?P<display>[^$]{1,400})\$\$|(?<!\\)\$(?P<inline>(?!\s)[^$]{1,400}?(?<![\s\\]))\$(?!\d)"
     r"|\\\((?P<round>.{1,400}?)\\\)|\\\[(?P<square>.{1,400}?)\\\]",
     re.DOTALL,
 )
@@ -19,18 +19,33 @@ _COMMAND = re.compile(r"\\(?:[A-Za-z]+\*?(?:\s*\{(?:[^{}]|\{[^{}]*\})*\})*|[`'^\
 _ESCAPED = re.compile(r"\\([%&#$_{}])")
 # Letters that only mathematics has, in styles that many fonts and screen readers don't know.
 _STYLED = re.compile("[\U0001d400-\U0001d7ff]+")
-_MATH_WORDS = re.compile(r"[A-Za-z]{3,}\s+[A-Za-z]{3,}\s+[A-Za-z]{3,}")
+_MATH_WORDS = re.compile(r"(?<![A-Za-z])[A-Za-z]{3,}\s+[A-Za-z]{3,}\s+[A-Za-z]{3,}")
+_MOST_MARKS = 30
+_MOST_SIGNS = 1_000
+"""Dollars, backslashes and percents: text with more is noise, which takes long to convert."""
 _converter = LatexNodes2Text(math_mode="text", keep_comments=True, strict_latex_spaces=False)
 
 
 def readable(text: str) -> str:
     """The text as a person would read it, in NFC and on one line; LaTeX that can't be read stays."""
-    plain = _UNWANTED.sub("", unicodedata.normalize("NFC", text))
-    if "$" in plain or "\\" in plain:
+    plain = unicodedata.normalize("NFC", _with_few_marks(_UNWANTED.sub("", text)))
+    if 0 < sum(map(plain.count, "$\\%")) <= _MOST_SIGNS:
         plain = _FORMULA.sub(_formula, plain)
         plain = _COMMAND.sub(lambda match: _converted(match[0], match[0]), plain)
         plain = _ESCAPED.sub(r"\1", plain)
     return " ".join(plain.split())
+
+
+def _with_few_marks(text: str) -> str:
+    """At most 30 combining marks in a row (UAX #15, Stream-Safe Text): NFC sorts them, slowly."""
+    if text.isascii():
+        return text
+    kept, marks = [], 0
+    for char in text:
+        marks = marks + 1 if unicodedata.combining(char) else 0
+        if marks <= _MOST_MARKS:
+            kept.append(char)
+    return "".join(kept)
 
 
 def _formula(match: re.Match[str]) -> str:

@@ -52,7 +52,7 @@ def days_with_papers(first: date, last: date) -> set[date]:
 
 
 def _listed(first: date, last: date) -> QuerySet[Listing, date]:
-    rows = Listing.objects.filter(listed_on__range=(first, last)).exclude(source="sample")
+    rows = Listing.objects.filter(listed_on__range=(first, last)).exclude(source=Listing.SAMPLE)
     return rows.values_list("listed_on", flat=True).distinct()
 
 

@@ -1,5 +1,8 @@
 """A digest in the browser, and "send me today's digest now"."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -17,6 +20,7 @@ from subscriptions.models import Subscriber
 
 # The mail's own styles are inline; nothing else may load or run.
 MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _private(response: HttpResponse) -> HttpResponse:
@@ -28,7 +32,7 @@ def _private(response: HttpResponse) -> HttpResponse:
 @require_safe
 @never_cache
 def view(request: HttpRequest, token: str) -> HttpResponse:
-    """The digest as it was mailed. Its preferences link is no younger than the mail's."""
+    """The digest as it was mailed, but for its preferences link, which asks for a new one."""
     try:
         public_id, edition_id = tokens.read_digest(token)
     except TokenError as error:
@@ -38,10 +42,15 @@ def view(request: HttpRequest, token: str) -> HttpResponse:
         .select_related("subscriber", "audience")
         .first()
     )
-    if delivery is None or delivery.audience is None or not delivery.audience.cards:
+    if delivery is None or delivery.subscriber is None or delivery.audience is None:
         raise Http404
-    made_at = delivery.sent_at or delivery.created_at
-    (reader,) = content.readers_of([delivery], now=made_at)
+    if not delivery.audience.cards:
+        raise Http404
+    (reader,) = content.readers_of([delivery], now=timezone.now())
+    # This page's own link works for ever and may be passed on, so it must not open what a
+    # preferences link opens. An expired one says so, and mails its owner a new one at one press.
+    expired = tokens.make_preferences(delivery.subscriber, at=_LONG_AGO)
+    reader = replace(reader, preferences=expired)
     html, _ = content.body_of(delivery.audience).filled(rendering.values_of(reader))
     response = HttpResponse(html)
     response["Content-Security-Policy"] = MAIL_POLICY
@@ -65,5 +74,10 @@ def send_now(request: HttpRequest, token: str) -> HttpResponse:
     delivery = planning.plan_now(subscriber, now=timezone.now())
     if delivery is not None and delivery.state == Delivery.State.PENDING:
         wake_senders()
-    context = {"delivery": delivery, "token": token, "states": Delivery.State}
+    context = {
+        "delivery": delivery,
+        "token": token,
+        "states": Delivery.State,
+        "reasons": Delivery.Reason,
+    }
     return _private(render(request, "web/site/send_now.html", context))

@@ -5,15 +5,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from digest.delivery.content import long_day
 from digest.editions import building
 from digest.models import Edition, EditionPaper, Listing, Paper
+from subscriptions.schedule import long_day
 
 from . import calendars, presenting
 from .presenting import SHOWN_FIRST
@@ -58,12 +58,12 @@ _DESCRIPTION = "Trending research papers, one short mail a day, on your topics."
 
 
 def _newest_listed_day(today: date) -> date | None:
-    listed = Listing.objects.filter(listed_on__lte=today).exclude(source="sample")
+    listed = Listing.objects.filter(listed_on__lte=today).exclude(source=Listing.SAMPLE)
     return listed.order_by("-listed_on").values_list("listed_on", flat=True).first()
 
 
 def _so_far(shown: date, today: date) -> dict[str, str] | None:
-    number = Paper.objects.filter(_listed_on(today)).count() if shown < today else 0
+    number = Paper.objects.filter(pk__in=_listed(today)).count() if shown < today else 0
     if not number:
         return None
     noun = "paper" if number == 1 else "papers"
@@ -73,11 +73,9 @@ def _so_far(shown: date, today: date) -> dict[str, str] | None:
     }
 
 
-def _listed_on(first: date, last: date | None = None) -> Exists:
-    listings = Listing.objects.filter(
-        paper=OuterRef("pk"), listed_on__range=(first, last or first)
-    ).exclude(source="sample")
-    return Exists(listings)
+def _listed(first: date, last: date | None = None) -> QuerySet[Listing, Any]:
+    listings = Listing.objects.filter(listed_on__range=(first, last or first))
+    return listings.exclude(source=Listing.SAMPLE).values("paper_id")
 
 
 @require_safe
@@ -91,7 +89,9 @@ def _date_or_404(text: str) -> date:
         found = date.fromisoformat(text)
     except ValueError as error:
         raise Http404 from error
-    if not _EARLIEST <= found <= _today() + timedelta(days=366):
+    # One day has one address: other digits than 0 to 9 can make a date, too.
+    is_canonical = found.isoformat() == text
+    if not is_canonical or not _EARLIEST <= found <= _today() + timedelta(days=366):
         raise Http404
     return found
 
@@ -100,7 +100,7 @@ def _day(request: HttpRequest, day: date, **extra: Any) -> HttpResponse:
     today = _today()
     edition = Edition.objects.filter(frequency=DAILY, date=day).first()
     before, after = calendars.days_around(day, today=today)
-    papers = _papers_context(request, _items(edition, Q(_listed_on(day))))
+    papers = _papers_context(request, _items(edition, _listed(day)))
     still_open = ""
     if edition is None and day <= today and papers["rows"]:
         closes = building.closes_at(day)
@@ -112,8 +112,7 @@ def _day(request: HttpRequest, day: date, **extra: Any) -> HttpResponse:
         page_description=_description(papers, f"on {presenting.long_date(day)}"),
         kicker=f"{day:%A}’s edition",
         heading=presenting.long_date(day),
-        is_sample=edition is not None and edition.is_sample,
-        next_try=_next_try(),
+        sample_notice=presenting.sample_notice(_is_sample(edition)),
         still_open=still_open,
         before=before,
         after=after,
@@ -123,10 +122,8 @@ def _day(request: HttpRequest, day: date, **extra: Any) -> HttpResponse:
     )
 
 
-def _next_try() -> str:
-    now = timezone.now().astimezone(UTC)
-    next_try = now.replace(minute=15) + timedelta(hours=1 if now.minute >= 15 else 0)  # noqa: PLR2004
-    return f"{next_try:%H:%M}"
+def _is_sample(edition: Edition | None) -> bool:
+    return edition is not None and edition.is_sample
 
 
 def _description(papers: dict[str, Any], when: str) -> str:
@@ -158,10 +155,10 @@ def _nothing(day: date, today: date) -> dict[str, str]:
     return read | {"title": "Nothing on this day", "text": text}
 
 
-def _items(edition: Edition | None, listed: Q) -> QuerySet[Any]:
+def _items(edition: Edition | None, ids: QuerySet[Any, Any]) -> QuerySet[Any]:
     if edition is not None:
         return edition.places.order_by("rank")
-    return Paper.objects.filter(listed).order_by("-upvotes", "-published_at", "-arxiv_id")
+    return Paper.objects.filter(pk__in=ids).order_by("-upvotes", "-published_at", "-arxiv_id")
 
 
 def _papers_context(
@@ -206,7 +203,9 @@ def week(request: HttpRequest, week: str) -> HttpResponse:
     except ValueError as error:
         raise Http404 from error
     today = _today()
-    if not _EARLIEST <= monday <= today + timedelta(days=366):
+    # Week 53 of a year that has 52 is read as week 1 of the next one, which has its own address.
+    is_canonical = f"{monday:%G-W%V}" == week
+    if not is_canonical or not _EARLIEST <= monday <= today + timedelta(days=366):
         raise Http404
     edition = Edition.objects.filter(frequency=WEEKLY, date=monday).first()
     sunday = monday + timedelta(days=6)
@@ -219,6 +218,7 @@ def week(request: HttpRequest, week: str) -> HttpResponse:
         page_description=_description(papers, f"in week {monday:%V} of {monday:%G}"),
         kicker=f"{presenting.short_day(monday)} to {presenting.short_day(sunday)}",
         heading=name,
+        sample_notice=presenting.sample_notice(_is_sample(edition)),
         before=before,
         after=after,
         calendar=calendars.month_of(monday, opened=None, today=today),
@@ -227,11 +227,11 @@ def week(request: HttpRequest, week: str) -> HttpResponse:
     )
 
 
-def _within(first: date, last: date) -> Q:
-    in_edition = EditionPaper.objects.filter(
-        paper=OuterRef("pk"), frequency=DAILY, edition__date__range=(first, last)
-    )
-    return Q(_listed_on(first, last)) | Q(Exists(in_edition))
+def _within(first: date, last: date) -> QuerySet[Any, Any]:
+    """Ids of what was listed or in an edition. A union of the two lists of ids, as a condition
+    with OR makes PostgreSQL look at every paper there is."""
+    in_edition = EditionPaper.objects.filter(frequency=DAILY, edition__date__range=(first, last))
+    return _listed(first, last).union(in_edition.order_by().values("paper_id"))
 
 
 @require_safe
@@ -248,6 +248,7 @@ def month(request: HttpRequest, month: str) -> HttpResponse:
         page_title=f"{name}: {papers['total']} trending papers",
         page_description=_description(papers, f"in {name}"),
         kicker="The month’s best",
+        sample_notice=presenting.sample_notice(presenting.is_nothing_fetched()),
         heading=name,
         before=before,
         after=after,
@@ -292,7 +293,7 @@ def trending(request: HttpRequest) -> HttpResponse:
 def _trending_ids(last: date) -> list[str]:
     """arXiv ids by (votes + comments) / (days on the list + 1) ^ 1.5, highest first."""
     first = last - timedelta(days=TRENDING_DAYS - 1)
-    listed = Listing.objects.filter(listed_on__range=(first, last)).exclude(source="sample")
+    listed = Listing.objects.filter(listed_on__range=(first, last)).exclude(source=Listing.SAMPLE)
     days: dict[str, tuple[float, int]] = {}
     for arxiv_id, listed_on, upvotes, comments in listed.values_list(
         "paper__arxiv_id", "listed_on", "paper__upvotes", "paper__comments"

@@ -4,17 +4,17 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 from pylatexenc.latexencode import unicode_to_latex
 
-from digest.delivery.content import long_day
 from digest.delivery.rendering import clip
-from digest.models import Edition, Paper, PaperTopic
+from digest.models import Edition, Listing, Paper, PaperTopic
 from subscriptions.models import Topic
+from subscriptions.schedule import long_day
 
 from . import calendars, presenting
 
@@ -37,9 +37,15 @@ def paper(request: HttpRequest, arxiv_id: str) -> HttpResponse:
         "edition": _edition_link(found),
         "bibtex": bibtex(found),
         "more": _more(found, topics),
+        "sample_notice": presenting.sample_notice(_is_of_the_sample(found)),
         "canonical": f"{settings.SITE_URL}{request.path}",
     }
     return render(request, "web/site/paper.html", context)
+
+
+def _is_of_the_sample(paper: Paper) -> bool:
+    sources = set(paper.listings.values_list("source", flat=True))
+    return sources == {Listing.SAMPLE}
 
 
 def _edition_link(paper: Paper) -> dict[str, str] | None:
@@ -86,25 +92,22 @@ def bibtex(paper: Paper) -> str:
     return "\n".join(lines)
 
 
-def _recent() -> Q:
-    last = (
-        Paper.objects.order_by("-listings__listed_on")
-        .exclude(listings__isnull=True)
-        .values_list("listings__listed_on", flat=True)
-        .first()
-    )
-    end = last or timezone.now().date()
-    return Q(paper_topics__paper__listings__listed_on__range=(end - timedelta(days=6), end))
+def _recent() -> QuerySet[PaperTopic]:
+    """The topics of the papers of the last seven days that have a list."""
+    listings = Listing.objects.order_by("-listed_on")
+    end = listings.values_list("listed_on", flat=True).first() or timezone.now().date()
+    days = (end - timedelta(days=6), end)
+    ids = listings.filter(listed_on__range=days).order_by().values("paper_id")
+    return PaperTopic.objects.filter(paper__in=ids).order_by()
 
 
 @require_safe
 def topics(request: HttpRequest) -> HttpResponse:
     """The catalogue."""
-    found = Topic.objects.annotate(
-        recent=Count("paper_topics__paper", filter=_recent(), distinct=True)
-    ).order_by("position", "name")
+    counted = dict(_recent().values_list("topic").annotate(papers=Count("pk")))
+    found = Topic.objects.order_by("position", "name")
     context = {
-        "topics": found,
+        "topics": [(topic, counted.get(topic.pk, 0)) for topic in found],
         "nav_current": "topics",
         "canonical": f"{settings.SITE_URL}{request.path}",
     }
@@ -120,12 +123,10 @@ def topic(request: HttpRequest, slug: str) -> HttpResponse:
     ).order_by("-published_at", "-upvotes", "-arxiv_id")
     page = presenting.page_of(papers, request.GET.get("page"))
     shown: Any = page.object_list
-    counted = Topic.objects.filter(pk=found.pk)
     context = {
         "topic": found,
-        "recent": counted.aggregate(
-            n=Count("paper_topics__paper", filter=_recent(), distinct=True)
-        )["n"],
+        "sample_notice": presenting.sample_notice(presenting.is_nothing_fetched()),
+        "recent": _recent().filter(topic=found).count(),
         "rows": presenting.rows_of_papers(shown),
         "page": page,
         "page_query": "",

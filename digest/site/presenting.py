@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, timedelta
 from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, QuerySet
 from django.urls import reverse
+from django.utils import timezone
 
 from digest.delivery.rendering import byline, clip
-from digest.models import EditionPaper, Paper, PaperTopic
+from digest.models import EditionPaper, Listing, Paper, PaperTopic
 
 PAGE_SIZE = 50
 SHOWN_FIRST = 6
@@ -123,3 +124,21 @@ def topic_counts(papers: QuerySet[Any, Any], *, most: int = 5) -> list[dict[str,
         {"slug": entry["topic__slug"], "name": entry["topic__name"], "papers": entry["papers"]}
         for entry in ranked[:most]
     ]
+
+
+def sample_notice(is_sample: bool) -> str:
+    """What stands above papers of the sample; "" above others."""
+    if not is_sample:
+        return ""
+    now = timezone.now().astimezone(UTC)
+    next_try = now.replace(minute=15) + timedelta(hours=1 if now.minute >= 15 else 0)  # noqa: PLR2004
+    return (
+        "This is the sample edition that ships with Daily Papers: today’s papers could not be "
+        f"fetched. The next try is at {next_try:%H:%M} UTC."
+    )
+
+
+def is_nothing_fetched() -> bool:
+    """Whether the archive holds the sample, and no more."""
+    listings = Listing.objects.all()
+    return listings.exists() and not listings.exclude(source=Listing.SAMPLE).exists()

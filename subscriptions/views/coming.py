@@ -33,9 +33,10 @@ def subscribe(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _form(request, form, status=400)
     email = form.cleaned_data["email"]
-    if limits.domain_has_had_enough(request, email):
-        return _too_many(request, form)
     if not form.is_trapped:
+        # Only now, or programs would use up what honest people at this mail domain have.
+        if limits.domain_has_had_enough(request, email):
+            return _too_many(request, form)
         services.subscribe(
             email,
             topics=form.cleaned_data["topics"],

@@ -3,7 +3,8 @@
 import random
 import time
 from collections.abc import Callable
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import datetime
 from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from subscriptions import addresses, forms, limits, selectors, services
+from subscriptions import addresses, forms, limits, schedule, selectors, services
 from subscriptions.errors import TokenError, TokenExpiredError
 from subscriptions.models import Subscriber
 from subscriptions.records import Evidence
@@ -24,6 +25,9 @@ from subscriptions.tasks import wake_sender
 View = Callable[..., HttpResponseBase]
 
 LIKE_SECONDS = 0.05
+_TOO_MANY_REQUESTS = 429
+
+MAY_NOT_MAIL = "We may not mail this address any more: it bounced, or a mail was marked as spam."
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -56,7 +60,11 @@ def private_page(*methods: str) -> Callable[[View], View]:
 
 def in_like_time(view: View) -> View:
     """Answers a POST no sooner than LIKE_SECONDS, and a little at random: how long the database
-    took would tell whether it knows the address."""
+    took would tell whether it knows the address.
+
+    A form that comes back faster than people fill it in is answered when that time is over. Who
+    has asked too often is not held, so that no client keeps many answers waiting.
+    """
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -64,7 +72,10 @@ def in_like_time(view: View) -> View:
         response = view(request, *args, **kwargs)
         if request.method == "POST":
             wanted = LIKE_SECONDS * random.uniform(1, 1.2)  # noqa: S311  noise, not a secret
-            time.sleep(max(wanted - (time.monotonic() - started), 0))
+            rest = max(wanted - (time.monotonic() - started), 0)
+            if response.status_code != _TOO_MANY_REQUESTS:
+                rest = max(rest, forms.seconds_to_wait(request.POST.get("stamp", "")))
+            time.sleep(rest)
         return response
 
     return wrapped
@@ -89,25 +100,13 @@ def sign_up_evidence(request: HttpRequest) -> Evidence:
     except ValueError:
         source = urlsplit("")
     page = source.path if source.netloc == request.get_host() else request.path
-    found = evidence(request, forms.SIGN_UP_TEXT)
-    return Evidence(
-        ip_address=found.ip_address,
-        user_agent=found.user_agent,
-        page=page,
-        text=found.text,
-        text_version=found.text_version,
-    )
-
-
-def day_in_words(day: date) -> str:
-    """`Friday, August 21`."""
-    return f"{day:%A, %B} {day.day}"
+    return replace(evidence(request, forms.SIGN_UP_TEXT), page=page)
 
 
 def slot_in_words(slot: datetime, zone: str, joint: str = ", at ") -> str:
     """`Friday, August 21, at 07:30`, in the reader's zone."""
     local = slot.astimezone(ZoneInfo(zone))
-    return f"{day_in_words(local)}{joint}{local:%H:%M}"
+    return f"{schedule.long_day(local)}{joint}{local:%H:%M}"
 
 
 def next_digest(subscriber: Subscriber, joint: str = ", at ") -> str:

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from subscriptions import selectors, services, tokens
+from subscriptions import schedule, selectors, services, tokens
 from subscriptions.models import Subscriber
 
 from . import common
@@ -39,11 +39,10 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
 
 def _undo(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
     if selectors.is_suppressed(subscriber.email):
-        said = "We may not mail this address any more: it bounced, or a mail was marked as spam."
-        return _result(request, subscriber, said)
+        return _result(request, subscriber, common.MAY_NOT_MAIL)
     words = common.evidence(request, "[Undo, keep me subscribed]")
     services.undo_unsubscribe(subscriber, evidence=words)
-    said = "You are subscribed again. Nothing was lost."
+    said = "You are subscribed again."
     if subscriber.state == Subscriber.State.PENDING:
         said = "Undone. Use the button in the confirm mail to get the digest."
     return _result(request, subscriber, said)
@@ -60,7 +59,7 @@ def _less(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
     until = max(until, subscriber.paused_until or until)
     words = common.evidence(request, "[Pause for two weeks]")
     services.pause(subscriber, until, evidence=words)
-    return _result(request, subscriber, f"Paused until {common.day_in_words(until)}.")
+    return _result(request, subscriber, f"Paused until {schedule.long_day(until)}.")
 
 
 def _result(request: HttpRequest, subscriber: Subscriber, said: str) -> HttpResponse:

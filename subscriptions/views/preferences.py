@@ -10,14 +10,22 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from subscriptions import forms, limits, selectors, services, tokens
+from subscriptions import forms, limits, schedule, selectors, services, tokens
 from subscriptions.errors import ChoiceError, TokenExpiredError
 from subscriptions.models import Subscriber
 from subscriptions.tasks import wake_sender
 
 from . import common
 
-_LABELS = {"keyword": "Add a keyword", "author": "Add an author", "timezone": "Time zone"}
+_LABELS = {
+    "keyword": "Add a keyword",
+    "author": "Add an author",
+    "frequency": "How often",
+    "hour": "Time of day",
+    "timezone": "Time zone",
+    "length": "Length",
+    "pause": "Pause",
+}
 
 
 @csrf_exempt
@@ -33,9 +41,9 @@ def preferences_link(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _ask(request, form, status=400)
     email = form.cleaned_data["email"]
-    if limits.domain_has_had_enough(request, email):
-        return _ask(request, form, status=429, is_too_many=True)
     if not form.is_trapped:
+        if limits.domain_has_had_enough(request, email):
+            return _ask(request, form, status=429, is_too_many=True)
         services.request_link(email)
         wake_sender()
     return render(request, "web/subscriptions/link_sent.html")
@@ -59,19 +67,19 @@ def preferences(request: HttpRequest, token: str) -> HttpResponse:
     except TokenExpiredError as error:
         return common.expired(request, error, what="Links to your preferences", life="7 days")
     if request.method != "POST":
-        return _page(request, subscriber, _form_of(subscriber))
+        return _page(request, subscriber, _form_of(subscriber), token)
     if "resume" in request.POST:
         words = common.evidence(request, "[Start again now]")
         services.resume(subscriber, evidence=words)
-        return _page(request, subscriber, _form_of(subscriber), saved=_saved(subscriber))
+        return _page(request, subscriber, _form_of(subscriber), token, saved=_saved(subscriber))
     form = forms.PreferencesForm(forms.edited(request.POST))
     if "save" not in request.POST:
-        return _page(request, subscriber, form, is_unsaved=True)
-    return _save(request, subscriber, form)
+        return _page(request, subscriber, form, token, is_unsaved=True)
+    return _save(request, subscriber, form, token)
 
 
 def _save(
-    request: HttpRequest, subscriber: Subscriber, form: forms.PreferencesForm
+    request: HttpRequest, subscriber: Subscriber, form: forms.PreferencesForm, token: str
 ) -> HttpResponse:
     if form.is_valid():
         chosen = form.preferences(
@@ -83,8 +91,9 @@ def _save(
         except ChoiceError as error:
             form.add_error(None, str(error))
         else:
-            return _page(request, subscriber, _form_of(subscriber), saved=_saved(subscriber))
-    response = _page(request, subscriber, form, is_refused=True)
+            saved = _saved(subscriber)
+            return _page(request, subscriber, _form_of(subscriber), token, saved=saved)
+    response = _page(request, subscriber, form, token, is_refused=True)
     response.status_code = 400
     return response
 
@@ -94,7 +103,8 @@ def _today(zone: str) -> date:
 
 
 def _saved(subscriber: Subscriber) -> str:
-    if subscriber.state != Subscriber.State.ACTIVE:
+    # Of a suppressed address the page says itself that nothing comes.
+    if subscriber.state != Subscriber.State.ACTIVE or selectors.is_suppressed(subscriber.email):
         return "Saved."
     return f"Saved. Your next digest comes on {common.next_digest(subscriber)}."
 
@@ -106,11 +116,15 @@ def _form_of(subscriber: Subscriber) -> forms.PreferencesForm:
 
 
 def _page(
-    request: HttpRequest, subscriber: Subscriber, form: forms.PreferencesForm, **said: Any
+    request: HttpRequest,
+    subscriber: Subscriber,
+    form: forms.PreferencesForm,
+    token: str,
+    **said: Any,
 ) -> HttpResponse:
     paused_until = ""
     if subscriber.paused_until and selectors.is_paused(subscriber, timezone.now()):
-        paused_until = common.day_in_words(subscriber.paused_until)
+        paused_until = schedule.long_day(subscriber.paused_until)
     return common.masked_page(
         request,
         "preferences",
@@ -133,7 +147,9 @@ def _page(
         paused_until=paused_until,
         next_digest=common.next_digest(subscriber, joint=", "),
         zone_in_words=common.zone_in_words(subscriber.timezone),
-        token=tokens.make_preferences(subscriber),
+        may_not_mail=common.MAY_NOT_MAIL if selectors.is_suppressed(subscriber.email) else "",
+        # The link that was used, and no new one: else a visit a week would keep it alive for ever.
+        token=token,
         unsubscribe_token=tokens.make_unsubscribe(subscriber.public_id),
         erase_token=tokens.make_erase(subscriber),
         **said,

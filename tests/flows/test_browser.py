@@ -46,7 +46,8 @@ def page(browser, installation):
     opened.set_default_timeout(15_000)
     problems = []
     opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.on("requestfailed", lambda request: problems.append(request.url))
+    opened.on("console", lambda said: is_problem(said) and problems.append(said.text))
+    opened.on("requestfailed", lambda request: problems.append(f"{request.failure} {request.url}"))
     opened.on(
         "request",
         lambda request: request.url.startswith(installation.url) or problems.append(request.url),
@@ -54,6 +55,11 @@ def page(browser, installation):
     yield opened
     context.close()
     assert problems == []
+
+
+def is_problem(said):
+    """Also what a policy blocked; an answer of 400 to a wrong address is none."""
+    return said.type == "error" and "responded with a status of 400" not in said.text
 
 
 def open_mail(page, subject):

@@ -1,9 +1,11 @@
 """Readers as CSV: in, out, and in again."""
 
+import sys
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
 
 from subscriptions import importing, services
 from subscriptions.models import ConsentRecord, Subscriber, Suppression, TransactionalMessage
@@ -14,10 +16,26 @@ HEAD = "email,topics,frequency,timezone,hour\n"
 CONSENT = ("--confirmed", "--consent", "on paper, 2026")
 
 
+class Terminal(StringIO):
+    def isatty(self):
+        return True
+
+
+def stderr_as_terminal(monkeypatch):
+    """To be called in a test: after the set-up pytest puts its own stderr in place again."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr", Terminal())
+    return sys.stderr
+
+
 @pytest.fixture
-def bring(tmp_path):
+def path(tmp_path):
+    return tmp_path / "readers.csv"
+
+
+@pytest.fixture
+def bring(path):
     def run(text, *arguments):
-        path = tmp_path / "readers.csv"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         output, errors = StringIO(), StringIO()
         call_command("import_subscribers", str(path), *arguments, stdout=output, stderr=errors)
@@ -70,6 +88,9 @@ BAD = {
     '"x@example.org,y@example.org"': "does not look like",
     '"a b@example.org"': "does not look like",
     "caf\xe9@example.org": "plain letters",
+    '"x@example.org': "quote",
+    '"x"y@example.org': "quote",
+    'x@example.org,,"daily': "quote",
 }
 
 
@@ -81,6 +102,74 @@ def test_bad_row_is_named_by_its_line_and_the_rest_goes_in(bring, row):
     assert errors.startswith("line 3: ")
     assert BAD[row] in errors
     assert len(errors.splitlines()) == 1
+
+
+def test_unclosed_quote_spoils_its_own_line_only(bring):
+    rows = [f"reader{n}@example.org,,,,\n" for n in range(600)]
+    rows[3] = '"' + rows[3]
+    printed, errors = bring(HEAD + "".join(rows))
+    assert printed == "599 added, 0 known before, 0 never to be mailed, 1 bad\n"
+    assert errors.startswith("line 5: ")
+    assert len(errors.splitlines()) == 1
+
+
+def test_cell_beyond_the_limit_of_csv_spoils_its_own_line_only(bring):
+    printed, errors = bring("email\n" + "x" * 200_000 + "\nada@example.org\n")
+    assert printed.startswith("1 added")
+    assert errors.startswith("line 2: ")
+
+
+def test_empty_lines_count_but_are_no_rows(bring):
+    printed, errors = bring("email\r\n\r\nada@example.org\r\n \r\nnobody\r\n")
+    assert printed == "1 added, 0 known before, 0 never to be mailed, 1 bad\n"
+    assert errors.startswith("line 5: ")
+
+
+HEADINGS = [
+    "Email,Topics",
+    " email , topics ",
+    "\ufeffEMAIL,TOPICS",
+    '\ufeff"Email","Topics"',
+    "eMail,topics,Name",
+]
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+def test_headings_may_be_in_any_case_and_with_spaces(bring, heading):
+    bring(f"{heading}\nada@example.org,agents\n")
+    assert Subscriber.objects.get().topics.get().slug == "agents"
+
+
+def test_failure_midway_still_names_bad_rows_and_wakes_the_sender(
+    path, capsys, django_capture_on_commit_callbacks
+):
+    def fail_in_the_second_page(execute, sql, params, many, context):
+        if "last@example.org" in (params or ()):
+            raise OperationalError("disk full")
+        return execute(sql, params, many, context)
+
+    rows = "".join(f"reader{n}@example.org\n" for n in range(600))
+    path.write_text(f"email\nnobody\n{rows}last@example.org\n")
+    with django_capture_on_commit_callbacks() as callbacks:  # noqa: SIM117
+        with connection.execute_wrapper(fail_in_the_second_page), pytest.raises(OperationalError):
+            call_command("import_subscribers", str(path))
+    assert capsys.readouterr().err.startswith("line 2: ")
+    assert Subscriber.objects.count() == 499
+    assert len(callbacks) == 1
+
+
+def test_who_signs_up_between_look_up_and_insert_is_known(bring):
+    def sign_up_after_the_look_up(execute, sql, params, many, context):
+        if "subscriptions_suppression" in sql:
+            make_subscriber("ada@example.org")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(sign_up_after_the_look_up):
+        printed, _ = bring("email,topics\nAda@example.org,agents\nbob@example.org,robotics\n")
+    assert printed == "1 added, 1 known before, 0 never to be mailed, 0 bad\n"
+    assert TransactionalMessage.objects.get().subscriber.email == "bob@example.org"
+    assert ConsentRecord.objects.get().subscriber.topics.get().slug == "robotics"
+    assert not Subscriber.objects.get(email="ada@example.org").topics.exists()
 
 
 def test_suppressed_address_stays_out(bring):
@@ -102,9 +191,9 @@ def test_consent_note_and_confirmed_belong_together(bring, arguments, words):
         bring("email\n", *arguments)
 
 
-@pytest.mark.parametrize("text", ["", "name,address\nx,y\n"])
+@pytest.mark.parametrize("text", ["", "name,address\nx,y\n", '"email\nada@example.org\n'])
 def test_file_without_addresses_is_one_clear_line(bring, text):
-    with pytest.raises(CommandError, match="has no column named email"):
+    with pytest.raises(CommandError, match=r"has no column named email|a quote left open"):
         bring(text)
 
 
@@ -147,8 +236,41 @@ def test_no_cell_is_a_formula_and_each_comes_back_as_it_was(bring, email):
     assert Subscriber.objects.get().email == email
 
 
+def test_export_shows_a_bar_and_leaves_the_csv_alone(capsys, monkeypatch):
+    terminal = stderr_as_terminal(monkeypatch)
+    make_subscriber("ada@example.org")
+    call_command("export_subscribers")
+    assert "100%" in terminal.getvalue()
+    assert capsys.readouterr().out.splitlines() == [
+        "email,topics,frequency,timezone,hour,status",
+        "ada@example.org,,weekdays,UTC,7,active",
+    ]
+
+
+def test_import_shows_a_bar(path, capsys, monkeypatch):
+    terminal = stderr_as_terminal(monkeypatch)
+    path.write_text("email\nada@example.org\n")
+    call_command("import_subscribers", str(path))
+    assert "Reading" in terminal.getvalue()
+    assert capsys.readouterr().out.startswith("1 added")
+
+
+def test_no_bar_runs_through_a_csv_on_the_terminal(monkeypatch):
+    terminal = stderr_as_terminal(monkeypatch)
+    monkeypatch.setattr("sys.stdout", Terminal())
+    call_command("export_subscribers")
+    assert terminal.getvalue() == ""
+
+
+def test_no_bar_without_a_terminal(path, capsys):
+    call_command("export_subscribers", output=path)
+    call_command("import_subscribers", str(path))
+    assert capsys.readouterr().err == ""
+
+
 def test_number_of_queries_grows_with_pages_not_rows(django_assert_max_num_queries):
-    rows = [(n, dict.fromkeys((*importing.COLUMNS, "status"), "") | {"email": f"r{n}@example.org"})
-            for n in range(500)]  # fmt: skip
+    lines = ["email\n", *(f"r{n}@example.org\n" for n in range(500))]
+    outcome = importing.Outcome()
     with django_assert_max_num_queries(25):
-        assert importing.add(rows, consent="x").added == 500
+        importing.add(lines, outcome, consent="x")
+    assert outcome.added == 500

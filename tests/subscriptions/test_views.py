@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import time
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
@@ -14,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 from lxml import html as lxml_html
 
-from subscriptions import selectors, services, tokens
+from subscriptions import forms, selectors, services, tokens
 from subscriptions.models import Subscriber, Suppression, TransactionalMessage
 from tests.builders import make_subscriber, make_topic
 
@@ -95,8 +96,41 @@ def test_sign_up_record_has_page_words_and_client(client):
     )
     record = Subscriber.objects.get().consent_records.get()
     assert (record.page, record.ip_address) == ("/papers/2026-08-20/", "192.0.2.7")
-    assert "Leave with one click" in record.text
-    assert record.text_version
+    assert (record.user_agent, record.text) == ("Firefox", forms.SIGN_UP_TEXT)
+    assert record.text_version == forms.TEXT_VERSION
+
+
+@pytest.mark.parametrize("referer", ["https://evil.example/papers/", "http://[x/", ""])
+def test_sign_up_record_names_no_page_of_another_site(client, referer):
+    client.post("/subscribe/", {"email": "ada@example.org"}, headers={"Referer": referer})
+    assert Subscriber.objects.get().consent_records.get().page == "/subscribe/"
+
+
+TEXTS = {
+    "2026-08.2": (
+        (
+            "Get trending papers in your email inbox! "
+            "One short mail a day, on your topics. Leave with one click. [Subscribe]"
+        ),
+        "Please confirm that this address should get Daily Papers. [Confirm my address]",
+    )
+}
+"""Words that were recorded stay; changed words are added here under a version of their own."""
+
+
+def test_section_7_changed_words_have_a_new_version():
+    assert TEXTS[forms.TEXT_VERSION] == (forms.SIGN_UP_TEXT, forms.CONFIRM_TEXT)
+
+
+@pytest.mark.parametrize("path", ["/", "/trending/", "/topics/", "/topics/theory/", "/subscribe/"])
+def test_section_7_record_holds_the_words_that_stand_beside_the_button(client, path):
+    make_topic("theory")
+    found = page(client.get(path))
+    (headline,) = found.xpath("//h1[@id='signup']|//p[@id='signup']")
+    (note,) = found.xpath("//p[@id='signup-note']")
+    button = found.xpath("//form[@action='/subscribe/']//button/text()")[0]
+    shown = f"{headline.text_content()} {note.text_content()} [{button}]"
+    assert shown == forms.SIGN_UP_TEXT
 
 
 def test_section_6_answer_is_the_same_for_every_address(client):
@@ -134,6 +168,68 @@ def test_section_6_filled_trap_gets_the_same_answer_and_nothing_is_stored(client
     trapped = client.post("/subscribe/", {"email": "eve@example.org", "website": "http://x"})
     assert (trapped.status_code, trapped.content) == (honest.status_code, honest.content)
     assert Subscriber.objects.count() == 1
+
+
+@pytest.mark.parametrize("path", ["/subscribe/", "/preferences/"])
+def test_section_6_trapped_programs_use_up_no_limit_of_a_mail_domain(client, monkeypatch, path):
+    monkeypatch.setattr("subscriptions.limits.DOMAIN_RATE", "1/h")
+    for number in range(3):
+        client.post(path, {"email": f"r{number}@example.org", "website": "x"})
+    assert client.post(path, {"email": "ada@example.org"}).status_code == 200
+
+
+def stamp_on(client, path):
+    return page(client.get(path)).xpath("//input[@type='hidden'][@name='stamp']/@value")
+
+
+@pytest.fixture
+def slept(monkeypatch):
+    """The seconds that were slept, without sleeping them."""
+    seconds = []
+    monkeypatch.setattr("time.sleep", seconds.append)
+    return seconds
+
+
+@pytest.mark.parametrize("path", ["/", "/topics/theory/", "/subscribe/", "/preferences/"])
+def test_section_6_form_that_comes_back_at_once_is_answered_after_two_seconds(client, slept, path):
+    make_topic("theory")
+    (stamp,) = stamp_on(client, path)
+    action = "/preferences/" if path == "/preferences/" else "/subscribe/"
+    assert client.post(action, {"email": "ada@example.org", "stamp": stamp}).status_code == 200
+    assert slept == [pytest.approx(2)]
+
+
+def test_section_6_form_that_was_filled_in_by_a_person_is_answered_soon(client, slept):
+    (stamp,) = stamp_on(client, "/subscribe/")
+    with time_machine.travel(NOW + timedelta(seconds=3), tick=False):
+        client.post("/subscribe/", {"email": "ada@example.org", "stamp": stamp})
+    assert slept[0] < 0.1
+    assert Subscriber.objects.exists()
+
+
+def test_section_6_stamp_from_a_clock_that_is_ahead_holds_nobody_longer(client, slept):
+    with time_machine.travel(NOW + timedelta(hours=1), tick=False):
+        (stamp,) = stamp_on(client, "/subscribe/")
+    client.post("/subscribe/", {"email": "ada@example.org", "stamp": stamp})
+    assert slept == [2]
+
+
+@pytest.mark.parametrize("stamp", ["x", "1787227200.0:forged", "nan", "é", "\0", "9" * 5000])
+@pytest.mark.parametrize("path", ["/subscribe/", "/preferences/"])
+def test_section_6_forged_stamp_is_answered_like_the_trap(client, slept, path, stamp):
+    make_subscriber("known@example.org")
+    trapped = client.post(path, {"email": "known@example.org", "website": "x"})
+    forged = client.post(path, {"email": "known@example.org", "stamp": stamp})
+    assert (forged.status_code, forged.content) == (trapped.status_code, trapped.content)
+    assert not TransactionalMessage.objects.exists()
+
+
+def test_section_6_who_asks_too_often_is_not_held(client, slept, settings):
+    settings.SIGNUP_RATE_CLIENT = "0/h"
+    (stamp,) = stamp_on(client, "/subscribe/")
+    response = client.post("/subscribe/", {"email": "ada@example.org", "stamp": stamp})
+    assert response.status_code == 429
+    assert slept[0] < 0.1
 
 
 @pytest.mark.parametrize("path", ["/subscribe/", "/preferences/"])
@@ -179,6 +275,26 @@ def test_confirm_page_asks_with_one_button(client):
     response = client.get(link("confirm", make_subscriber("ada@example.org", state="pending")))
     assert "Please confirm that a•••@example.org should get Daily Papers." in words(response)
     assert page(response).xpath("//form[@method='post']//button/text()") == ["Confirm my address"]
+
+
+def test_section_7_confirm_record_holds_the_words_of_the_page(client):
+    reader = make_subscriber("ada@example.org", state="pending")
+    found = page(client.get(link("confirm", reader)))
+    asked = " ".join(found.xpath("//p[@class='lede']")[0].text_content().split())
+    (button,) = found.xpath("//form[@method='post']//button/text()")
+    client.post(link("confirm", reader))
+    shown = f"{asked} [{button}]".replace("a•••@example.org", "this address")
+    assert reader.consent_records.get(action="confirmed").text == shown
+
+
+def test_only_who_never_confirmed_is_told_that_the_address_goes(client):
+    never = make_subscriber(state="pending")
+    former = make_subscriber(state="unsubscribed", confirmed_at=NOW)
+    deleted = "the address is deleted after 3 days"
+    assert deleted in words(client.get(link("confirm", never)))
+    told = words(client.get(link("confirm", former)))
+    assert deleted not in told
+    assert "Without your press, nothing is sent." in told
 
 
 def test_pressing_the_button_confirms(client):
@@ -252,6 +368,7 @@ def test_cookie_of_another_sign_up_confirms_nobody(client):
 def test_sign_up_cookie_is_closed_in(client):
     cookie = client.post("/subscribe/", {"email": "ada@example.org"}).cookies["sign_up"]
     assert (cookie["path"], cookie["samesite"]) == ("/confirm/", "Lax")
+    assert cookie["max-age"] == 72 * 3600
     assert cookie["httponly"]
     assert cookie["secure"]
     assert "ada@" not in cookie.value
@@ -387,7 +504,7 @@ def test_undo_from_the_result_page(client):
     response = client.post(link("unsubscribe", reader), ONE_CLICK)
     assert page(response).xpath("//form[@method='post']//button[@name='undo']")
     response = client.post(link("unsubscribe", reader), {"undo": "1"})
-    assert "You are subscribed again. Nothing was lost." in words(response)
+    assert page(response).findtext(".//h1") == "You are subscribed again."
     assert fresh(reader).state == "active"
 
 
@@ -415,6 +532,12 @@ def test_pause_instead(client):
     response = client.post(link("unsubscribe", reader), {"instead": "pause-14"})
     assert "Paused until Thursday, September 3." in words(response)
     assert fresh(reader).paused_until == date(2026, 9, 3)
+
+
+def test_two_weeks_begin_on_the_readers_own_day(client):
+    reader = make_subscriber(timezone="Pacific/Kiritimati")
+    client.post(link("unsubscribe", reader), {"instead": "pause-14"})
+    assert fresh(reader).paused_until == date(2026, 9, 4)
 
 
 # --- Preferences ------------------------------------------------------------------------------
@@ -509,6 +632,44 @@ def test_saving_preferences(client):
     assert held.paused_until == date(2026, 8, 27)
 
 
+def test_section_5_page_hands_out_no_younger_link_than_its_own(client):
+    path = link("preferences", make_subscriber())
+    with time_machine.travel(NOW + timedelta(days=6), tick=False):
+        answers = [
+            client.get(path),
+            client.post(path, CHOICES | {"save": "1"}),
+            client.post(path, CHOICES | {"save": "1", "hour": "24"}),
+            client.post(path, CHOICES | {"add": "keyword"}),
+            client.post(path, {"resume": "1"}),
+        ]
+    actions = [page(each).xpath("//form[contains(@action, '/send/')]/@action") for each in answers]
+    assert actions == [[f"/digests/send/{path.split('/')[2]}/"]] * 5
+
+
+def test_preferences_of_a_suppressed_address_promise_nothing(client):
+    reader = make_subscriber()
+    services.suppress(reader, Suppression.Reason.BOUNCED)
+    shown = client.get(link("preferences", reader))
+    saved = client.post(link("preferences", reader), CHOICES | {"save": "1"})
+    for response in (shown, saved):
+        assert "We may not mail this address any more: it bounced" in words(response)
+        assert "ext digest" not in words(response)
+        assert not page(response).xpath("//form[contains(@action, '/send/')]")
+
+
+def test_preferences_page_says_all_that_is_kept(client):
+    kept = "a dated record of what you agreed to, and which mails we sent you. That is all."
+    assert kept in words(client.get(link("preferences", make_subscriber())))
+
+
+def test_refused_save_has_its_headings_in_order(client):
+    refused = CHOICES | {"timezone": "Mars/Base", "save": "1"}
+    response = client.post(link("preferences", make_subscriber()), refused)
+    levels = [int(each.tag[1]) for each in page(response).iter("h1", "h2", "h3")]
+    assert levels[0] == 1
+    assert max(levels) == 2
+
+
 def test_add_and_remove_keep_unsaved_choices_and_save_nothing(client):
     reader = make_subscriber()
     before = everything()
@@ -537,6 +698,22 @@ def test_name_that_can_not_be_one_is_shown_with_its_error(client, button):
     assert error == "A name can’t contain “!”. Please check it."
 
 
+def test_topic_that_is_no_more_keeps_nothing_from_being_saved(client):
+    reader = make_subscriber()
+    typed = CHOICES | {"topics": ["agents", "gone-since"], "save": "1"}
+    assert client.post(link("preferences", reader), typed).status_code == 200
+    assert [topic.slug for topic in reader.topics.all()] == ["agents"]
+
+
+def test_refused_save_names_the_field_of_a_choice(client):
+    typed = CHOICES | {"hour": "25", "length": "endless", "save": "1"}
+    response = client.post(link("preferences", make_subscriber()), typed)
+    for anchor, label in (("hour", "Time of day"), ("length", "Length")):
+        (found,) = page(response).xpath(f"//*[@role='alert']//a[@href='#{anchor}']/text()")
+        assert found == label
+        assert page(response).xpath(f"//*[@id='{anchor}']")
+
+
 def test_refused_save_says_which_field(client):
     typed = CHOICES | {"author": "x" * 81, "keyword": "y" * 61, "save": "1"}
     response = client.post(link("preferences", make_subscriber()), typed)
@@ -552,7 +729,6 @@ def test_refused_save_says_which_field(client):
         {"frequency": "hourly"},
         {"length": "endless"},
         {"pause": "-1"},
-        {"topics": ["no-such"]},
         {"keywords": ["x" * 90]},
         {"keyword": "a\u202eb"},
     ],
@@ -628,9 +804,9 @@ def test_page_takes_the_same_queries_for_any_number_of_choices(client, django_as
     many = make_subscriber(
         topics=[make_topic() for _ in range(9)], keywords=tuple(f"w{n}" for n in range(30))
     )
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         client.get(link("preferences", few))
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         client.get(link("preferences", many))
 
 
@@ -679,23 +855,27 @@ def test_each_page_has_one_h1_and_a_title(client):
 # --- What a link does not open ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("data", [{"undo": "1"}, {"instead": "weekly"}, {"instead": "pause-14"}])
+def private_links(response):
+    """What leads to one reader's own pages, but for the unsubscribe page itself."""
+    found = [url for _, _, url, _ in page(response).iterlinks()]
+    return [url for url in found if re.search("/(preferences|my-data|digests)/.", url)]
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"undo": "1"}, {"instead": "weekly"}, {"instead": "pause-14"}]
+)
 def test_unsubscribe_link_leads_to_no_private_link(client, data):
-    body = client.post(link("unsubscribe", make_subscriber()), data).content.decode()
-    assert 'href="/preferences/"' in body
-    assert "/preferences/e" not in body
-    assert not [e for e in page(client.get("/")).iterlinks() if "/my-data/" in e[2]]
-    assert body.count("/preferences/") == body.count('"/preferences/"')
+    address = link("unsubscribe", make_subscriber())
+    assert private_links(client.get(address)) == []
+    assert private_links(client.post(address, data)) == []
 
 
 def test_used_confirm_link_leads_to_no_private_link(client):
-    reader = make_subscriber(state="pending")
-    path = link("confirm", reader)
-    assert "/digests/send/" in client.post(path).content.decode()
-    again = client.post(path).content.decode()
-    assert "You are subscribed" in again
-    assert "/digests/send/" not in again
-    assert again.count("/preferences/") == again.count('"/preferences/"')
+    path = link("confirm", make_subscriber(state="pending"))
+    assert len(private_links(client.post(path))) == 2
+    again = client.post(path)
+    assert "You are subscribed" in words(again)
+    assert private_links(again) == []
 
 
 def test_pause_from_the_mail_does_not_shorten_a_longer_one(client):
@@ -776,11 +956,18 @@ def test_section_5_tokens_are_not_in_the_log(client):
 
 @pytest.mark.parametrize("path", ["/subscribe/", "/preferences/"])
 def test_section_6_known_and_unknown_addresses_take_like_time(client, path):
-    make_subscriber("known@example.org")
-    for address in ("known@example.org", "unknown@example.org"):
-        started = time.monotonic()
-        client.post(path, {"email": address})
-        assert time.monotonic() - started >= 0.05
+    """The fastest of five each: the pause of a busy machine hits one, slow work of ours all."""
+    for number in range(5):
+        make_subscriber(f"known{number}@example.org")
+    for kind in ("known", "unknown"):
+        took = [seconds(client, path, f"{kind}{number}@example.org") for number in range(5)]
+        assert 0.05 <= min(took) < 0.1
+
+
+def seconds(client, path, address):
+    started = time.monotonic()
+    client.post(path, {"email": address})
+    return time.monotonic() - started
 
 
 def test_ipv4_clients_behind_a_dual_listener_are_counted_apart(client, settings):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from datetime import date
+from datetime import date, datetime, time, timedelta
 
 from digest.errors import SourceError, SourceRefusedError
 from digest.records import BadEntry, PaperRecord
@@ -13,6 +13,7 @@ from .http import Http
 PAGE_SIZE = 200
 _EMPTY_TRIES = 3
 _MOST_PAGES = 100
+_SATURDAY = 5
 
 Turn = Callable[[], AbstractContextManager[None]]
 """Held around each request: arXiv allows one connection and a request every three seconds, for
@@ -41,23 +42,31 @@ class Arxiv:
 
     def fetch(self, day: date) -> Iterator[PaperRecord | BadEntry]:
         """See `Source.fetch`. The day's announcements in one request, where the feed is of that
-        day; else the papers submitted on it, from the API, page by page."""
-        if not self.categories:
+        day; else the papers submitted for them, from the API, page by page. Weekends have none."""
+        if not self.categories or day.weekday() >= _SATURDAY:
             return
-        announced = self._announced(day)
+        announced, failure = self._announced(day)
         if announced is not None:
             yield from arxiv_feed.parse_whole(announced, day)
             return
-        yield from self._submitted(day)
+        number = 0
+        for number, record in enumerate(self._submitted(day), start=1):  # noqa: B007
+            yield record
+        # An API without papers is an answer only beside announcements that could be read: its
+        # index lags behind them at times.
+        if failure and not number:
+            raise SourceError(f"{failure}; the API has no papers of the day either")
 
-    def _announced(self, day: date) -> arxiv_feed.Feed | None:
-        """The announcements, or None where they are of another day or can't be had."""
+    def _announced(self, day: date) -> tuple[arxiv_feed.Feed | None, str]:
+        """The announcements, or None where they are of another day or can't be had, and why."""
         try:
             body = self._get(f"{self.rss_url}/rss/{'+'.join(self.categories)}")
             feed = arxiv_feed.read(body)
-        except (SourceError, SourceRefusedError):
-            return None
-        return feed if feed.day == day else None
+        except (SourceError, SourceRefusedError) as error:
+            return None, str(error)
+        if feed.day == day and feed.entries:
+            return feed, ""
+        return None, feed.error
 
     def _submitted(self, day: date) -> Iterator[PaperRecord | BadEntry]:
         seen: set[str] = set()
@@ -75,10 +84,11 @@ class Arxiv:
                 return
 
     def _page(self, day: date, start: int) -> arxiv_feed.Feed:
-        stamp = f"{day:%Y%m%d}"
+        first, last = _submission_window(day)
+        span = f"[{first:%Y%m%d%H%M} TO {last:%Y%m%d%H%M}]"
         wanted = " OR ".join(f"cat:{category}" for category in self.categories)
         params: dict[str, str | int] = {
-            "search_query": f"({wanted}) AND submittedDate:[{stamp}0000 TO {stamp}2359]",
+            "search_query": f"({wanted}) AND submittedDate:{span}",
             "sortBy": "submittedDate",
             "sortOrder": "ascending",
             "start": start,
@@ -103,6 +113,22 @@ class Arxiv:
             if not error.partial:
                 raise
             return error.partial, str(error)
+
+
+def _submission_window(day: date) -> tuple[datetime, datetime]:
+    """When (UTC) the papers that arXiv announces on `day`, a working day, were submitted.
+
+    What comes in until 14:00 Eastern is announced on the next working day
+    (info.arxiv.org/help/availability.html). That is 18:00 UTC in summer and 19:00 in winter: the
+    windows of two days overlap by that hour, so that no paper falls between them.
+    """
+    last = _working_day_before(day)
+    first = _working_day_before(last)
+    return datetime.combine(first, time(18)), datetime.combine(last, time(19))
+
+
+def _working_day_before(day: date) -> date:
+    return day - timedelta(days=1 if day.weekday() else 3)
 
 
 def _read(body: tuple[bytes, str]) -> arxiv_feed.Feed:

@@ -6,7 +6,7 @@ Elements are found by namespace and name, never by place: the dialects order the
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from email.utils import parsedate_to_datetime
 from io import BytesIO
 
@@ -21,7 +21,7 @@ _ATOM = "{http://www.w3.org/2005/Atom}"
 _ARXIV = "{http://arxiv.org/schemas/atom}"
 _SEARCH = "{http://a9.com/-/spec/opensearch/1.1/}"
 _DC = "{http://purl.org/dc/elements/1.1/}"
-_ID = re.compile(r"(?:abs/|arXiv\.org:)(?P<id>.+)$")
+_ID = re.compile(r"(?:abs/|arXiv\.org:)(?P<id>.{1,40})$")
 _ANNOUNCED = re.compile(r"^arXiv:\S+ Announce Type: \S+ Abstract:\s*")
 _REPLACEMENTS = frozenset({"replace", "replace-cross"})
 
@@ -79,7 +79,7 @@ def _collect(feed: Feed, body: bytes) -> None:
 
 
 def _number(text: str | None) -> int | None:
-    return int(text) if text and text.strip().isdigit() and len(text) < 12 else None  # noqa: PLR2004
+    return int(text) if text and text.strip().isdecimal() and len(text) < 12 else None  # noqa: PLR2004
 
 
 def _day(text: str | None) -> date | None:
@@ -89,7 +89,7 @@ def _day(text: str | None) -> date | None:
         pass
     try:
         return parsedate_to_datetime((text or "").strip()).date()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -140,10 +140,7 @@ def _record(entry: etree._Element, day: date | None) -> PaperRecord:
 def _published_at(entry: etree._Element, *, is_rss: bool) -> datetime:
     if not is_rss:
         return base.moment(entry.findtext(f"{_ATOM}published") or entry.findtext(f"{_ATOM}updated"))
-    try:
-        return parsedate_to_datetime((entry.findtext("pubDate") or "").strip()).astimezone(UTC)
-    except ValueError as error:
-        raise base.EntryError("no date") from error
+    return base.mail_moment(entry.findtext("pubDate"))
 
 
 def _authors(entry: etree._Element) -> tuple[str, ...]:
@@ -151,9 +148,9 @@ def _authors(entry: etree._Element) -> tuple[str, ...]:
         author.findtext(f"{_ATOM}name") for author in entry.iterfind(f"{_ATOM}author")
     ]
     if not any(found):
-        # Announcements name all in one element; a comma inside brackets is part of an affiliation.
-        creators = " , ".join(element.text or "" for element in entry.iterfind(f"{_DC}creator"))
-        found = [re.sub(r"\s*\(.*?\)", "", name) for name in re.split(r",(?![^(]*\))", creators)]
+        # Announcements name all in one element; affiliations stand in brackets, with commas.
+        creators = ",".join(element.text or "" for element in entry.iterfind(f"{_DC}creator"))
+        found = [*re.sub(r"\([^()]*\)", "", creators).split(",")]
     return base.names(found)
 
 

@@ -2,8 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from io import BytesIO
 
 from lxml import etree
@@ -16,7 +14,7 @@ from . import base
 _OAI = "{http://www.openarchives.org/OAI/2.0/}"
 _FORMATS = ("{http://arxiv.org/OAI/arXiv/}", "{http://arxiv.org/OAI/arXivRaw/}")
 # arXivRaw names all authors in one text: `Ada Lovelace, Alan Turing and Grace Hopper (MIT)`.
-_BETWEEN_NAMES = re.compile(r",\s*(?:and\s+)?|\s+and\s+")
+_BETWEEN_NAMES = re.compile(r",(?: ?and )?| and ")
 
 
 def parse(body: bytes) -> Iterator[PaperRecord | BadEntry]:
@@ -71,7 +69,9 @@ def _record(element: etree._Element) -> PaperRecord:
         title=base.title(paper.findtext(f"{space}title")),
         abstract=base.abstract(paper.findtext(f"{space}abstract")),
         authors=_authors(paper, space),
-        published_at=_mail_date(first) if first else base.moment(paper.findtext(f"{space}created")),
+        published_at=base.mail_moment(first)
+        if first
+        else base.moment(paper.findtext(f"{space}created")),
         categories=tuple((paper.findtext(f"{space}categories") or "").split()),
     )
 
@@ -83,12 +83,5 @@ def _authors(paper: etree._Element, space: str) -> tuple[str, ...]:
     ]
     if named:
         return base.names(list(named))
-    text = re.sub(r"\s*\([^()]*\)", "", paper.findtext(f"{space}authors") or "")
-    return base.names(list(_BETWEEN_NAMES.split(text)))
-
-
-def _mail_date(text: str) -> datetime:
-    try:
-        return parsedate_to_datetime(text).astimezone(UTC)
-    except ValueError as error:
-        raise base.EntryError("a date that is none") from error
+    text = re.sub(r"\([^()]*\)", "", paper.findtext(f"{space}authors") or "")
+    return base.names(list(_BETWEEN_NAMES.split(base.one_line(text))))

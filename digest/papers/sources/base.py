@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -11,7 +12,14 @@ from digest.records import BadEntry, PaperRecord
 LONGEST_TITLE = 2_000
 LONGEST_ABSTRACT = 50_000
 MOST_AUTHORS = 10_000
-_ARXIV_ID = re.compile(r"(\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})(?:v(\d{1,4}))?", re.ASCII)
+# The archive's name is bounded: arXiv has none above eight letters, a database has its limits.
+_ARXIV_ID = re.compile(
+    r"(\d{4}\.\d{4,5}|[a-z-]{2,16}(?:\.[A-Z]{2})?/\d{7})(?:v(\d{1,4}))?", re.ASCII
+)
+
+# Halves of a surrogate pair are legal in JSON, but no text; PostgreSQL refuses them and NUL.
+_NO_TEXT = re.compile("[\x00-\x08\x0e-\x1b\x7f\ud800-\udfff]")
+_NOT_IN_LINKS = re.compile('[\x00-\x20\x7f-\xa0\ud800-\udfff\\s<>"]')
 
 
 class Source(Protocol):
@@ -65,12 +73,13 @@ def names(values: list[object]) -> tuple[str, ...]:
 
 
 def one_line(text: object) -> str:
-    """The text with line breaks and runs of spaces joined; EntryError for what is no text."""
+    """The text with line breaks and runs of spaces joined, without control characters and halves of
+    characters; EntryError for what is no text."""
     if text is None:
         return ""
     if not isinstance(text, str):
         raise EntryError(f"{type(text).__name__} where text belongs")
-    return " ".join(text.split())
+    return " ".join(_NO_TEXT.sub("", text).split())
 
 
 def moment(text: object) -> datetime:
@@ -85,6 +94,18 @@ def moment(text: object) -> datetime:
     try:
         return aware.astimezone(UTC)
     except OverflowError as error:
+        raise EntryError("a date that is none") from error
+
+
+def mail_moment(text: object) -> datetime:
+    """An RFC 5322 time as aware UTC; EntryError for anything else."""
+    if not isinstance(text, str):
+        raise EntryError("no date")
+    try:
+        parsed = parsedate_to_datetime(text.strip())
+        aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+        return aware.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise EntryError("a date that is none") from error
 
 
@@ -104,7 +125,7 @@ def link(value: object) -> str:
         is_web = parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
         return ""
-    return text if is_web and len(text) <= 500 and not re.search(r"[\s<>\"]", text) else ""  # noqa: PLR2004
+    return text if is_web and len(text) <= 500 and not _NOT_IN_LINKS.search(text) else ""  # noqa: PLR2004
 
 
 def strings(value: object, *, most: int = 50) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ MEBIBYTE = 1024 * 1024
 _TOO_MANY = 429
 _UNAVAILABLE = 503
 _DEFAULT_WAIT = 60.0
+_LONGEST_WAIT = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +90,18 @@ class Http:
 
     def _check_status(self, response: requests.Response) -> None:
         status = response.status_code
-        if status in (_TOO_MANY, _UNAVAILABLE):
-            seconds = _retry_after(response.headers.get("Retry-After", ""))
+        patience = response.headers.get("Retry-After", "")
+        # 503 without a time is an ordinary failure; 429 asks for patience in any case.
+        if status == _TOO_MANY or (status == _UNAVAILABLE and patience):
+            seconds = _retry_after(patience)
             raise RetryLaterError(
                 f"{self.source}: HTTP {status}, asks to come back in {seconds:.0f} s",
                 seconds=seconds,
             )
         if 400 <= status < 500:  # noqa: PLR2004
-            raise SourceRefusedError(f"{self.source}: HTTP {status}, the request was refused")
+            raise SourceRefusedError(
+                f"{self.source}: HTTP {status}, the request was refused", status=status
+            )
         if status != requests.codes.ok:
             raise self._error(f"HTTP {status}")
 
@@ -134,12 +139,12 @@ def _in_words(error: Exception) -> str:
 
 
 def _retry_after(text: str) -> float:
-    """Seconds or an HTTP date (RFC 9110, 10.2.3); a minute where neither is given."""
-    if text.strip().isdigit():
-        return float(text)
+    """Seconds or an HTTP date (RFC 9110, 10.2.3), at most a day; a minute where neither is given."""
+    if text.strip().isdecimal():
+        return min(float(text), _LONGEST_WAIT)
     try:
         until = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return _DEFAULT_WAIT
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
-    return max((until - datetime.now(UTC)).total_seconds(), 0.0)
+    return min(max((until - datetime.now(UTC)).total_seconds(), 0.0), _LONGEST_WAIT)

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Iterator
 from datetime import date
+from http import HTTPStatus
 from typing import Any
 
 from lxml import etree, html
 
-from digest.errors import SourceError, SourceRefusedError
+from digest.errors import RetryLaterError, SourceError, SourceRefusedError
 from digest.records import BadEntry, PaperRecord
 
 from . import base
@@ -30,14 +31,17 @@ class HuggingFace:
         """See `Source.fetch`. The list day is the one asked for, whatever `publishedAt` says.
 
         Where the API fails, the rest of the day comes from the web page. Raises SourceRefusedError
-        for a day that is not out yet.
+        for a day that is not out yet, RetryLaterError where the source asks for patience.
         """
         seen: set[str] = set()
         try:
             yield from self._api(seen, day, date=day.isoformat())
-        except SourceRefusedError as error:
-            raise SourceRefusedError(f"{error}; is {day} in the future?") from error
-        except SourceError as error:
+        except RetryLaterError:
+            # The page is on the same host: it is asked no sooner than the API.
+            raise
+        except (SourceError, SourceRefusedError) as error:
+            if isinstance(error, SourceRefusedError) and error.status == HTTPStatus.BAD_REQUEST:
+                raise SourceRefusedError(f"{error}; is {day} in the future?") from error
             yield from self._page(seen, day, error)
 
     def fetch_trending(self) -> Iterator[PaperRecord | BadEntry]:
@@ -57,7 +61,7 @@ class HuggingFace:
                 return
 
     def _page(
-        self, seen: set[str], day: date, error: SourceError
+        self, seen: set[str], day: date, error: SourceError | SourceRefusedError
     ) -> Iterator[PaperRecord | BadEntry]:
         try:
             body = self.http.get(f"{self.url}/papers", {"date": day.isoformat()})
@@ -119,7 +123,7 @@ def parse(entries: list[Any], day: date | None, seen: set[str]) -> Iterator[Pape
 def _name(entry: object, number: int) -> str:
     paper = entry.get("paper") if isinstance(entry, dict) else None
     given = paper.get("id") if isinstance(paper, dict) else None
-    return given[:40] if isinstance(given, str) else f"#{number}"
+    return base.one_line(given)[:40] if isinstance(given, str) else f"#{number}"
 
 
 def parse_entry(entry: object, day: date | None) -> PaperRecord:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.progress import track
 
 from subscriptions import importing
 from subscriptions.models import Subscriber
@@ -30,8 +32,17 @@ class Command(BaseCommand):
 
     def _write(self, file: Any) -> int:
         writer = csv.writer(file)
-        writer.writerow([*importing.COLUMNS, "status"])
+        writer.writerow(importing.COLUMNS)
+        subscribers = Subscriber.objects.all()
         count = 0
-        for count, row in enumerate(importing.rows_of(Subscriber.objects.all()), start=1):  # noqa: B007
+        for row in track(
+            importing.rows_of(subscribers),
+            "Writing...",
+            total=subscribers.count(),
+            console=Console(stderr=True),
+            # A bar would run through a CSV that goes to the terminal itself.
+            disable=file.isatty() or not self.stderr.isatty(),
+        ):
             writer.writerow(row)
+            count += 1
         return count

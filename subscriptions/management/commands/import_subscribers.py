@@ -1,14 +1,15 @@
 """Adds subscribers from a CSV file; bad rows are listed, the rest goes in."""
 
-import csv
 from argparse import ArgumentParser
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import rich.progress
 from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
 
 from subscriptions import importing, tasks
+from subscriptions.errors import PermanentError
 
 
 class Command(BaseCommand):
@@ -35,38 +36,30 @@ class Command(BaseCommand):
             raise CommandError(
                 "--consent is for --confirmed; without it everyone is asked by mail."
             )
+        outcome = importing.Outcome()
         try:
-            outcome = importing.add(
-                _rows(file), consent=consent.strip() if confirmed else "", on_page=self._progress
-            )
-        except (OSError, csv.Error) as error:
+            self._add(file, outcome, consent.strip())
+        except (OSError, PermanentError) as error:
             raise CommandError(f"{file} can't be read: {error}") from error
-        if self.stdout.isatty():
-            self.stdout.write("")
-        for line, problem in outcome.bad:
-            self.stderr.write(f"line {line}: {problem}")
-        if outcome.added and not confirmed:
-            tasks.wake_sender()
+        finally:
+            for line, problem in outcome.bad:
+                self.stderr.write(f"line {line}: {problem}")
+            if outcome.added and not confirmed:
+                tasks.wake_sender()
         self.stdout.write(
             f"{outcome.added} added, {outcome.known} known before, "
             f"{outcome.suppressed} never to be mailed, {len(outcome.bad)} bad"
         )
 
-    def _progress(self, count: int) -> None:
-        self._done = getattr(self, "_done", 0) + count
-        if self.stdout.isatty():
-            self.stdout.write(f"\r{self._done:,} rows", ending="")
-            self.stdout.flush()
-
-
-def _rows(file: Path) -> Iterator[importing.Row]:
-    # A byte that is no UTF-8 spoils its own row only: no address or topic has the mark it becomes.
-    with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-        reader = csv.DictReader(lines, restkey="", restval="")
-        if "email" not in (reader.fieldnames or []):
-            raise CommandError(f"{file} has no column named email in its first line.")
-        for values in reader:
-            yield (
-                reader.line_num,
-                {name: str(values.get(name) or "") for name in (*importing.COLUMNS, "status")},
-            )
+    def _add(self, file: Path, outcome: importing.Outcome, consent: str) -> None:
+        # A byte that is no UTF-8 spoils its own row only: no address or topic has the mark it
+        # becomes.
+        with rich.progress.open(
+            file,
+            "r",
+            encoding="utf-8-sig",
+            errors="replace",
+            console=Console(stderr=True),
+            disable=not self.stderr.isatty(),
+        ) as lines:
+            importing.add(lines, outcome, consent=consent)

@@ -1,14 +1,16 @@
 """The lists of a day reach the archive; one source's fault is nobody else's."""
 
+import json
 from collections import Counter
 from datetime import UTC, date, datetime
 
 import pytest
 import time_machine
+from django.db import connection
 
 from digest.models import Fetch, Listing, Paper
 from digest.papers import fetching
-from tests.upstream import FakeUpstream, Fault, atom_entry, day_list
+from tests.upstream import FakeUpstream, Fault, atom_entry, day_list, paper_id
 
 pytestmark = pytest.mark.django_db
 DAY = date(2026, 8, 20)
@@ -53,6 +55,70 @@ def test_one_source_failing_stops_no_other(upstream):
     assert Fetch.objects.get(source="hugging_face").error == outcomes["hugging_face"].error
 
 
+def hostile_list():
+    """Entries with values that a database refuses, and one that is good."""
+    entries = day_list(DAY, 5)
+    entries[0]["paper"]["title"] = "Half a character \ud800"
+    entries[1]["paper"]["githubRepo"] = "https://example.org/\0"
+    entries[2]["paper"]["id"] = "a" * 40 + "/1234567"
+    entries[3]["paper"]["ai_keywords"] = ["\0", "\ud800"]
+    return entries
+
+
+def test_hostile_entries_stop_no_other(upstream):
+    upstream.lists[DAY] = hostile_list()
+    outcomes = fetch()
+    assert str(outcomes["hugging_face"].counts) == "4 new, 0 updated, 0 skipped, 1 bad"
+    assert {outcome.error for outcome in outcomes.values()} == {""}
+
+
+def test_hostile_error_can_be_recorded(upstream):
+    answer = json.dumps({"error": "no \0 or \ud800"}).encode()
+    upstream.faults["/api/daily_papers"] = [Fault(body=answer)]
+    upstream.faults["/papers"] = [Fault(status=500)]
+    fetch("hugging_face")
+    assert "answers with an error: no or; the web page" in Fetch.objects.get().error
+
+
+def test_mistake_of_ours_in_one_source_stops_no_other(upstream, settings, caplog):
+    settings.HUGGING_FACE_URL = None
+    outcomes = fetch()
+    assert outcomes["hugging_face"].error == "unexpected: AttributeError"
+    assert outcomes["arxiv"].error == ""
+    row = Fetch.objects.get(source="hugging_face")
+    assert (row.error, row.finished_at is None) == ("unexpected: AttributeError", False)
+    (line,) = [entry for entry in caplog.records if entry.message == "source failed unexpectedly"]
+    assert line.exc_info
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no connection to lose")
+@pytest.mark.django_db(transaction=True)
+def test_lost_connection_leaves_whole_chunks_and_stops_no_other(upstream):
+    upstream.lists[DAY] = day_list(DAY, 130)
+    original = upstream.answer
+
+    def answer_and_cut(path, query):
+        if query.get("p") == "1":
+            cut_other_connections()
+        return original(path, query)
+
+    upstream.answer = answer_and_cut
+    outcomes = fetch()
+    assert outcomes["hugging_face"].error == "unexpected: OperationalError"
+    assert outcomes["arxiv"].error == ""
+    assert Paper.objects.count() == Listing.objects.filter(source="hugging_face").count() == 100
+    assert Fetch.objects.get(source="hugging_face").error == "unexpected: OperationalError"
+
+
+def cut_other_connections():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    connection.close()
+
+
 def test_fetch_that_failed_half_way_is_completed_by_the_next(upstream):
     upstream.lists[DAY] = day_list(DAY, 130)
     upstream.faults["/papers"] = [Fault(status=500)]
@@ -91,7 +157,7 @@ def test_trending_papers_stay_when_the_source_fails(upstream):
 @time_machine.travel(datetime(2026, 8, 20, 10, tzinfo=UTC), tick=True)
 def test_yesterday_is_read_again_while_votes_move(upstream):
     upstream.announced_on = date(2026, 8, 20)
-    upstream.submitted[date(2026, 8, 19)] = [atom_entry(date(2026, 8, 19), 30)]
+    upstream.submitted[date(2026, 8, 18)] = [atom_entry(date(2026, 8, 18), 30)]
     now = datetime(2026, 8, 20, 10, tzinfo=UTC)
     fetching.fetch_recent(now)
     fetching.fetch_recent(now)
@@ -100,3 +166,14 @@ def test_yesterday_is_read_again_while_votes_move(upstream):
         ("hugging_face", 20): 2, ("arxiv", 20): 2,
         ("hugging_face", 19): 2, ("arxiv", 19): 1,
     }  # fmt: skip
+
+
+def test_list_that_was_read_before_its_day_was_over_is_read_again(upstream):
+    upstream.announced_on = None
+    with time_machine.travel(datetime(2026, 8, 19, 0, 15, tzinfo=UTC)):
+        fetching.fetch(date(2026, 8, 19), source_names=["arxiv"])
+    upstream.submitted[date(2026, 8, 18)] = [atom_entry(date(2026, 8, 18), 30)]
+    with time_machine.travel(datetime(2026, 8, 20, 10, tzinfo=UTC)):
+        fetching.fetch_recent(datetime(2026, 8, 20, 10, tzinfo=UTC))
+    (listing,) = Listing.objects.filter(source="arxiv", listed_on=date(2026, 8, 19))
+    assert listing.paper.arxiv_id == paper_id(date(2026, 8, 18), 30)

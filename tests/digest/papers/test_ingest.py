@@ -106,6 +106,11 @@ def test_text_is_made_readable_but_not_escaped():
     assert (stored().title, stored().authors) == ("Learning α <b>& more</b>", ["Gödel"])
 
 
+def test_name_that_grows_when_it_is_read_still_fits_the_database():
+    store(record(organization=r"\today" * 33))
+    assert len(stored().organization) == 200
+
+
 def test_five_hundred_authors_keep_their_order():
     names = tuple(f"Author {number}" for number in range(533))
     store(record(authors=names))

@@ -5,12 +5,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
+from django.template.loader import render_to_string
 from django.utils import timezone
+from lxml import html
 
-from digest.delivery import planning, sending
+from digest.delivery import planning, rendering, sending
 from digest.models import Delivery
-from subscriptions import tokens
-from subscriptions.models import Subscriber
+from subscriptions import services, tokens
+from subscriptions.models import Subscriber, Suppression, TransactionalMessage
 from tests.builders import make_subscriber, make_topic
 from tests.digest.builders import make_edition, make_paper
 
@@ -57,7 +59,7 @@ def test_digest_is_shown_as_it_was_mailed(client, sent):
     assert response.status_code == 200
     body = response.content.decode()
     assert "The lead paper" in body
-    assert "qzx" not in body
+    assert rendering._SIGN not in body
     assert f"/unsubscribe/{tokens.make_unsubscribe(sent.subscriber.public_id)}/" in body
 
 
@@ -69,11 +71,19 @@ def test_digest_page_runs_and_loads_nothing(client, sent):
     assert "no-store" in response["Cache-Control"]
 
 
-def test_preferences_link_in_the_browser_is_no_younger_than_the_mail(client, sent):
-    Delivery.objects.update(sent_at=NOW - timedelta(days=8))
+def test_link_for_ever_leads_to_no_preferences_but_to_a_new_link(client, sent):
     body = view(client, sent).content.decode()
-    token = re.search(r"/preferences/([\w-]+)/", body)[1]
-    assert client.get(f"/preferences/{token}/").status_code == 410
+    path = f"/preferences/{re.search(r'/preferences/([^/]+)/', body)[1]}/"
+    expired = client.get(path)
+    assert expired.status_code == 410
+    assert "This link has expired" in expired.content.decode()
+    client.post(path, {"renew": "1"})
+    assert TransactionalMessage.objects.get().kind == "preferences"
+
+
+def test_next_digest_in_the_browser_is_the_next_one_from_now(client, sent):
+    Delivery.objects.update(sent_at=NOW - timedelta(days=60))
+    assert "Monday, August 24, 07:00" in view(client, sent).content.decode()
 
 
 @pytest.mark.parametrize("token", ["x", "A" * 43, "%00", "..", "é"])
@@ -106,6 +116,31 @@ def test_nothing_on_the_readers_topics_is_said(client, edition):
     reader = make_subscriber(topics=[make_topic("robotics")])
     body = send_now(client, reader).content.decode()
     assert "Nothing on your topics today" in body
+
+
+@pytest.mark.parametrize(
+    ("row", "heading"),
+    [
+        ({"state": "skipped", "reason": "nothing_new"}, "Nothing on your topics today"),
+        ({"state": "skipped", "reason": "paused"}, "It fell into your pause"),
+        ({"state": "skipped", "reason": "unsubscribed"}, "It was not sent"),
+        ({"state": "suppressed"}, "We may not mail this address any more"),
+        ({"state": "uncertain"}, "It may be in your inbox"),
+        ({"state": "failed", "reason": "refused"}, "We could not send it"),
+        ({"state": "claimed"}, "On its way"),
+        ({"state": "pending"}, "On its way"),
+        ({"state": "sent"}, "It is in your inbox"),
+    ],
+)
+def test_page_says_what_became_of_the_digest(row, heading):
+    context = {"delivery": Delivery(**row), "states": Delivery.State, "reasons": Delivery.Reason}
+    found = html.fromstring(render_to_string("web/site/send_now.html", context | {"token": "x"}))
+    assert found.findtext(".//h1") == heading
+
+
+def test_asked_at_a_suppressed_address_it_says_so(client, subscriber, edition):
+    services.suppress(subscriber, Suppression.Reason.BOUNCED)
+    assert "We may not mail this address any more" in send_now(client, subscriber).content.decode()
 
 
 def test_get_sends_nothing(client, subscriber, edition):

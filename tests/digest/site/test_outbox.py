@@ -39,6 +39,7 @@ def test_html_part_can_run_nothing(client, outbox):
     response = client.get(f"/outbox/{outbox}/")
     assert "The <b>HTML</b> part" in response.content.decode()
     assert response["Content-Security-Policy"].startswith("default-src 'none'")
+    assert response["Content-Security-Policy"].endswith("frame-ancestors 'self'")
     assert response["X-Frame-Options"] == "SAMEORIGIN"
 
 

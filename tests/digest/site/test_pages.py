@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from lxml import html
 
 from digest.editions import building
-from digest.models import Paper, PaperTopic
+from digest.models import Listing, Paper, PaperTopic
 from digest.papers import sample
 from subscriptions.models import Topic
 from tests.digest.builders import make_edition, make_listing, make_paper
@@ -69,15 +69,25 @@ def test_home_names_what_is_listed_today(client):
     assert "1 paper so far for Friday, August 21" in text(page(client, "/"))
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["/papers/2026-W34/", "/papers/2026-08/", "/papers/2608.16590/", "/topics/agents/"],
+)
+def test_sample_is_marked_wherever_its_papers_are(client, address):
+    building.build(sample.load(), frequency="weekly")
+    words = text(page(client, address))
+    assert "This is the sample edition that ships with Daily Papers" in words
+
+
 def test_sample_edition_is_marked_on_its_page(client):
-    building.build(sample.load(), is_sample=True)
+    building.build(sample.load())
     words = text(page(client, "/"))
     assert "This is the sample edition that ships with Daily Papers" in words
     assert "The next try is at 10:15 UTC" in words
 
 
 def test_fetched_papers_take_the_place_of_the_sample(client):
-    building.build(sample.load(), is_sample=True)
+    building.build(sample.load())
     closed_day(day=date(2026, 8, 19))
     assert "sample edition" not in text(page(client, "/"))
 
@@ -138,7 +148,8 @@ def test_pages_link_to_the_one_before_and_after(client, address, before, after):
     [
         "/papers/2026-02-30/", "/papers/0001-01-01/", "/papers/9999-12-31/", "/papers/2026-W54/",
         "/papers/2026-W00/", "/papers/2026-13/", "/papers/0000-01/", "/papers/2608.99999/",
-        "/papers/x/", "/topics/none/", "/digests/x/", "/papers/1990-01-01/",
+        "/papers/x/", "/topics/none/", "/digests/x/", "/papers/1990-01-01/", "/papers/2025-W53/",
+        "/papers/٢٠٢٦-08-20/", "/papers/2026-W3٤/", "/papers/٢٠٢٦-W34/", "/papers/2026-0٨/",
     ],
 )  # fmt: skip
 def test_addresses_that_nothing_is_at_are_404(client, address):
@@ -204,6 +215,27 @@ def test_topics_list_and_topic_pages(client):
     assert len(titles(page(client, "/topics/agents/"))) == 3
 
 
+def test_topic_pages_count_each_paper_of_the_last_seven_days_once(client):
+    topic = Topic.objects.get(slug="agents")
+    twice, once, old = (make_paper(topics=[topic]) for _ in range(3))
+    for paper, day in ((twice, DAY), (once, DAY - timedelta(days=6)), (old, DAY - timedelta(7))):
+        make_listing(paper, day)
+    make_listing(twice, DAY, source="arxiv")
+    (row,) = page(client, "/topics/").xpath("//li[.//a[@href='/topics/agents/']]")
+    assert "2 papers this week" in text(row)
+    assert "2 papers in the last seven days" in text(page(client, "/topics/agents/"))
+
+
+def test_week_holds_what_was_listed_and_what_was_in_an_edition(client):
+    listed, missed = make_paper(upvotes=2), make_paper(upvotes=1)
+    building.build(DAY - timedelta(days=20))
+    make_listing(missed, DAY - timedelta(days=20))
+    building.build(DAY - timedelta(days=1))
+    make_listing(listed, DAY)
+    Listing.objects.filter(paper=missed).delete()
+    assert titles(page(client, "/papers/2026-W34/")) == [listed.title, missed.title]
+
+
 def tree_has(tree, address):
     return bool(tree.cssselect(f'a[href="{address}"]'))
 
@@ -231,7 +263,7 @@ def test_number_of_queries_does_not_grow_with_papers(client, address):
 
 
 def test_no_internal_link_is_dead(client):
-    building.build(sample.load(), is_sample=True)
+    building.build(sample.load())
     closed_day(20)
     seen, waiting = set(), ["/"]
     while waiting and len(seen) < 150:
@@ -259,6 +291,19 @@ def test_pages_load_nothing_from_elsewhere_and_set_no_cookie(client):
                 element.tag == "link" and element.get("rel") != "canonical"
             ):
                 assert link.startswith("/"), (attribute, link)
+
+
+@pytest.mark.parametrize("address", ["/", "/topics/", "/subscribe/", "/preferences/", "/x/"])
+def test_pages_run_nothing_and_are_framed_by_nobody(client, address):
+    policy = client.get(address)["Content-Security-Policy"].split("; ")
+    assert sorted(policy) == [
+        "base-uri 'none'", "default-src 'none'", "form-action 'self'", "frame-ancestors 'none'",
+        "frame-src 'self'", "img-src 'self'", "style-src 'self'",
+    ]  # fmt: skip
+
+
+def test_admin_has_its_own_scripts_and_styles(client):
+    assert "Content-Security-Policy" not in client.get("/admin/login/")
 
 
 @pytest.mark.parametrize("address", ["/", "/papers/2026-08-20/", "/topics/", "/trending/"])

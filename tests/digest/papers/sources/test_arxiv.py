@@ -1,7 +1,9 @@
 """arXiv's announcements and API, through their faults."""
 
+import re
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -11,6 +13,8 @@ from digest.papers.sources.http import Http, Limits
 from tests.upstream import FakeUpstream, Fault, atom, atom_entry, paper_id, rss
 
 DAY = date(2026, 8, 20)
+SUBMITTED = DAY - timedelta(days=1)
+"""When the papers of the day were handed in: arXiv announces what came in until the day before."""
 QUICK = Limits(connect=1.0, read=0.3, whole=2.0, size=400_000, patience=0.1)
 
 
@@ -40,7 +44,7 @@ def source(upstream, turns):
 
 
 def entries(count):
-    return [atom_entry(DAY, number) for number in range(1, count + 1)]
+    return [atom_entry(SUBMITTED, number) for number in range(1, count + 1)]
 
 
 def test_announcements_of_the_day_are_one_request(source, upstream, turns):
@@ -66,7 +70,7 @@ def test_new_versions_are_not_new_papers(source, upstream, announce):
 
 
 def test_other_days_come_from_the_api_page_by_page(source, upstream, turns):
-    upstream.submitted[DAY] = entries(450)
+    upstream.submitted[SUBMITTED] = entries(450)
     found = list(source.fetch(DAY))
     assert len({record.arxiv_id for record in found}) == len(found) == 450
     queries = [call.query for call in upstream.calls_to("/api/query")]
@@ -76,7 +80,7 @@ def test_other_days_come_from_the_api_page_by_page(source, upstream, turns):
 
 
 def test_empty_first_page_is_asked_for_again(source, upstream):
-    upstream.submitted[DAY] = entries(5)
+    upstream.submitted[SUBMITTED] = entries(5)
     upstream.faults["/api/query"] = [Fault(body=atom([], total=5))] * 2
     assert len(list(source.fetch(DAY))) == 5
 
@@ -110,8 +114,47 @@ BROKEN = {
 @pytest.mark.parametrize("kind", BROKEN)
 def test_api_steps_in_when_the_announcements_fail(source, upstream, kind):
     upstream.faults["/rss/"] = [BROKEN[kind]] * 2
-    upstream.submitted[DAY] = entries(5)
+    upstream.submitted[SUBMITTED] = entries(5)
     assert len(list(source.fetch(DAY))) == 5
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_failed_announcements_and_an_api_without_papers_are_no_clean_fetch(source, upstream, kind):
+    upstream.faults["/rss/"] = [BROKEN[kind]] * 2
+    with pytest.raises(SourceError, match=r"^arXiv: .*; the API has no papers of the day either$"):
+        list(source.fetch(DAY))
+
+
+def test_announcements_without_a_single_paper_are_checked_with_the_api(source, upstream):
+    upstream.bodies["/rss/"] = rss(DAY, numbers=range(0))
+    upstream.submitted[SUBMITTED] = entries(5)
+    assert len(list(source.fetch(DAY))) == 5
+
+
+@pytest.mark.parametrize(
+    ("announced", "submitted"),
+    [(21, 20), (24, 21), (25, 22), (25, 23), (25, 24), (26, 25)],
+)
+def test_api_has_what_was_submitted_for_the_day(source, upstream, announced, submitted):
+    upstream.submitted[date(2026, 8, submitted)] = [atom_entry(date(2026, 8, submitted), 1)]
+    assert len(list(source.fetch(date(2026, 8, announced)))) == 1
+
+
+def test_no_paper_falls_between_two_days(source, upstream):
+    for age in range(14):
+        list(source.fetch(DAY + timedelta(days=age)))
+    spans = [
+        re.findall(r"\d{12}", call.query["search_query"])
+        for call in upstream.calls_to("/api/query")
+    ]
+    assert len(spans) == 10
+    assert all(before[1] >= after[0] for before, after in pairwise(spans))
+
+
+@pytest.mark.parametrize("day", [22, 23])
+def test_weekend_has_no_announcements_to_ask_for(source, upstream, day):
+    assert list(source.fetch(date(2026, 8, day))) == []
+    assert upstream.calls == []
 
 
 @pytest.mark.parametrize("kind", BROKEN)
@@ -129,7 +172,7 @@ def test_denied_page_is_recognised(source, upstream):
 
 
 def test_cut_page_is_read_as_far_as_it_goes(source, upstream):
-    upstream.submitted[DAY] = entries(20)
+    upstream.submitted[SUBMITTED] = entries(20)
     upstream.faults["/api/query"] = [Fault(cut_at=6000)]
     found, pages = [], source.fetch(DAY)
     with pytest.raises(SourceError, match="the answer was cut off after 6,000 bytes"):  # noqa: PT012
@@ -150,3 +193,24 @@ def test_without_categories_nothing_is_asked(source, upstream):
     source.categories = ()
     assert list(source.fetch(DAY)) == []
     assert upstream.calls == []
+
+
+@pytest.mark.parametrize(
+    "stamp", ["Mon, 31 Dec 9999 23:59:59 -1400", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"]
+)
+def test_date_out_of_range_costs_one_entry_only(source, upstream, stamp):
+    bad = re.sub(
+        rb"(guid><category>.*?<pubDate>)[^<]+", rb"\g<1>" + stamp.encode(), rss(DAY), count=1
+    )
+    upstream.bodies["/rss/"] = bad
+    assert [type(found).__name__ for found in source.fetch(DAY)] == [
+        "BadEntry", "PaperRecord", "PaperRecord",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("noise", ["(", ",", " ", "abs/", "a,(b"])
+def test_endless_names_take_no_endless_time(source, upstream, noise):
+    body = rss(DAY).replace(b"Ada Lovelace, Alan", b"Ada Lovelace, " + noise.encode() * 100_000)
+    upstream.bodies["/rss/"] = body
+    source.http.limits = Limits(size=9_000_000)
+    assert len(list(source.fetch(DAY))) == 3

@@ -61,7 +61,21 @@ def test_429_without_a_time_asks_for_a_minute(http, upstream):
 
 def test_429_may_name_a_date(http, upstream):
     error = failure(http, upstream, Fault(status=503, retry_after="Wed, 01 Jan 2098 00:00:00 GMT"))
-    assert error.seconds > 1e6
+    assert error.seconds == 86_400
+
+
+@pytest.mark.parametrize(
+    "value", ["\xb2", "-5", "9" * 400, "Wed, 01 Jan 99999999999999999999 00:00:00 GMT", "soon"]
+)
+def test_nonsense_in_retry_after_is_a_time_all_the_same(http, upstream, value):
+    error = failure(http, upstream, Fault(status=429, retry_after=value))
+    assert 60 <= error.seconds <= 86_400
+
+
+def test_503_without_a_time_is_an_ordinary_failure(http, upstream):
+    error = failure(http, upstream, Fault(status=503))
+    assert not isinstance(error, RetryLaterError)
+    assert str(error) == "Source: HTTP 503"
 
 
 @pytest.mark.parametrize(
@@ -94,7 +108,9 @@ def test_circle_of_redirects_ends(http, upstream):
 
 
 def test_404_is_refused_not_failed(http, upstream):
-    assert isinstance(failure(http, upstream, Fault(status=404)), SourceRefusedError)
+    error = failure(http, upstream, Fault(status=404))
+    assert isinstance(error, SourceRefusedError)
+    assert error.status == 404
 
 
 def test_cut_body_comes_with_the_error(http, upstream):

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from digest.errors import SourceError, SourceRefusedError
+from digest.errors import RetryLaterError, SourceError, SourceRefusedError
 from digest.papers.sources.http import Http, Limits
 from digest.papers.sources.hugging_face import HuggingFace, parse
 from digest.records import BadEntry, PaperRecord
@@ -63,13 +63,24 @@ def test_future_is_refused(source):
         list(source.fetch(date(2098, 1, 1)))
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_request_for_patience_holds_for_the_web_page_too(source, upstream, status):
+    upstream.faults["/api/daily_papers"] = [Fault(status=status, retry_after="60")]
+    with pytest.raises(RetryLaterError) as caught:
+        list(source.fetch(DAY))
+    assert caught.value.seconds == 60.0
+    assert upstream.calls_to("/papers") == []
+
+
 def test_trending_papers_stand_on_no_list(source):
     assert [record.listed_on for record in source.fetch_trending()] == [None] * 3
 
 
 BROKEN = {
     "500": Fault(status=500),
-    "429": Fault(status=429, retry_after="60"),
+    "403": Fault(status=403),
+    "404": Fault(status=404),
+    "503": Fault(status=503),
     "time-out": Fault(stall=0.6),
     "cut": Fault(cut_at=700),
     "web page": Fault(body=b"<!DOCTYPE html><html><body>Sorry</body></html>"),
@@ -122,6 +133,8 @@ def entry(**changes):
         (entry(id="../../etc"), "no arXiv id"),
         (entry(id="2608.00001\n"), ""),
         (entry(title=7), "int where text belongs"),
+        (entry(id="a" * 40 + "/1234567"), "no arXiv id"),
+        (entry(title="\ud800"), "no title"),
         (entry(title="x" * 3000), "a title of 3,000 characters"),
         (entry(authors="Ada"), "no list of authors"),
         (entry(authors=[{"name": "A"}] * 10_001), "10,001 authors"),
@@ -144,6 +157,8 @@ def test_bad_entry_is_counted_and_the_rest_goes_in(bad, reason):
         {"upvotes": "many"}, {"upvotes": -1}, {"upvotes": 2**40}, {"upvotes": True},
         {"upvotes": None}, {"githubRepo": "javascript:alert(1)"}, {"githubRepo": ["x"]},
         {"projectPage": " https://example.org/ "}, {"projectPage": "https://["},
+        {"githubRepo": "https://example.org/\0"}, {"githubRepo": "https://example.org/\x1b[1m"},
+        {"githubRepo": "https://example.org/\ud800"},
         {"ai_keywords": "x"}, {"ai_keywords": [1, None]}, {"organization": 3},
         {"authors": [1, None, {"name": None}]}, {"ai_summary": {}}, {"githubStars": 1.5},
     ],
@@ -166,6 +181,11 @@ def test_oldest_schema_has_only_what_is_always_there():
         "",
         None,
     )
+
+
+def test_half_characters_and_control_characters_are_dropped():
+    (record,) = parse([entry(title="A\ud800 \0title", ai_keywords=["\udfffword\x07"])], DAY, set())
+    assert (record.title, record.keywords) == ("A title", ("word",))
 
 
 def test_one_id_twice_in_a_list_comes_once():
