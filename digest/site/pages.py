@@ -123,7 +123,7 @@ def _day(request: HttpRequest, day: date, **extra: Any) -> HttpResponse:
 
 
 def _is_sample(edition: Edition | None) -> bool:
-    return edition is not None and edition.is_sample
+    return presenting.is_nothing_fetched() if edition is None else edition.is_sample
 
 
 def _description(papers: dict[str, Any], when: str) -> str:

@@ -222,7 +222,7 @@ def test_topic_pages_count_each_paper_of_the_last_seven_days_once(client):
         make_listing(paper, day)
     make_listing(twice, DAY, source="arxiv")
     (row,) = page(client, "/topics/").xpath("//li[.//a[@href='/topics/agents/']]")
-    assert "2 papers this week" in text(row)
+    assert "2 papers lately" in text(row)
     assert "2 papers in the last seven days" in text(page(client, "/topics/agents/"))
 
 
