@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler
 
 import pytest
-from aiosmtpd.controller import Controller
 from django.core import mail
 
 from digest.delivery import events, outbox, planning, providers, sending, smtp
@@ -16,8 +15,8 @@ from digest.records import Result
 from subscriptions.models import Suppression
 from tests.builders import make_subscriber
 from tests.digest.builders import make_listing, make_paper
-from tests.flows.processes import free_port
 from tests.servers import LocalServer
+from tests.smtp import sink
 
 DAY = date(2026, 8, 20)
 NOW = datetime(2026, 8, 21, 8, 0, tzinfo=UTC)
@@ -182,35 +181,11 @@ def test_settings_that_are_missing_leave_all_pending_for_the_next_provider(setti
     assert set(Delivery.objects.values_list("provider", flat=True)) == {"outbox"}
 
 
-class Inbox:
-    """An SMTP server that keeps whom it took a mail for, and refuses whom it is told to."""
-
-    def __init__(self):
-        self.taken = []
-        self.sessions = set()
-        self.refuse = {}
-
-    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
-        envelope.rcpt_tos.append(address)
-        return self.refuse.get(address, "250 OK")
-
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802
-        self.sessions.add(session.peer)
-        self.taken += envelope.rcpt_tos
-        return "250 OK"
-
-
 @pytest.fixture
 def inbox(settings):
     """It hangs up on whoever rests for half a second."""
-    handler = Inbox()
-    server = Controller(handler, hostname="127.0.0.1", port=free_port(), timeout=0.5)
-    server.start()
-    settings.EMAIL_PROVIDERS = ["smtp"]
-    settings.SMTP_URL = f"smtp://127.0.0.1:{server.port}"
-    yield handler
-    providers.connection("smtp").close()
-    server.stop()
+    with sink(settings, timeout=0.5) as handler:
+        yield handler
 
 
 def test_smtp_server_that_hung_up_in_between_loses_no_message(inbox):

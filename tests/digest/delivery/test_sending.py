@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from email import policy
 
 import pytest
-from aiosmtpd.controller import Controller
 from django.db import connection
 from django.utils import timezone
 
@@ -15,10 +14,10 @@ from digest.editions import building
 from digest.errors import BatchShapeError
 from digest.models import Delivery
 from subscriptions import services, tokens
+from tests import smtp
 from tests.builders import make_subscriber
 from tests.digest.builders import make_listing, make_paper
 from tests.esp import FakeEsp, Fault
-from tests.flows.processes import free_port
 
 pytestmark = pytest.mark.django_db
 DAY = date(2026, 8, 20)
@@ -239,35 +238,10 @@ def test_error_of_our_own_gives_the_batch_back(mailgun, readers, monkeypatch):
     assert states() == [State.PENDING] * 4
 
 
-class Sink:
-    """An SMTP server that keeps mails, and refuses or hangs up when it is told to."""
-
-    def __init__(self):
-        self.mails = []
-        self.sessions = set()
-        self.refuse = {}
-
-    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
-        envelope.rcpt_tos.append(address)
-        return self.refuse.get(address, "250 OK")
-
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802
-        self.sessions.add(session.peer)
-        self.mails.append((envelope.rcpt_tos, envelope.content))
-        return self.refuse.get("data", "250 OK")
-
-
 @pytest.fixture
 def sink(settings):
-    handler = Sink()
-    controller = Controller(handler, hostname="127.0.0.1", port=free_port())
-    controller.start()
-    port = controller.port
-    settings.EMAIL_PROVIDERS = ["smtp"]
-    settings.SMTP_URL = f"smtp://127.0.0.1:{port}"
-    yield handler
-    providers.connection("smtp").close()
-    controller.stop()
+    with smtp.sink(settings) as handler:
+        yield handler
 
 
 def parsed(raw):
