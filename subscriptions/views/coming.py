@@ -98,11 +98,13 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _confirmed(request: HttpRequest, subscriber: Subscriber, *, is_first: bool) -> HttpResponse:
+    is_suppressed = selectors.is_suppressed(subscriber.email)
     return common.masked_page(
         request,
         "confirmed",
         subscriber,
-        next_digest=common.next_digest(subscriber),
+        next_digest="" if is_suppressed else common.next_digest(subscriber),
+        may_not_mail=common.MAY_NOT_MAIL if is_suppressed else "",
         # A link that was used before opens nothing more: it may be in other hands by now.
         preferences_token=tokens.make_preferences(subscriber) if is_first else "",
     )

@@ -47,7 +47,7 @@ def page(browser, installation):
     problems = []
     opened.on("pageerror", lambda error: problems.append(str(error)))
     opened.on("console", lambda said: is_problem(said) and problems.append(said.text))
-    opened.on("requestfailed", lambda request: problems.append(f"{request.failure} {request.url}"))
+    opened.on("requestfailed", lambda request: is_lost(request) and problems.append(request.url))
     opened.on(
         "request",
         lambda request: request.url.startswith(installation.url) or problems.append(request.url),
@@ -60,6 +60,11 @@ def page(browser, installation):
 def is_problem(said):
     """Also what a policy blocked; an answer of 400 to a wrong address is none."""
     return said.type == "error" and "responded with a status of 400" not in said.text
+
+
+def is_lost(request):
+    """A picture that the next page overtook is not missed."""
+    return request.failure != "net::ERR_ABORTED"
 
 
 def open_mail(page, subject):

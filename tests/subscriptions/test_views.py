@@ -698,6 +698,14 @@ def test_name_that_can_not_be_one_is_shown_with_its_error(client, button):
     assert error == "A name can’t contain “!”. Please check it."
 
 
+def test_confirming_at_a_suppressed_address_promises_no_digest(client):
+    reader = make_subscriber(state="pending")
+    services.suppress(reader, Suppression.Reason.BOUNCED)
+    said = words(client.post(link("confirm", reader)))
+    assert "We may not mail this address any more" in said
+    assert "Your first digest" not in said
+
+
 def test_topic_that_is_no_more_keeps_nothing_from_being_saved(client):
     reader = make_subscriber()
     typed = CHOICES | {"topics": ["agents", "gone-since"], "save": "1"}

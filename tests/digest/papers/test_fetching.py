@@ -10,7 +10,7 @@ from django.db import connection
 
 from digest.models import Fetch, Listing, Paper
 from digest.papers import fetching
-from tests.upstream import FakeUpstream, Fault, atom_entry, day_list, paper_id
+from tests.upstream import FakeUpstream, Fault, atom_entry, day_list
 
 pytestmark = pytest.mark.django_db
 DAY = date(2026, 8, 20)
@@ -168,12 +168,11 @@ def test_yesterday_is_read_again_while_votes_move(upstream):
     }  # fmt: skip
 
 
-def test_list_that_was_read_before_its_day_was_over_is_read_again(upstream):
-    upstream.announced_on = None
-    with time_machine.travel(datetime(2026, 8, 19, 0, 15, tzinfo=UTC)):
-        fetching.fetch(date(2026, 8, 19), source_names=["arxiv"])
-    upstream.submitted[date(2026, 8, 18)] = [atom_entry(date(2026, 8, 18), 30)]
-    with time_machine.travel(datetime(2026, 8, 20, 10, tzinfo=UTC)):
-        fetching.fetch_recent(datetime(2026, 8, 20, 10, tzinfo=UTC))
-    (listing,) = Listing.objects.filter(source="arxiv", listed_on=date(2026, 8, 19))
-    assert listing.paper.arxiv_id == paper_id(date(2026, 8, 18), 30)
+@pytest.mark.parametrize(("hour", "day", "times"), [(0, 19, 2), (23, 19, 2), (0, 20, 1)])
+def test_list_counts_as_whole_only_when_it_was_read_after_its_day(settings, hour, day, times):
+    settings.PAPER_SOURCES, settings.ARXIV_CATEGORIES = ["arxiv"], []
+    read_at = datetime(2026, 8, day, hour, 15, tzinfo=UTC)
+    listed_on = date(2026, 8, 19)
+    Fetch.objects.create(source="arxiv", day=listed_on, started_at=read_at, finished_at=read_at)
+    fetching.fetch_recent(datetime(2026, 8, 20, 10, tzinfo=UTC))
+    assert Fetch.objects.filter(source="arxiv", day=listed_on).count() == times
