@@ -37,6 +37,14 @@ class Environment(Env):
             is_fit = False
         self.expect(name, that=is_fit or not url, form=form)
 
+    def host(self, url: str) -> str:
+        """The host of a URL as ALLOWED_HOSTS wants it; "localhost" where it has none."""
+        try:
+            name = urlsplit(url).hostname or "localhost"
+        except ValueError:
+            return "localhost"
+        return f"[{name}]" if ":" in name else name
+
     def folder(self, name: str, default: Path) -> Path:
         """A folder that is there and can be written to afterwards."""
         path = Path(self.str(name, "") or default)

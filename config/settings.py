@@ -5,7 +5,6 @@ import re
 from datetime import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import django_stubs_ext
 from celery.schedules import crontab
@@ -45,7 +44,7 @@ PORT = env.int("PORT", 8000)
 SITE_URL = env.str("SITE_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
 # Comma separated; the names of this machine are always allowed, for health checks.
 ALLOWED_HOSTS = [
-    *env.entries("ALLOWED_HOSTS", [urlsplit(SITE_URL).hostname or "localhost"]),
+    *env.entries("ALLOWED_HOSTS", [env.host(SITE_URL)]),
     *("127.0.0.1", "localhost", "[::1]"),
 ]
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
@@ -351,7 +350,9 @@ env.expect(
     that=LOG_LEVEL in logging.getLevelNamesMapping(),
     form="one of DEBUG, INFO, WARNING, ERROR",
 )
+env.expect("PORT", that=0 < (PORT or 1) < 65536, form="a number from 1 to 65535")  # noqa: PLR2004
 for _name, _url, _schemes, _form in (
+    ("SITE_URL", SITE_URL, ["https", "http"], "https://papers.example.org"),
     ("REDIS_URL", REDIS_URL, ["redis", "rediss", "unix"], "redis://host:6379/0"),
     ("SMTP_URL", SMTP_URL, ["smtp", "smtps", "submission"], "smtp://user:password@host:587?tls=1"),
     ("HUGGING_FACE_URL", HUGGING_FACE_URL, ["https", "http"], "https://host"),
@@ -377,7 +378,6 @@ for _name, _text, _pattern, _form in (
 ):
     env.expect(_name, that=not _text or bool(re.fullmatch(_pattern, _text)), form=_form)
 env.expect("TRUSTED_PROXIES", that=(TRUSTED_PROXIES or 0) >= 0, form="a number from 0")
-env.expect("PORT", that=0 < (PORT or 1) < 65536, form="a number from 1 to 65535")  # noqa: PLR2004
 env.finish(
     missing=[
         name

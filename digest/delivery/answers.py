@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from digest.records import Result
 
+_LONGEST_WAIT = 86_400.0
 _TOO_MANY = 429
 _UNAVAILABLE = 503
 _NOT_ALLOWED = (401, 402, 403, 404)
@@ -126,13 +127,15 @@ def _of_aws(error: ClientError) -> Answer:
 
 def _retry_after(response: requests.Response) -> float | None:
     value = response.headers.get("Retry-After", "").strip()
-    if value.isdigit():
-        return float(value)
     try:
-        wait = (parsedate_to_datetime(value) - timezone.now()).total_seconds()
-    except (TypeError, ValueError):
+        wait = float(value) if value.isdecimal() else _seconds_until(value)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return max(wait, 0.0)
+    return min(max(wait, 0.0), _LONGEST_WAIT)
+
+
+def _seconds_until(value: str) -> float:
+    return (parsedate_to_datetime(value) - timezone.now()).total_seconds()
 
 
 def _of_smtp(error: smtplib.SMTPException) -> Answer:

@@ -8,7 +8,7 @@ import logging
 import random
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -162,11 +162,11 @@ def _defer(
         )
 
 
-def give_back(batch: Batch) -> None:
-    """Afterwards the batch's deliveries are pending again: nothing was offered to any provider."""
-    Delivery.objects.filter(batch_id=batch.batch_id, state=State.CLAIMED).update(
-        state=State.PENDING, retry_at=timezone.now() + FIRST_WAIT
-    )
+def give_back(batch: Batch, *, but: Collection[int] = ()) -> None:
+    """Afterwards the batch's deliveries are pending again, but those that were offered to a
+    provider: of these nobody knows."""
+    rows = Delivery.objects.filter(batch_id=batch.batch_id, state=State.CLAIMED)
+    rows.exclude(pk__in=but).update(state=State.PENDING, retry_at=timezone.now() + FIRST_WAIT)
 
 
 def find_stale(now: datetime) -> int:

@@ -52,7 +52,7 @@ def preview(selection: Selection, *, day: date | None = None) -> Preview:
     body = content.body_of(audience)
     html, text = body.filled(rendering.values_of(_NOBODY))
     batch = outbox.Batch(uuid.UUID(int=0), 0, [])
-    message = sending.single_message(sending.Call(batch, edition, body, [_NOBODY]))
+    message = sending.single_message(sending.Call(batch, edition, body, [_NOBODY], set()))
     message.encoding = providers.quoted_printable()
     return Preview(body.subject, html, text, message.message().as_bytes())
 

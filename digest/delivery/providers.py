@@ -178,7 +178,8 @@ def offer(provider: Provider, message: EmailMessage) -> Answer:
         link.send_messages([message])
     except (AnymailError, smtplib.SMTPException, requests.RequestException, OSError) as error:
         answer = answers.of(error)
-        if answer.is_provider_down or answer.result is Result.UNCERTAIN:
+        if answer.result is not Result.FAILED:
+            # A server that says 421 hangs up by itself, and leaves a dead connection.
             _hang_up(link)
         return answer
     return Answer(Result.SENT)

@@ -55,6 +55,8 @@ class Call:
     edition: Edition
     body: rendering.Body
     readers: Sequence[Reader]
+    offered: set[int]
+    """Ids of all deliveries of the batch that went into an offer, in this call or another."""
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -85,15 +87,16 @@ def send(batch: outbox.Batch, ways: Sequence[Provider]) -> None:
     """Offers the batch to the first provider that is not down; records each call's outcomes.
 
     Whom no provider would take now is offered again later. After an error of our own, which is
-    raised, whoever was not offered yet is pending again, and whom the broken call was for is
-    uncertain.
+    raised, whoever was never offered is pending again. The others stay as they are recorded, or
+    claimed, and so become uncertain.
     """
     started = timezone.now()
+    offered: set[int] = set()
     try:
-        waiting = _offer_in_turn(_call(batch, started), ways)
+        waiting = _offer_in_turn(_call(batch, started, offered), ways)
         outbox.record(batch, waiting)
     except Exception:
-        outbox.give_back(batch)
+        outbox.give_back(batch, but=offered)
         raise
     logger.info(
         "delivery batch offered",
@@ -106,10 +109,10 @@ def send(batch: outbox.Batch, ways: Sequence[Provider]) -> None:
     )
 
 
-def _call(batch: outbox.Batch, now: datetime) -> Call:
+def _call(batch: outbox.Batch, now: datetime, offered: set[int]) -> Call:
     audience = Audience.objects.select_related("edition").get(pk=batch.audience_id)
     readers = content.readers_of(batch.deliveries, now=now)
-    return Call(batch, audience.edition, content.body_of(audience), readers)
+    return Call(batch, audience.edition, content.body_of(audience), readers, offered)
 
 
 def _offer_in_turn(call: Call, ways: Sequence[Provider]) -> list[Outcome]:
@@ -153,6 +156,7 @@ def _suppress(batch: outbox.Batch, outcomes: Sequence[Outcome]) -> None:
 def _offer(provider: Provider, call: Call) -> list[Outcome]:
     """The outcomes of one call; a refused batch is halved until the bad address is alone."""
     message = batch_message(provider, call) if provider.merge else single_message(call)
+    call.offered.update(reader.delivery_id for reader in call.readers)
     try:
         answer = providers.offer(provider, message)
     except Exception as error:

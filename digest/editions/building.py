@@ -112,9 +112,12 @@ def build_due(now: datetime) -> list[Edition]:
     if earliest is None:
         return []
     first = max(earliest, last - timedelta(days=CATCH_UP_DAYS))
-    days = _left_open(first) + [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    weeks = [day for day in days if day.weekday() == 6]  # noqa: PLR2004  Sunday ends the week
-    wanted = [(day, DAILY) for day in days] + [(first_day(day, WEEKLY), WEEKLY) for day in weeks]
+    days = _left_open(earliest, first) + [
+        first + timedelta(days=n) for n in range((last - first).days + 1)
+    ]
+    mondays = sorted({first_day(day, WEEKLY) for day in days})
+    weeks = [monday for monday in mondays if monday + timedelta(days=6) <= last]
+    wanted = [(day, DAILY) for day in days] + [(monday, WEEKLY) for monday in weeks]
     known = set(
         Edition.objects.filter(date__gte=min(days, default=first) - timedelta(days=6)).values_list(
             "date", "frequency"
@@ -123,13 +126,14 @@ def build_due(now: datetime) -> list[Edition]:
     return [build(day, frequency=name) for day, name in wanted if (day, name) not in known]
 
 
-def _left_open(before: date) -> list[date]:
-    """Days before `before` with a list, later than the last one that was closed by then."""
+def _left_open(earliest: date, before: date) -> list[date]:
+    """Days from `earliest` to `before` with a list, later than the last one closed by then."""
     closed = Edition.objects.filter(frequency=DAILY, is_sample=False, date__lt=before)
     newest_closed = closed.order_by("-date").values_list("date", flat=True).first()
     if newest_closed is None:
         return []
-    listed = _fetched().filter(listed_on__gt=newest_closed, listed_on__lt=before)
+    after = max(newest_closed, earliest - timedelta(days=1))
+    listed = _fetched().filter(listed_on__gt=after, listed_on__lt=before)
     return list(listed.order_by("listed_on").values_list("listed_on", flat=True).distinct())
 
 

@@ -54,7 +54,7 @@ def test_everything_missing_in_production_is_named_at_once(tmp_path):
         ("DATABASE_URL", "mysql://localhost/x"), ("LIST_ID", "nobrackets"),
         ("LIST_ID", "Two\nlines <daily.example.org>"), ("REPLY_TO", "garbage"),
         ("UNSUBSCRIBE_EMAIL", "garbage"), ("HUGGING_FACE_URL", "foo"),
-        ("ARXIV_CATEGORIES", "../x y"), ("TRUSTED_PROXIES", "-1"),
+        ("SITE_URL", "http://[::1"), ("ARXIV_CATEGORIES", "../x y"), ("TRUSTED_PROXIES", "-1"),
     ],
 )  # fmt: skip
 def test_wrong_value_is_one_line_that_names_it(tmp_path, name, value):
@@ -87,6 +87,11 @@ def test_wrong_arguments_get_one_line(tmp_path, arguments):
     )  # fmt: skip
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_host_of_ipv6_is_allowed_with_its_brackets(tmp_path):
+    hosts = value(tmp_path, "ALLOWED_HOSTS", SITE_URL="http://[2001:db8::5]:8000")
+    assert hosts[0] == "[2001:db8::5]"
 
 
 def test_secret_is_read_from_a_file(tmp_path):

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 from django.core import mail
+from django.db import OperationalError
 
 from digest.delivery import events, outbox, planning, providers, sending, smtp
 from digest.editions import building
@@ -230,3 +231,22 @@ def test_mistake_of_ours_in_the_middle_of_a_call_leaves_only_that_call_in_doubt(
     with pytest.raises(ZeroDivisionError):
         sending.send_pending()
     assert states() == ["sent", "uncertain", "pending"]
+
+
+def test_record_that_fails_gives_nothing_back_that_was_offered(inbox, readers, monkeypatch):
+    """The database may be away just after the provider took a message."""
+
+    def broken(batch, outcomes):
+        raise OperationalError("locked")
+
+    monkeypatch.setattr(outbox, "record", broken)
+    with pytest.raises(OperationalError):
+        sending.send_pending()
+    assert len(inbox.taken) == 1
+    assert states() == ["claimed", "pending", "pending"]
+
+
+def test_server_that_hangs_up_on_one_reader_leaves_no_other_in_doubt(inbox, readers):
+    inbox.refuse[readers[0].email] = "421 4.3.2 try again later"
+    sending.send_pending()
+    assert states() == ["pending", "sent", "sent"]

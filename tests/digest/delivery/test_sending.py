@@ -176,6 +176,14 @@ def test_too_many_requests_waits_as_long_as_the_provider_says(mailgun, readers):
     assert not mailgun.inbox
 
 
+@pytest.mark.parametrize("wait", ["999999999999999", "soon", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_odd_wait_is_one_of_ours(mailgun, readers, wait):
+    mailgun.faults.append(Fault(status=429, retry_after=wait))
+    sending.send_pending()
+    assert states() == [State.PENDING] * 4
+    assert Delivery.objects.first().retry_at < timezone.now() + timedelta(days=2)
+
+
 @pytest.mark.parametrize(
     "fault",
     [

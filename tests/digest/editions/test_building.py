@@ -105,6 +105,24 @@ def test_day_left_open_by_a_long_standstill_is_closed_afterwards():
     assert ids(Edition.objects.get(date=FRIDAY, frequency="daily")) == ["2608.00002"]
 
 
+def test_week_of_days_left_open_by_a_standstill_is_closed_with_them():
+    listed("2608.00001", THURSDAY - 7 * DAY)
+    building.build(THURSDAY - 7 * DAY)
+    listed("2608.00002", FRIDAY)
+    building.build_due(datetime(2026, 10, 20, 12, 0, tzinfo=UTC))
+    assert ids(Edition.objects.get(date=FRIDAY - 4 * DAY, frequency="weekly")) == ["2608.00002"]
+
+
+def test_older_days_fetched_by_hand_stay_open_beside_one_that_was_closed():
+    for number in range(3):
+        listed(f"2608.0000{number}", THURSDAY + number * DAY)
+    building.build(THURSDAY)
+    started = datetime(2026, 10, 20, 9, tzinfo=UTC)
+    Fetch.objects.create(source="hugging_face", day=THURSDAY, started_at=started)
+    building.build_due(datetime(2026, 10, 21, 12, tzinfo=UTC))
+    assert not Edition.objects.filter(date__in=[FRIDAY, SATURDAY]).exists()
+
+
 def test_paper_listed_on_two_days_comes_once():
     paper = listed("2608.00001")
     make_listing(paper, FRIDAY)
