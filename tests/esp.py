@@ -54,6 +54,8 @@ class Call:
     path: str
     readers: list[str]
     size: int
+    tracking: dict[str, str]
+    """What Mailgun was told about opens and clicks."""
 
 
 class FakeEsp(LocalServer):
@@ -183,13 +185,12 @@ def _handler(esp: FakeEsp) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             is_brevo = self.path.endswith("/smtp/email")
-            if is_brevo:
-                copies = brevo_copies(json.loads(body))
-            else:
-                copies = mailgun_copies(_read_form(self.headers["Content-Type"], body))
+            form = _Form() if is_brevo else _read_form(self.headers["Content-Type"], body)
+            copies = brevo_copies(json.loads(body)) if is_brevo else mailgun_copies(form)
             readers = [copy.to for copy in copies]
             with esp.lock:
-                esp.calls.append(Call(self.path, readers, len(body)))
+                tracking = {n: v for n, v in form.pairs if n.startswith("o:tracking")}
+                esp.calls.append(Call(self.path, readers, len(body), tracking))
             fault = esp.fault_for(readers)
             if fault is None or fault.accepts:
                 with esp.lock:

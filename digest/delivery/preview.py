@@ -11,7 +11,7 @@ from digest.records import Reader
 from subscriptions.models import Topic
 from subscriptions.records import Selection
 
-from . import content, outbox, providers, rendering, sending
+from . import content, outbox, rendering, sending
 
 _NOBODY = Reader(
     delivery_id=0,
@@ -53,7 +53,6 @@ def preview(selection: Selection, *, day: date | None = None) -> Preview:
     html, text = body.filled(rendering.values_of(_NOBODY))
     batch = outbox.Batch(uuid.UUID(int=0), 0, [])
     message = sending.single_message(sending.Call(batch, edition, body, [_NOBODY], set()))
-    message.encoding = providers.quoted_printable()
     return Preview(body.subject, html, text, message.message().as_bytes())
 
 

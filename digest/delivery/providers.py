@@ -23,6 +23,7 @@ from .answers import Answer
 
 MIME_PROVIDERS = ("outbox", "smtp")
 _SINGLES = 25
+_UNREADABLE = Answer(Result.UNCERTAIN, "unreadable answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +163,11 @@ def quoted_printable() -> Charset:
 
 
 def offer(provider: Provider, message: EmailMessage) -> Answer:
-    """Offers one message to the provider and says what became of it; errors are part of that."""
-    if provider.name in MIME_PROVIDERS:
-        message.encoding = quoted_printable()
+    """Offers one message to the provider and says what became of it; errors are part of that.
+
+    What is raised is a mistake of ours. The message's `connection` is the provider's as soon as it
+    may be on its way.
+    """
     if provider.has_tracking:
         # Anymail's attributes, which other messages do not have.
         vars(message).update(track_opens=False, track_clicks=False)
@@ -174,15 +177,22 @@ def offer(provider: Provider, message: EmailMessage) -> Answer:
     except (ProviderSettingsError, OSError, smtplib.SMTPException, BotoCoreError) as error:
         # Nothing was offered yet, so nothing can have been taken.
         return answers.down(error)
+    message.connection = link
     try:
         link.send_messages([message])
     except (AnymailError, smtplib.SMTPException, requests.RequestException, OSError) as error:
-        answer = answers.of(error)
+        answer = _UNREADABLE if _has_answered(message) else answers.of(error)
         if answer.result is not Result.FAILED:
             # A server that says 421 hangs up by itself, and leaves a dead connection.
             _hang_up(link)
         return answer
     return Answer(Result.SENT)
+
+
+def _has_answered(message: EmailMessage) -> bool:
+    """Whether the provider said yes; Anymail may fail to read how."""
+    status = getattr(message, "anymail_status", None)
+    return status is not None and status.esp_response is not None
 
 
 def _hang_up(link: Any) -> None:

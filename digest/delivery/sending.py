@@ -56,7 +56,7 @@ class Call:
     body: rendering.Body
     readers: Sequence[Reader]
     offered: set[int]
-    """Ids of all deliveries of the batch that went into an offer, in this call or another."""
+    """Ids of the batch's deliveries that went into any offer, without those surely not taken."""
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -87,8 +87,8 @@ def send(batch: outbox.Batch, ways: Sequence[Provider]) -> None:
     """Offers the batch to the first provider that is not down; records each call's outcomes.
 
     Whom no provider would take now is offered again later. After an error of our own, which is
-    raised, whoever was never offered is pending again. The others stay as they are recorded, or
-    claimed, and so become uncertain.
+    raised, whom surely no provider took is pending again. The others stay as they are recorded,
+    or claimed, and so become uncertain.
     """
     started = timezone.now()
     offered: set[int] = set()
@@ -130,17 +130,23 @@ def _offer_in_turn(call: Call, ways: Sequence[Provider]) -> list[Outcome]:
 def _through(provider: Provider, call: Call) -> list[Outcome]:
     """Offers the call's readers to one provider, and records what it said.
 
+    What was refused for one of many readers is halved until the bad address is alone.
     Returns the outcomes of those that it surely did not take because it is down, unrecorded, so
     that another provider can be asked.
     """
-    left = list(call.readers)
-    while left:
-        readers, left = left[: provider.readers_per_call], left[provider.readers_per_call :]
+    size = provider.readers_per_call
+    groups = [call.readers[n : n + size] for n in range(0, len(call.readers), size)]
+    while groups:
+        readers = groups.pop(0)
         pacing.wait(provider, len(readers))
         outcomes = _offer(provider, replace(call, readers=readers))
+        if not outcomes:
+            middle = len(readers) // 2
+            groups[:0] = [readers[:middle], readers[middle:]]
         outbox.record(call.batch, [o for o in outcomes if not o.is_provider_down])
         _suppress(call.batch, [o for o in outcomes if o.is_dead_address])
         if down := [outcome for outcome in outcomes if outcome.is_provider_down]:
+            left = [reader for group in groups for reader in group]
             return down + [replace(down[0], delivery_id=reader.delivery_id) for reader in left]
     return []
 
@@ -154,22 +160,24 @@ def _suppress(batch: outbox.Batch, outcomes: Sequence[Outcome]) -> None:
 
 
 def _offer(provider: Provider, call: Call) -> list[Outcome]:
-    """The outcomes of one call; a refused batch is halved until the bad address is alone."""
+    """The outcomes of one call; none where it was refused and any of its readers may be why."""
     message = batch_message(provider, call) if provider.merge else single_message(call)
-    call.offered.update(reader.delivery_id for reader in call.readers)
+    ids = {reader.delivery_id for reader in call.readers}
+    call.offered.update(ids)
     try:
         answer = providers.offer(provider, message)
     except Exception as error:
-        answer = Answer(Result.UNCERTAIN, type(error).__name__)
-        doubts = [_outcome(provider, message, reader, answer) for reader in call.readers]
-        outbox.record(call.batch, doubts)
+        if message.connection is None:
+            call.offered.difference_update(ids)
+        else:
+            answer = Answer(Result.UNCERTAIN, type(error).__name__)
+            doubts = [_outcome(provider, message, reader, answer) for reader in call.readers]
+            outbox.record(call.batch, doubts)
         raise
+    if answer.result in (Result.FAILED, Result.DEFERRED):
+        call.offered.difference_update(ids)
     if answer.result is Result.FAILED and len(call.readers) > 1:
-        middle = len(call.readers) // 2
-        halves = (call.readers[:middle], call.readers[middle:])
-        return [
-            outcome for half in halves for outcome in _offer(provider, replace(call, readers=half))
-        ]
+        return []
     return [_outcome(provider, message, reader, answer) for reader in call.readers]
 
 
@@ -289,6 +297,7 @@ def _message(call: Call, *, subject: str, html: str, text: str) -> DigestMessage
         connection=None,
     )
     message.attach_alternative(html, "text/html")
+    message.encoding = providers.quoted_printable()
     message.tags = ["digest"]
     message.metadata = call.metadata
     return message

@@ -25,6 +25,7 @@ class EmailBackend(BaseEmailBackend):
         return len(email_messages)
 
     def _send(self, message: EmailMessage) -> None:
+        message.encoding = providers.quoted_printable()
         detail = "no provider is configured"
         for provider in providers.configured():
             answer = providers.offer(provider, message)

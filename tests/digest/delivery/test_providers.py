@@ -102,6 +102,12 @@ def test_ses_refusal_means_what_its_code_says(settings, status, code, result, is
     assert (answer.result, answer.is_provider_down) == (result, is_down)
 
 
+def test_ses_that_says_yes_in_a_way_nobody_reads_is_uncertain(settings):
+    with Endpoint((200, {"Message": "fine"})) as endpoint:
+        use_ses(settings, endpoint.url)
+        assert offer("amazon_ses").result is Result.UNCERTAIN
+
+
 def test_ses_that_answers_no_connection_took_nothing(settings):
     use_ses(settings, "http://127.0.0.1:9")
     answer = offer("amazon_ses")
@@ -231,6 +237,25 @@ def test_mistake_of_ours_in_the_middle_of_a_call_leaves_only_that_call_in_doubt(
     with pytest.raises(ZeroDivisionError):
         sending.send_pending()
     assert states() == ["sent", "uncertain", "pending"]
+
+
+def test_mistake_of_ours_before_any_call_leaves_all_pending(settings, readers):
+    """boto takes an address that is none for a mistake in the program."""
+    use_ses(settings, "nowhere")
+    settings.EMAIL_PROVIDERS = ["amazon_ses"]
+    with pytest.raises(ValueError, match="endpoint"):
+        sending.send_pending()
+    assert states() == ["pending"] * 3
+
+
+def test_mistake_of_ours_after_a_provider_was_down_leaves_all_pending(
+    settings, readers, monkeypatch
+):
+    settings.EMAIL_PROVIDERS = ["mailgun", "outbox"]
+    monkeypatch.setattr(sending, "single_message", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        sending.send_pending()
+    assert states() == ["pending"] * 3
 
 
 def test_record_that_fails_gives_nothing_back_that_was_offered(inbox, readers, monkeypatch):

@@ -168,6 +168,38 @@ def test_bad_address_is_found_by_halves_and_the_others_are_sent(mailgun, readers
     assert readers[1].email not in mailgun.inbox
 
 
+def test_half_that_was_taken_is_recorded_before_the_next_is_offered(mailgun, readers):
+    """A worker that dies in between leaves nobody in doubt of whom the provider has spoken."""
+    mailgun.faults.append(Fault(bad_address=readers[3].email))
+    broken = iter([None, None, ZeroDivisionError()])
+    link = providers.connection("mailgun")
+    real = link.send_messages
+
+    def send_messages(messages):
+        if error := next(broken):
+            raise error
+        return real(messages)
+
+    link.send_messages = send_messages
+    with pytest.raises(ZeroDivisionError):
+        sending.send_pending()
+    assert states() == [State.SENT] * 2 + [State.UNCERTAIN] * 2
+
+
+def test_no_half_is_offered_once_the_provider_asks_for_patience(mailgun, readers):
+    mailgun.faults.append(Fault(status=400))
+    mailgun.faults.append(Fault(status=429))
+    sending.send_pending()
+    assert states() == [State.PENDING] * 4
+    assert len(mailgun.calls) == 2
+
+
+def test_batch_switches_tracking_off(mailgun, readers):
+    """EMAIL_STANDARDS 7; and a rewritten link would show a reader's token to others."""
+    sending.send_pending()
+    assert mailgun.calls[0].tracking == {"o:tracking-clicks": "no", "o:tracking-opens": "no"}
+
+
 def test_too_many_requests_waits_as_long_as_the_provider_says(mailgun, readers):
     mailgun.faults.append(Fault(status=429, retry_after="1200"))
     sending.send_pending()
