@@ -187,4 +187,5 @@ def plan_now(subscriber: Subscriber, *, now: datetime) -> Delivery | None:
             mine.filter(state=State.SKIPPED).update(
                 state=State.PENDING, reason=Reason.NONE, audience=audience
             )
-        return mine.first() or row
+        # What was skipped before says why it was then; the row says how it is now.
+        return mine.exclude(state=State.SKIPPED).first() or row

@@ -74,10 +74,5 @@ def send_now(request: HttpRequest, token: str) -> HttpResponse:
     delivery = planning.plan_now(subscriber, now=timezone.now())
     if delivery is not None and delivery.state == Delivery.State.PENDING:
         wake_senders()
-    context = {
-        "delivery": delivery,
-        "token": token,
-        "states": Delivery.State,
-        "reasons": Delivery.Reason,
-    }
+    context = {"delivery": delivery, "token": token, "states": Delivery.State}
     return _private(render(request, "web/site/send_now.html", context))

@@ -94,7 +94,8 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
         words = forms.CONFIRM_TEXT if request.method == "POST" else OWN_CLICK_TEXT
         is_first = services.confirm(subscriber, evidence=common.evidence(request, words))
         return _confirmed(request, subscriber, is_first=is_first)
-    return common.masked_page(request, "confirm", subscriber)
+    kept_for = settings.KEEP_UNCONFIRMED_DAYS
+    return common.masked_page(request, "confirm", subscriber, kept_for=kept_for)
 
 
 def _confirmed(request: HttpRequest, subscriber: Subscriber, *, is_first: bool) -> HttpResponse:

@@ -698,6 +698,12 @@ def test_name_that_can_not_be_one_is_shown_with_its_error(client, button):
     assert error == "A name can’t contain “!”. Please check it."
 
 
+def test_confirm_page_says_how_long_an_address_is_kept(client, settings):
+    settings.KEEP_UNCONFIRMED_DAYS = 9
+    said = words(client.get(link("confirm", make_subscriber(state="pending"))))
+    assert "the address is deleted after 9 days" in said
+
+
 def test_confirming_at_a_suppressed_address_promises_no_digest(client):
     reader = make_subscriber(state="pending")
     services.suppress(reader, Suppression.Reason.BOUNCED)

@@ -403,6 +403,13 @@ def test_asking_with_nothing_on_their_topics_can_be_done_again_with_others(editi
     assert planning.plan_now(reader, now=NOW).state == State.PENDING
 
 
+def test_asking_says_how_it_is_now_not_why_it_was_skipped_before(edition):
+    reader = due(topics=[make_topic("theory")], paused_until=NOW.date() + timedelta(days=3))
+    planning.plan(NOW)
+    assert Delivery.objects.get().reason == "paused"
+    assert planning.plan_now(reader, now=NOW).reason == "nothing_new"
+
+
 def test_asking_after_leaving_and_coming_back_sends_the_edition(edition):
     reader = due()
     planning.plan(NOW)

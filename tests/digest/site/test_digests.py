@@ -122,8 +122,6 @@ def test_nothing_on_the_readers_topics_is_said(client, edition):
     ("row", "heading"),
     [
         ({"state": "skipped", "reason": "nothing_new"}, "Nothing on your topics today"),
-        ({"state": "skipped", "reason": "paused"}, "It fell into your pause"),
-        ({"state": "skipped", "reason": "unsubscribed"}, "It was not sent"),
         ({"state": "suppressed"}, "We may not mail this address any more"),
         ({"state": "uncertain"}, "It may be in your inbox"),
         ({"state": "failed", "reason": "refused"}, "We could not send it"),
@@ -133,7 +131,7 @@ def test_nothing_on_the_readers_topics_is_said(client, edition):
     ],
 )
 def test_page_says_what_became_of_the_digest(row, heading):
-    context = {"delivery": Delivery(**row), "states": Delivery.State, "reasons": Delivery.Reason}
+    context = {"delivery": Delivery(**row), "states": Delivery.State}
     found = html.fromstring(render_to_string("web/site/send_now.html", context | {"token": "x"}))
     assert found.findtext(".//h1") == heading
 
