@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
 _MOST_DAYS = 36_500
+_MOST_A_SECOND = 1_000_000
+_MOST_GROWTH = 10
 
 
 class Environment(Env):
@@ -100,6 +103,42 @@ class Environment(Env):
         self.expect(name, that=is_fit, form=f"a number of days from {least} to {_MOST_DAYS}")
         return value or 0
 
+    def rate(self, name: str) -> float:
+        """A number a second; 0: unlimited."""
+        value: float | None = self.float(name, 0)
+        is_fit = value is None or 0 <= value <= _MOST_A_SECOND
+        self.expect(name, that=is_fit, form=f"a number from 0 to {_MOST_A_SECOND}")
+        return value if value and is_fit else 0
+
+    def rates(self, name: str) -> dict[str, float]:
+        """A number a second for each provider, as in `mailgun:100,smtp:20`."""
+        found = {}
+        for entry in self.entries(name):
+            provider, _, number = entry.partition(":")
+            rate = _number(number)
+            is_fit = bool(provider) and provider not in found and 0 < rate <= _MOST_A_SECOND
+            self.expect(name, that=is_fit, form="like mailgun:100,smtp:20, messages a second")
+            found[provider] = rate
+        return found
+
+    def warm_ups(self, name: str) -> dict[str, tuple[date, int, float]]:
+        """For each provider the first day, the messages on it, and by what each next day's grow."""
+        found = {}
+        for entry in self.entries(name):
+            provider, *rest = entry.split(":")
+            day, messages, growth = (*rest, "", "", "")[:3]
+            plan = (_day(day), _number(messages), _number(growth))
+            is_fit = bool(provider) and provider not in found and len(rest) == len(plan)
+            is_fit = is_fit and plan[0] is not None and messages.isdecimal() and plan[1] >= 1
+            self.expect(
+                name,
+                that=is_fit and 1 <= plan[2] <= _MOST_GROWTH,
+                form="like mailgun:2026-11-01:500:1.5, provider:first day:messages on it:growth",
+            )
+            if is_fit and plan[0] is not None:
+                found[provider] = (plan[0], int(plan[1]), plan[2])
+        return found
+
     def finish(self, *, missing: list[str]) -> None:
         """Raises one ImproperlyConfigured that names everything wrong; returns if nothing is.
 
@@ -121,6 +160,18 @@ class Environment(Env):
 def _entries(text: str) -> list[str]:
     # An empty secret would be one that everybody knows.
     return [entry.strip() for entry in re.split(r"[,\n]", text) if entry.strip()]
+
+
+def _number(text: str) -> float:
+    """The number, or one that fits nowhere."""
+    return float(text) if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text.strip(), re.ASCII) else -1
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def kept_secret(path: Path) -> str:

@@ -230,7 +230,16 @@ UNSUBSCRIBE_EMAIL = env.str("UNSUBSCRIBE_EMAIL", "")
 # Seconds after which a claimed batch that was never settled counts as uncertain.
 UNCERTAIN_AFTER = env.int("UNCERTAIN_AFTER", 900)
 # Messages a second that a provider may get, across all workers; 0: unlimited.
-SEND_RATE = env.float("SEND_RATE", 0)
+SEND_RATE = env.rate("SEND_RATE")
+# The same for single providers, before SEND_RATE: `mailgun:100,smtp:20`.
+SEND_RATES = env.rates("SEND_RATES")
+# A new domain or address starts slowly. For each provider the first day, how many messages it gets
+# on it, and by what each day's number grows: `mailgun:2026-11-01:500:1.5`. Unset: any number.
+WARM_UP = env.warm_ups("WARM_UP")
+# Seconds after which digests that wait are late, and the operator is told.
+LATE_AFTER = env.int("LATE_AFTER", 7200)
+# Who is mailed when a send is held, late or in doubt; unset: it is in the log only.
+OPERATOR_EMAIL = env.str("OPERATOR_EMAIL", "")
 # `smtp://user:password@host:587?tls=1`
 SMTP_URL = env.secret("SMTP_URL")
 # Anymail's shared secrets for /webhooks/, comma separated while one is being replaced.
@@ -369,6 +378,7 @@ _ADDRESS = r"[^\s@<>,]+@[^\s@<>,]+"
 for _name, _text, _pattern, _form in (
     ("REPLY_TO", REPLY_TO, rf"({_ADDRESS}|[^<>\r\n]*<{_ADDRESS}>)", "one address"),
     ("UNSUBSCRIBE_EMAIL", UNSUBSCRIBE_EMAIL, _ADDRESS, "a bare address"),
+    ("OPERATOR_EMAIL", OPERATOR_EMAIL, _ADDRESS, "a bare address"),
     (
         "LIST_ID",
         LIST_ID,
@@ -378,6 +388,8 @@ for _name, _text, _pattern, _form in (
 ):
     env.expect(_name, that=not _text or bool(re.fullmatch(_pattern, _text)), form=_form)
 env.expect("TRUSTED_PROXIES", that=(TRUSTED_PROXIES or 0) >= 0, form="a number from 0")
+_late = 1 if LATE_AFTER is None else LATE_AFTER
+env.expect("LATE_AFTER", that=_late > 0, form="a number of seconds")
 env.finish(
     missing=[
         name

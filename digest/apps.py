@@ -1,4 +1,8 @@
-"""Registers the app, its system checks and its one signal receiver."""
+"""Registers the app and its system checks.
+
+The receiver of Anymail's events comes with the addresses of its webhooks (`config.urls`): only the
+process that serves them needs it, and it brings a client library of every provider along.
+"""
 
 from importlib import import_module
 
@@ -10,5 +14,4 @@ class DigestConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        for module in ("checks", "receivers"):
-            import_module(f"{self.name}.{module}")
+        import_module(f"{self.name}.checks")

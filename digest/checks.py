@@ -124,6 +124,13 @@ def check_limits() -> Findings:
     """Numbers make sense together."""
     if settings.SEND_RATE < 0:
         yield Error("SEND_RATE is negative.", hint="0 means unlimited.", id="digest.E009")
+    if settings.LATE_AFTER <= settings.UNCERTAIN_AFTER:
+        yield Error(
+            f"LATE_AFTER is {settings.LATE_AFTER} s, while a batch may be in a worker's hands for "
+            f"{settings.UNCERTAIN_AFTER} s (UNCERTAIN_AFTER): every send would be late.",
+            hint="7200 is a good value.",
+            id="digest.E011",
+        )
     if settings.UNCERTAIN_AFTER <= 2 * settings.EMAIL_TIMEOUT:
         yield Error(
             f"UNCERTAIN_AFTER is {settings.UNCERTAIN_AFTER} s, while a call to a provider may take "
@@ -131,6 +138,25 @@ def check_limits() -> Findings:
             hint="900 is a good value.",
             id="digest.E010",
         )
+
+
+@_check
+def check_pace() -> Findings:
+    """Rates and warm-ups are of providers that mail goes through."""
+    for setting in ("SEND_RATES", "WARM_UP"):
+        for name in getattr(settings, setting):
+            if name not in providers.PROVIDERS:
+                yield Error(
+                    f"{setting} names {name!r}, which is no provider.",
+                    hint=f"Name one or more of {', '.join(providers.PROVIDERS)}.",
+                    id="digest.E012",
+                )
+            elif name not in settings.EMAIL_PROVIDERS:
+                yield Warning(
+                    f"{setting} names {name}, which is not in EMAIL_PROVIDERS.",
+                    hint=f"Take it out of {setting}, or add it to EMAIL_PROVIDERS.",
+                    id="digest.W005",
+                )
 
 
 @_check

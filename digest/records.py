@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +92,7 @@ class PaperContent:
     code_url: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
+class Reader(NamedTuple):
     """What makes one reader's copy of a digest their own."""
 
     delivery_id: int
@@ -105,6 +105,7 @@ class Reader:
     message_id: str
     confirmed_on: str
     next_digest: str
+    batch_id: int = 0
 
 
 class Result(StrEnum):
@@ -119,11 +120,11 @@ class Result(StrEnum):
     """No answer came: it may have been taken."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What the provider said about one reader."""
 
     delivery_id: int
+    batch_id: int
     result: Result
     provider: str
     message_id: str = ""

@@ -9,7 +9,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from digest.delivery import forgetting, outbox, planning, providers, sending
+from digest.delivery import forgetting, outbox, planning, sending
 from digest.editions import building
 from digest.papers import fetching
 
@@ -20,19 +20,25 @@ SENDERS = 4
 WORKER_SEEN = "worker_seen_at"
 """The cache's key for when a worker last planned."""
 WAKE_SECONDS = 50
-"""How long a sender goes on: until about the next sweep, so that other tasks get their turn."""
+"""How long a sender goes on at a stretch."""
 
 
 def wake_senders() -> None:
     """Wakes as many senders as there is work for. Where the broker is away, the next sweep does."""
     waiting = outbox.pending(timezone.now())
-    size = providers.configured()[0].claim_size
+    for _ in range(min(SENDERS, -(-waiting // sending.batch_size()))):
+        if not _wake_sender():
+            break
+
+
+def _wake_sender() -> bool:
     try:
-        for _ in range(min(SENDERS, -(-waiting // size))):
-            # The next sweep wakes others: messages that wait longer only pile up.
-            send_deliveries.apply_async(expires=WAKE_SECONDS)
+        # The next sweep wakes others: messages that wait longer only pile up.
+        send_deliveries.apply_async(expires=WAKE_SECONDS)
     except OperationalError:
         logger.warning("broker is away, senders wake at the next sweep")
+        return False
+    return True
 
 
 @shared_task
@@ -52,7 +58,7 @@ def dispatch_digests() -> None:
     """Closes what is past its cutoff, plans who is due, and wakes as many senders as that needs."""
     now = timezone.now()
     _say_that_a_worker_is_here(now)
-    planning.plan(now)
+    planning.plan(now, batch_size=sending.batch_size(), page_planned=wake_senders)
     wake_senders()
 
 
@@ -65,8 +71,12 @@ def _say_that_a_worker_is_here(now: datetime) -> None:
 
 @shared_task
 def send_deliveries() -> None:
-    """Sends what is pending, for a minute at most; the next dispatch goes on."""
-    sending.send_pending(until=timezone.now() + timedelta(seconds=WAKE_SECONDS))
+    """Sends what is pending, for a minute at most; then another takes over, so that other tasks
+    of the worker get their turn."""
+    until = timezone.now() + timedelta(seconds=WAKE_SECONDS)
+    sending.send_pending(until=until)
+    if timezone.now() >= until:
+        _wake_sender()
 
 
 @shared_task

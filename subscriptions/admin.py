@@ -100,6 +100,7 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
     show_full_result_count = False
     inlines = (ConsentInline, MessageInline)
     exclude = ("public_id", "address_hash", "token_version", "selection_key")
+    list_select_related = ("slot",)
     actions = ("unsubscribe_and_tell", "never_mail", "mail_again", "erase")
 
     def has_operate_permission(self, request: HttpRequest) -> bool:

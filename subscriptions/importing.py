@@ -22,6 +22,7 @@ from .models import (
     TransactionalMessage,
 )
 from .records import Rhythm, Selection
+from .services import slots
 
 COLUMNS = ("email", "topics", "frequency", "timezone", "hour", "status")
 _PAGE = 500
@@ -130,11 +131,15 @@ def _add_page(
             "address_hash", flat=True
         )
     } - known
-    new = [
-        _subscriber(entry, is_confirmed=bool(consent))
-        for key, entry in entries.items()
-        if key not in known | suppressed
-    ]
+    now = timezone.now()
+    wanted = [entry for key, entry in entries.items() if key not in known | suppressed]
+    new = [_subscriber(entry) for entry in wanted]
+    if consent:
+        slot_of = {rhythm: slots.ensure(rhythm, now) for rhythm in {e.rhythm for e in wanted}}
+        for subscriber, entry in zip(new, wanted, strict=True):
+            subscriber.state = Subscriber.State.ACTIVE
+            subscriber.confirmed_at = now
+            subscriber.slot = slot_of[entry.rhythm]
     with transaction.atomic():
         Subscriber.objects.bulk_create(new, ignore_conflicts=True)
         # Who signed up since the look-up is there under another public id, and stays as they are.
@@ -158,8 +163,8 @@ def _add_page(
     outcome.suppressed += len(suppressed)
 
 
-def _subscriber(entry: _Entry, *, is_confirmed: bool) -> Subscriber:
-    subscriber = Subscriber(
+def _subscriber(entry: _Entry) -> Subscriber:
+    return Subscriber(
         email=entry.email,
         address_hash=addresses.hash_of(entry.email),
         frequency=entry.rhythm.frequency,
@@ -167,12 +172,6 @@ def _subscriber(entry: _Entry, *, is_confirmed: bool) -> Subscriber:
         timezone=entry.rhythm.timezone,
         selection_key=_selection_key(entry.topics),
     )
-    if is_confirmed:
-        now = timezone.now()
-        subscriber.state = Subscriber.State.ACTIVE
-        subscriber.confirmed_at = now
-        subscriber.next_digest_at = schedule.next_slot(now, entry.rhythm)
-    return subscriber
 
 
 @lru_cache(maxsize=4096)

@@ -4,6 +4,8 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 
@@ -67,3 +69,27 @@ class Holder:
     public_id: UUID
     token_version: int
     issued_at: datetime
+
+
+class Standing(StrEnum):
+    """Whether mail may go to a reader right now."""
+
+    OK = "ok"
+    LEFT = "left"
+    """Unsubscribed, or not confirmed (any more)."""
+    SUPPRESSED = "suppressed"
+
+
+class Addressee(NamedTuple):
+    """What a digest needs to know of the reader it goes to."""
+
+    subscriber_id: int
+    email: str
+    public_id: UUID
+    token_version: int
+    frequency: str
+    hour: int
+    timezone: str
+    since: date
+    """The day (UTC) on which they confirmed, or else signed up."""
+    standing: Standing

@@ -5,16 +5,32 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from django.db.models import Exists, Field, ManyToOneRel, Min, Model, OuterRef, QuerySet
-from django.db.models.functions import Lower
+from django.db import connection
+from django.db.models import (
+    Case,
+    Exists,
+    F,
+    Field,
+    ManyToOneRel,
+    Min,
+    Model,
+    OuterRef,
+    QuerySet,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce, Lower, TruncDate
 from django.db.models.options import Options
 
 from . import addresses, schedule
 from .errors import TokenError, TokenExpiredError
-from .models import Subscriber, Suppression, Topic, TransactionalMessage
-from .records import Holder, Preferences, Rhythm, Selection
+from .models import Slot, Subscriber, Suppression, Topic, TransactionalMessage
+from .records import Addressee, Holder, Preferences, Rhythm, Selection, Standing
 
+Place = tuple[str, int]
+"""Where a reader stands in the order of a slot: selection key and id."""
 _SELECTION_READS = 3
 """A reader may change a selection while it is read; then another reader's is looked at."""
 
@@ -28,10 +44,37 @@ def mailable_subscribers() -> QuerySet[Subscriber]:
     return Subscriber.objects.filter(~_is_suppressed(), state=Subscriber.State.ACTIVE)
 
 
-def due_subscribers(now: datetime) -> QuerySet[Subscriber]:
-    """Active, with a digest due at `now`; `is_suppressed` says whose address must not get it."""
-    due = Subscriber.objects.filter(state=Subscriber.State.ACTIVE, next_digest_at__lte=now)
-    return with_suppression(due)
+def due_slots(now: datetime) -> QuerySet[Slot]:
+    """The slots whose readers are due at `now`, the oldest first."""
+    return Slot.objects.filter(next_digest_at__lte=now).order_by("next_digest_at", "pk")
+
+
+def page_of(slot: Slot, after: Place, size: int) -> list[Place]:
+    """The next `size` readers of the slot in the order of (selection key, id), later than `after`:
+    each selection key among them, with the last id that has it. One query."""
+    page = """
+        SELECT selection_key, MAX(id) FROM (
+            SELECT selection_key, id FROM subscriptions_subscriber
+            WHERE slot_id = %s AND (selection_key, id) > (%s, %s)
+            ORDER BY selection_key, id LIMIT %s
+        ) AS page GROUP BY selection_key ORDER BY selection_key
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(page, [slot.pk, *after, size])
+        return [(key, last) for key, last in cursor.fetchall()]
+
+
+def due_readers(slot: Slot, now: datetime) -> QuerySet[Subscriber, Any]:
+    """The active readers of the slot, as rows of `reader_id`, `selection_key`, `is_suppressed` and
+    `is_paused`, to be joined in the database."""
+    today = now.astimezone(ZoneInfo(slot.timezone)).date()
+    rows = Subscriber.objects.filter(slot=slot, state=Subscriber.State.ACTIVE)
+    return rows.order_by().values(
+        "selection_key",
+        reader_id=F("pk"),
+        is_suppressed=_is_suppressed(),
+        is_paused=Case(When(paused_until__gt=today, then=Value(1)), default=Value(0)),
+    )
 
 
 def with_suppression(subscribers: QuerySet[Subscriber]) -> QuerySet[Any]:
@@ -39,17 +82,22 @@ def with_suppression(subscribers: QuerySet[Subscriber]) -> QuerySet[Any]:
     return subscribers.annotate(is_suppressed=_is_suppressed())
 
 
-def claim_states(ids: Collection[int]) -> dict[int, str]:
-    """For each id what to do with its delivery right now: "ok", "unsubscribed", "suppressed",
-    or "gone" for an erased subscriber. One query."""
-    readers = Subscriber.objects.filter(pk__in=ids).annotate(blocked=_is_suppressed())
-    states = dict.fromkeys(ids, "gone")
-    for pk, state, blocked in readers.values_list("pk", "state", "blocked"):
-        if blocked:
-            states[pk] = "suppressed"
-        else:
-            states[pk] = "ok" if state == Subscriber.State.ACTIVE else "unsubscribed"
-    return states
+def addressees(ids: Collection[int] | QuerySet[Any, Any]) -> dict[int, Addressee]:
+    """What a digest needs to know of each of the subscribers, whose ids may be a query, and
+    whether mail may go to them right now; who was erased is left out. One query."""
+    rows = Subscriber.objects.filter(pk__in=ids).values_list(
+        "pk", "email", "public_id", "token_version", "frequency", "hour", "timezone",
+        TruncDate(Coalesce("confirmed_at", "created_at")), _standing(),
+    )  # fmt: skip
+    return {row[0]: Addressee._make(row) for row in rows}
+
+
+def _standing() -> Case:
+    return Case(
+        When(_is_suppressed(), then=Value(Standing.SUPPRESSED.value)),
+        When(state=Subscriber.State.ACTIVE, then=Value(Standing.OK.value)),
+        default=Value(Standing.LEFT.value),
+    )
 
 
 def is_suppressed(address: str) -> bool:

@@ -9,6 +9,7 @@ from subscriptions import addresses
 from subscriptions.models import (
     FollowedAuthor,
     FollowedKeyword,
+    Slot,
     Subscriber,
     Subscription,
     Topic,
@@ -29,6 +30,17 @@ def make_topic(slug: str | None = None, **fields: Any) -> Topic:
     return topic
 
 
+def make_slot(next_digest_at: datetime, **rhythm: Any) -> Slot:
+    """The slot of a rhythm, which comes next at this time for all its readers."""
+    slot, _ = Slot.objects.update_or_create(**rhythm, defaults={"next_digest_at": next_digest_at})
+    return slot
+
+
+def _rhythm(fields: dict[str, Any]) -> dict[str, Any]:
+    standard = {"frequency": "weekdays", "hour": 7, "timezone": "UTC"}
+    return {name: fields.get(name, value) for name, value in standard.items()}
+
+
 def make_subscriber(
     email: str | None = None,
     *,
@@ -37,10 +49,14 @@ def make_subscriber(
     authors: tuple[str, ...] = (),
     **fields: Any,
 ) -> Subscriber:
-    """Active and due at NEXT_DIGEST_AT, unless `state` says otherwise; `fields` are the model's."""
+    """Active and due at NEXT_DIGEST_AT, unless `state` says otherwise; `fields` are the model's.
+
+    `next_digest_at` is that of the slot, and so of all readers of the same rhythm.
+    """
     email = email or f"reader{next(_numbers)}@example.org"
     if fields.setdefault("state", Subscriber.State.ACTIVE) == Subscriber.State.ACTIVE:
-        fields.setdefault("next_digest_at", NEXT_DIGEST_AT)
+        due_at = fields.pop("next_digest_at", NEXT_DIGEST_AT)
+        fields.setdefault("slot", make_slot(due_at, **_rhythm(fields)))
         fields.setdefault("confirmed_at", CONFIRMED_AT)
     selection = Selection(
         topics=tuple(sorted(topic.slug for topic in topics)),

@@ -2,19 +2,19 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
 from email.utils import parseaddr
 from functools import lru_cache
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from digest.models import Audience, Delivery, Edition, EditionPaper
+from digest.models import Audience, Edition, EditionPaper
 from digest.records import EditionContent, PaperContent, Reader
 from subscriptions import schedule, tokens
-from subscriptions.models import Subscriber
-from subscriptions.records import Rhythm
+from subscriptions.records import Addressee, Rhythm
 
 from . import rendering
 
@@ -80,42 +80,44 @@ def sender_domain() -> str:
     return parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2]
 
 
-def readers_of(deliveries: Iterable[Delivery], *, now: datetime) -> list[Reader]:
-    """Each delivery's reader, with links as old as `now`; the subscribers come with the
-    deliveries, so no query is made."""
+def readers_of(
+    addressees: Mapping[int, Addressee], *, edition_id: int, now: datetime, batch_id: int = 0
+) -> list[Reader]:
+    """Each addressee, by delivery id, with what makes the digest theirs, and links as old as `now`."""
     domain = sender_domain()
+    minute = now.replace(second=0, microsecond=0)
     return [
-        _reader(delivery, delivery.subscriber, domain, now)
-        for delivery in deliveries
-        if delivery.subscriber is not None
+        Reader(
+            delivery_id=delivery_id,
+            subscriber_id=addressee.subscriber_id,
+            email=addressee.email,
+            unsubscribe=tokens.make_unsubscribe(addressee.public_id),
+            preferences=tokens.make_preferences(addressee, at=now),
+            digest=tokens.make_digest(addressee.public_id, edition_id),
+            message_id=message_id(edition_id, addressee.public_id, domain),
+            confirmed_on=day_in_words(addressee.since),
+            next_digest=_next_digest(
+                addressee.frequency, addressee.hour, addressee.timezone, minute
+            ),
+            batch_id=batch_id,
+        )
+        for delivery_id, addressee in addressees.items()
     ]
 
 
-def _reader(delivery: Delivery, subscriber: Subscriber, domain: str, now: datetime) -> Reader:
-    return Reader(
-        delivery_id=delivery.pk,
-        subscriber_id=subscriber.pk,
-        email=subscriber.email,
-        unsubscribe=tokens.make_unsubscribe(subscriber.public_id),
-        preferences=tokens.make_preferences(subscriber, at=now),
-        digest=tokens.make_digest(subscriber.public_id, delivery.edition_id),
-        message_id=message_id(delivery.edition_id, subscriber, domain),
-        confirmed_on=day_in_words(subscriber.confirmed_at or subscriber.created_at),
-        next_digest=slot_in_words(
-            _next_slot(subscriber.frequency, subscriber.hour, subscriber.timezone, _minute(now)),
-            subscriber.timezone,
-        ),
-    )
-
-
-def message_id(edition_id: int, subscriber: Subscriber, domain: str) -> str:
+def message_id(edition_id: int, public_id: UUID, domain: str) -> str:
     """The one Message-ID of this edition to this subscriber, the same on every try."""
-    key = hashlib.sha256(b"message-id" + settings.SECRET_KEY.encode()).digest()
-    name = f"{edition_id}:{subscriber.public_id.hex}".encode()
-    return f"<{hmac.new(key, name, 'sha256').hexdigest()[:32]}@{domain}>"
+    name = f"{edition_id}:{public_id.hex}".encode()
+    return f"<{hmac.digest(_message_key(settings.SECRET_KEY), name, 'sha256').hex()[:32]}@{domain}>"
 
 
-def day_in_words(moment: datetime) -> str:
+@lru_cache(maxsize=4)
+def _message_key(secret: str) -> bytes:
+    return hashlib.sha256(b"message-id" + secret.encode()).digest()
+
+
+@lru_cache(maxsize=4096)
+def day_in_words(moment: date) -> str:
     """`June 3, 2026`."""
     return f"{moment:%B} {moment.day}, {moment.year}"
 
@@ -128,10 +130,6 @@ def slot_in_words(slot: datetime, zone: str) -> str:
     )
 
 
-def _minute(moment: datetime) -> datetime:
-    return moment.replace(second=0, microsecond=0)
-
-
 @lru_cache(maxsize=4096)
-def _next_slot(frequency: str, hour: int, zone: str, after: datetime) -> datetime:
-    return schedule.next_slot(after, Rhythm(frequency, hour, zone))
+def _next_digest(frequency: str, hour: int, zone: str, after: datetime) -> str:
+    return slot_in_words(schedule.next_slot(after, Rhythm(frequency, hour, zone)), zone)

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import Count
 
-from digest.models import Delivery, Edition
+from digest.models import Batch, Delivery, Edition
 
 State = Delivery.State
 
@@ -28,10 +28,6 @@ class Ledger:
     def is_balanced(self) -> bool:
         parts = (self.sent, self.suppressed, self.failed, self.uncertain, self.pending)
         return self.due == sum(parts) + sum(self.skipped.values())
-
-    @property
-    def is_settled(self) -> bool:
-        return self.pending == 0
 
     def __str__(self) -> str:
         reasons = [f"  {name:<24}{number:>10,}" for name, number in sorted(self.skipped.items())]
@@ -64,6 +60,12 @@ class Ledger:
         }
 
 
+def is_settled(edition: Edition) -> bool:
+    """Whether nothing of the edition waits to be sent or is being sent; quick, by its batches."""
+    open_states = [Batch.State.OPEN, Batch.State.CLAIMED]
+    return not Batch.objects.filter(edition=edition, state__in=open_states).exists()
+
+
 def of_edition(edition: Edition) -> Ledger:
     """The edition's ledger as the outbox stands now; `due` was counted when it was planned."""
     rows = Delivery.objects.filter(edition=edition)
@@ -84,5 +86,5 @@ def of_edition(edition: Edition) -> Ledger:
         suppressed=counts.get(State.SUPPRESSED, 0),
         failed=counts.get(State.FAILED, 0),
         uncertain=counts.get(State.UNCERTAIN, 0),
-        pending=counts.get(State.PENDING, 0) + counts.get(State.CLAIMED, 0),
+        pending=counts.get(State.PENDING, 0),
     )

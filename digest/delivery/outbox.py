@@ -1,25 +1,26 @@
 """The outbox: claims batches of deliveries, and records what became of them.
 
-A delivery changes state by one conditional UPDATE that repeats the state it was read in, so any
-of this may run twice, late, or side by side with itself.
+A batch or a delivery changes state by one conditional UPDATE that repeats the state it was read
+in, so any of this may run twice, late, or side by side with itself.
 """
 
 import logging
 import random
-import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, CharField, F, Q, QuerySet, Value, When
+from django.db.models import Case, CharField, Exists, F, OuterRef, Q, QuerySet, Sum, Value, When
 from django.utils import timezone
 
-from digest.models import Delivery
+from digest.models import Batch, Delivery, Edition
 from digest.records import Outcome, Result
 from subscriptions import selectors
+from subscriptions.records import Addressee, Standing
 
 logger = logging.getLogger(__name__)
 
@@ -27,113 +28,220 @@ State = Delivery.State
 Reason = Delivery.Reason
 MOST_ATTEMPTS = 8
 FIRST_WAIT = timedelta(minutes=1)
+MOST_READERS = 1000
+"""In a batch that is put together anew."""
+_NUMBERS = 32
+"""Bits of a batch's id that count the batches of one edition."""
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Deliveries of one audience that one worker has claimed, with their subscribers."""
+class Claim:
+    """A batch that one worker has claimed, and who of its readers may still be sent to."""
 
-    batch_id: uuid.UUID
+    batch_id: int
+    edition_id: int
     audience_id: int
-    deliveries: Sequence[Delivery]
+    attempts: int
+    claimed_at: datetime
+    readers: Mapping[int, Addressee]
+    """By the id of their delivery."""
 
 
-def _offerable(now: datetime) -> QuerySet[Delivery]:
-    return Delivery.objects.filter(
-        Q(retry_at__isnull=True) | Q(retry_at__lte=now), state=State.PENDING
-    )
+def _offerable(now: datetime) -> QuerySet[Batch]:
+    is_time = Q(retry_at__isnull=True) | Q(retry_at__lte=now)
+    return Batch.objects.filter(is_time, state=Batch.State.OPEN, edition__held_at__isnull=True)
 
 
 def pending(now: datetime) -> int:
     """How many deliveries could be claimed now."""
-    return _offerable(now).count()
+    return _offerable(now).aggregate(total=Sum("size"))["total"] or 0
 
 
-def claim(now: datetime, *, size: int) -> Batch | None:
-    """Takes up to `size` pending deliveries of one audience; None when nothing is pending.
+def claim(now: datetime, *, size: int, most_batches: int = 1) -> list[Claim]:
+    """Takes the first open batch, of at most `size` readers, and, where batches are small, some
+    more, up to `size` readers in all. Empty where nothing is open.
 
-    Who left or was suppressed since planning is settled here, and is not in the batch. The claim
-    is committed before anything is sent: a worker killed later leaves claimed rows behind, which
-    `find_stale` turns uncertain, and nobody sends them blindly again.
+    Who left or was suppressed since planning is settled here, and is not in the claim. It is
+    committed before anything is sent: of a worker that is killed later `find_stale` finds the
+    batches, and nobody sends them again blindly.
     """
     while True:
-        batch_id = uuid.uuid4()
         with transaction.atomic():
-            free = _offerable(now).select_for_update(skip_locked=True)
-            # One row tells whose turn it is, so that no row of another audience is locked.
-            audience_ids = free.order_by("audience_id", "pk").values_list("audience_id", flat=True)
-            audience_id = audience_ids.first()
-            if audience_id is None:
-                return None
-            mine = dict(
-                free.filter(audience_id=audience_id)
-                .order_by("pk")
-                .values_list("pk", "subscriber_id")[:size]
-            )
-            _settle_leavers(mine)
-            Delivery.objects.filter(pk__in=mine, state=State.PENDING).update(
-                state=State.CLAIMED,
-                batch_id=batch_id,
+            batches = _lock_open(now, size=size, most=most_batches)
+            if not batches:
+                return []
+            ids = [batch.pk for batch in batches]
+            mine = Batch.objects.filter(pk__in=ids, state=Batch.State.OPEN)
+            changed = mine.update(
+                state=Batch.State.CLAIMED,
                 claimed_at=now,
+                offered_at=None,
                 retry_at=None,
                 attempts=F("attempts") + 1,
             )
-        claimed = Delivery.objects.filter(batch_id=batch_id, state=State.CLAIMED)
-        if deliveries := list(claimed.select_related("subscriber").order_by("pk")):
-            return Batch(batch_id, audience_id, deliveries)
+            # Where no rows are locked (SQLite) somebody else may have been first.
+            readers = _readers(ids) if changed == len(ids) else {}
+            if empty := [pk for pk in ids if pk not in readers]:
+                Batch.objects.filter(pk__in=empty).update(state=Batch.State.DONE)
+        if readers:
+            return [
+                Claim(
+                    batch.pk,
+                    batch.edition_id,
+                    batch.audience_id,
+                    batch.attempts + 1,
+                    now,
+                    readers[batch.pk],
+                )
+                for batch in batches
+                if batch.pk in readers
+            ]
 
 
-def _settle_leavers(subscriber_of: Mapping[int, int | None]) -> None:
-    known = selectors.claim_states([pk for pk in subscriber_of.values() if pk is not None])
-    settled: dict[str, list[int]] = defaultdict(list)
-    for delivery_id, subscriber_id in subscriber_of.items():
-        settled[known.get(subscriber_id or 0, "gone")].append(delivery_id)
-    settled.pop("ok", None)
-    for name, ids in settled.items():
-        rows = Delivery.objects.filter(pk__in=ids, state=State.PENDING)
-        if name == "suppressed":
-            rows.update(state=State.SUPPRESSED)
+def _lock_open(now: datetime, *, size: int, most: int) -> list[Batch]:
+    """The first open batches, locked: at least one, and no more than `size` readers in all."""
+    free = _offerable(now).select_for_update(skip_locked=True, of=("self",)).order_by("pk")
+    first = free.first()
+    if first is None:
+        return []
+    if first.size > size:
+        _split(first, size)
+    found, total = [first], first.size
+    if most > 1 and 2 * first.size <= size:
+        for batch in free.filter(pk__gt=first.pk)[: most - 1]:
+            total += batch.size
+            if total > size:
+                break
+            found.append(batch)
+    return found
+
+
+def _split(batch: Batch, size: int) -> None:
+    """Leaves the first `size` deliveries in the batch and puts the others into batches of theirs."""
+    waiting = batch.deliveries.filter(state=State.PENDING).order_by("pk")
+    ids = list(waiting.values_list("pk", flat=True))
+    for start in range(size, len(ids), size):
+        move(batch, ids[start : start + size], attempts=batch.attempts)
+    Batch.objects.filter(pk=batch.pk).update(size=min(size, len(ids)))
+
+
+def _readers(batch_ids: Collection[int]) -> dict[int, dict[int, Addressee]]:
+    """By batch and delivery, whom to send to; who may not be mailed any more is settled."""
+    waiting = Delivery.objects.filter(batch_id__in=batch_ids, state=State.PENDING).order_by("pk")
+    rows = list(waiting.values_list("pk", "subscriber_id", "batch_id"))
+    known = selectors.addressees(waiting.order_by().values("subscriber_id"))
+    found: dict[int, dict[int, Addressee]] = defaultdict(dict)
+    gone: dict[Standing, list[int]] = defaultdict(list)
+    for delivery_id, subscriber_id, batch_id in rows:
+        addressee = known.get(subscriber_id or 0)
+        if addressee is not None and addressee.standing == Standing.OK:
+            found[batch_id][delivery_id] = addressee
         else:
-            rows.update(state=State.SKIPPED, reason=Reason.UNSUBSCRIBED)
+            gone[addressee.standing if addressee else Standing.LEFT].append(delivery_id)
+    for standing, ids in gone.items():
+        pending_rows = Delivery.objects.filter(pk__in=ids, state=State.PENDING)
+        if standing == Standing.SUPPRESSED:
+            pending_rows.update(state=State.SUPPRESSED)
+        else:
+            pending_rows.update(state=State.SKIPPED, reason=Reason.UNSUBSCRIBED)
+    return found
 
 
-def record(batch: Batch, outcomes: Sequence[Outcome]) -> None:
-    """Writes what became of the batch's deliveries: one UPDATE for each kind of outcome.
+def begin(claims: Sequence[Claim], provider: str) -> set[int]:
+    """Afterwards it is on record that the provider is being called for these batches.
 
-    Only rows that are still this batch's are changed, so a late answer overrules nothing but the
+    Returns the ids of those that are still this worker's. The others took too long, and somebody
+    else looks after them: nothing of them may be sent.
+    """
+    mine = Batch.objects.filter(
+        pk__in=[claim.batch_id for claim in claims],
+        state=Batch.State.CLAIMED,
+        claimed_at__in={claim.claimed_at for claim in claims},
+    )
+    changed = mine.update(offered_at=timezone.now(), provider=provider)
+    if changed == len(claims):
+        return {claim.batch_id for claim in claims}
+    return set(mine.values_list("pk", flat=True))
+
+
+class _Kind(NamedTuple):
+    result: Result
+    provider: str
+    detail: str
+    retry_after: float | None
+
+
+def record(claims: Mapping[int, Claim], outcomes: Sequence[Outcome]) -> None:
+    """Writes what became of deliveries of these claims, by batch id: one UPDATE for all that were
+    sent, and for each other kind of outcome of a batch. Writing it again changes nothing.
+
+    Only rows that are still their batch's are changed, so a late answer overrules nothing but the
     doubt that came up meanwhile (`find_stale`).
     """
-    now = timezone.now()
-    groups: dict[tuple[Result, str, str, float | None], list[Outcome]] = defaultdict(list)
+    sent: dict[str, list[Outcome]] = defaultdict(list)
+    other: dict[tuple[int, _Kind], list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
-        kind = (outcome.result, outcome.provider, outcome.detail, outcome.retry_after)
-        groups[kind].append(outcome)
-    for (result, provider, detail, seconds), members in groups.items():
-        rows = Delivery.objects.filter(
-            pk__in=[outcome.delivery_id for outcome in members],
-            batch_id=batch.batch_id,
-            state__in=[State.CLAIMED, State.UNCERTAIN],
-        )
-        common = {"provider": provider, "detail": detail[:200]}
-        if result is Result.SENT:
-            rows.update(state=State.SENT, sent_at=now, esp_message_id=_ids(members), **common)
-        elif result is Result.UNCERTAIN:
-            rows.update(state=State.UNCERTAIN, **common)
-        elif result is Result.FAILED:
-            rows.update(state=State.FAILED, reason=Reason.REFUSED, **common)
+        if outcome.result is Result.SENT:
+            sent[outcome.provider].append(outcome)
         else:
-            _defer(rows, now=now, seconds=seconds, **common)
-        if result is not Result.SENT:
-            logger.warning(
-                "deliveries not sent",
-                extra={
-                    "batch": batch.batch_id,
-                    "result": str(result),
-                    "provider": provider,
-                    "detail": detail,
-                    "readers": len(members),
-                },
-            )
+            detail = outcome.detail[:200]
+            kind = _Kind(outcome.result, outcome.provider, detail, outcome.retry_after)
+            other[outcome.batch_id, kind].append(outcome)
+    with transaction.atomic():
+        for provider, members in sent.items():
+            _record_sent(claims, members, provider)
+        for (batch_id, kind), members in other.items():
+            _record_other(claims[batch_id], members, kind)
+        _close_claims(claims, outcomes, is_all_sent=not other)
+
+
+def _rows(claims: Mapping[int, Claim], outcomes: Sequence[Outcome]) -> QuerySet[Delivery]:
+    """The unsettled deliveries that the outcomes are of."""
+    batch_ids = {outcome.batch_id for outcome in outcomes}
+    rows = Delivery.objects.filter(
+        batch_id__in=batch_ids, state__in=[State.PENDING, State.UNCERTAIN]
+    )
+    if len(outcomes) < sum(len(claims[batch_id].readers) for batch_id in batch_ids):
+        rows = rows.filter(pk__in=[outcome.delivery_id for outcome in outcomes])
+    return rows
+
+
+def _record_sent(claims: Mapping[int, Claim], members: Sequence[Outcome], provider: str) -> None:
+    _rows(claims, members).update(
+        state=State.SENT, sent_at=timezone.now(), provider=provider, esp_message_id=_ids(members)
+    )
+
+
+def _record_other(claim: Claim, members: Sequence[Outcome], kind: _Kind) -> None:
+    rows = _rows({claim.batch_id: claim}, members)
+    common = {"provider": kind.provider, "detail": kind.detail}
+    if kind.result is Result.UNCERTAIN:
+        rows.update(state=State.UNCERTAIN, **common)
+    elif kind.result is Result.FAILED:
+        rows.update(state=State.FAILED, reason=Reason.REFUSED, **common)
+    else:
+        _defer(claim, rows, seconds=kind.retry_after, **common)
+    logger.warning(
+        "deliveries not sent",
+        extra={
+            "batch": claim.batch_id,
+            "result": str(kind.result),
+            "provider": kind.provider,
+            "detail": kind.detail,
+            "readers": len(members),
+        },
+    )
+
+
+def _close_claims(
+    claims: Mapping[int, Claim], outcomes: Sequence[Outcome], *, is_all_sent: bool
+) -> None:
+    numbers = Counter(outcome.batch_id for outcome in outcomes)
+    whole = [pk for pk, number in numbers.items() if number == len(claims[pk].readers)]
+    if is_all_sent and len(whole) == len(numbers):
+        Batch.objects.filter(pk__in=whole).update(state=Batch.State.DONE)
+    else:
+        close(numbers)
 
 
 def _ids(outcomes: Sequence[Outcome]) -> Case | Value:
@@ -147,62 +255,146 @@ def _ids(outcomes: Sequence[Outcome]) -> Case | Value:
 
 
 def _defer(
-    rows: QuerySet[Delivery], *, now: datetime, seconds: float | None, provider: str, detail: str
+    claim: Claim, rows: QuerySet[Delivery], *, seconds: float | None, provider: str, detail: str
 ) -> None:
-    rows.filter(attempts__gte=MOST_ATTEMPTS).update(
-        state=State.FAILED, reason=Reason.GAVE_UP, provider=provider, detail=detail
+    """Surely not taken: offered again after a wait that doubles with each attempt, and differs
+    between batches so that they don't return together; the provider's own word counts where it is
+    longer. After MOST_ATTEMPTS it is given up.
+    """
+    if claim.attempts >= MOST_ATTEMPTS:
+        rows.update(state=State.FAILED, reason=Reason.GAVE_UP, provider=provider, detail=detail)
+        return
+    wait = FIRST_WAIT * 2 ** (claim.attempts - 1) * random.uniform(0.8, 1.2)  # noqa: S311  jitter
+    retry_at = timezone.now() + max(wait, timedelta(seconds=seconds or 0))
+    batch = Batch.objects.get(pk=claim.batch_id)
+    ids = list(rows.filter(state=State.PENDING).values_list("pk", flat=True))
+    doubtful = list(rows.filter(state=State.UNCERTAIN).values_list("pk", flat=True))
+    Delivery.objects.filter(pk__in=doubtful).update(state=State.PENDING)
+    if len(ids) + len(doubtful) == len(claim.readers):
+        # All of it: the batch itself waits.
+        Batch.objects.filter(pk=batch.pk).update(state=Batch.State.OPEN, retry_at=retry_at)
+    elif ids or doubtful:
+        move(batch, ids + doubtful, attempts=claim.attempts, retry_at=retry_at)
+
+
+def move(
+    batch: Batch, delivery_ids: Collection[int], *, attempts: int, retry_at: datetime | None = None
+) -> None:
+    """Puts deliveries into an open batch of their own: what is said of the old one, such as an
+    event of the provider, is not said of them. Runs in a transaction."""
+    edition = Edition.objects.select_for_update().get(pk=batch.edition_id)
+    new = Batch.objects.create(
+        pk=first_batch_id(edition),
+        edition=edition,
+        audience_id=batch.audience_id,
+        size=len(delivery_ids),
+        attempts=attempts,
+        retry_at=retry_at,
     )
-    # The wait doubles with each attempt, and differs between batches so that they don't return
-    # together; the provider's own word counts where it is longer.
-    for attempts in rows.order_by().values_list("attempts", flat=True).distinct():
-        wait = FIRST_WAIT * 2 ** (attempts - 1) * random.uniform(0.8, 1.2)  # noqa: S311  jitter
-        wait = max(wait, timedelta(seconds=seconds or 0))
-        rows.filter(attempts=attempts).update(
-            state=State.PENDING, retry_at=now + wait, provider=provider, detail=detail
-        )
+    Edition.objects.filter(pk=edition.pk).update(batch_count=F("batch_count") + 1)
+    Delivery.objects.filter(pk__in=delivery_ids).update(batch=new)
 
 
-def give_back(batch: Batch, *, but: Collection[int] = ()) -> None:
-    """Afterwards the batch's deliveries are pending again, but those that were offered to a
-    provider: of these nobody knows."""
-    rows = Delivery.objects.filter(batch_id=batch.batch_id, state=State.CLAIMED)
-    rows.exclude(pk__in=but).update(state=State.PENDING, retry_at=timezone.now() + FIRST_WAIT)
+def first_batch_id(edition: Edition) -> int:
+    """The id of the edition's next batch, as long as its row is locked."""
+    return (edition.pk << _NUMBERS) + edition.batch_count
+
+
+def first_batch_id_after(edition: Edition) -> int:
+    """The id from which on batches are of a later edition."""
+    return (edition.pk + 1) << _NUMBERS
+
+
+def close(batch_ids: Collection[int]) -> None:
+    """Afterwards each of the batches is uncertain while one of its deliveries is, and done once
+    all are settled. An open one, and one that a worker still has, stays as it is."""
+    mine = Delivery.objects.filter(batch_id=OuterRef("pk"))
+    batches = Batch.objects.filter(pk__in=batch_ids).exclude(state=Batch.State.OPEN)
+    batches = batches.filter(~Exists(mine.filter(state=State.PENDING)))
+    in_doubt = Exists(mine.filter(state=State.UNCERTAIN))
+    batches.filter(in_doubt).update(state=Batch.State.UNCERTAIN)
+    batches.filter(~in_doubt).update(state=Batch.State.DONE)
+
+
+def give_back(claim: Claim, *, but: Collection[int] = ()) -> None:
+    """Afterwards the batch's unsettled deliveries are pending again, but those that were offered
+    to a provider: of these nobody knows, and they are uncertain."""
+    with transaction.atomic():
+        rows = Delivery.objects.filter(batch_id=claim.batch_id, state=State.PENDING)
+        rows.filter(pk__in=but).update(state=State.UNCERTAIN)
+        _defer(claim, rows, seconds=None, provider="", detail="an error of our own")
+        close([claim.batch_id])
 
 
 def find_stale(now: datetime) -> int:
-    """Claims that were never settled within UNCERTAIN_AFTER become uncertain; returns how many."""
-    stale = Delivery.objects.filter(
-        state=State.CLAIMED, claimed_at__lt=now - timedelta(seconds=settings.UNCERTAIN_AFTER)
-    )
-    number = stale.update(state=State.UNCERTAIN, detail="the worker never came back")
+    """Settles claims that were never settled within UNCERTAIN_AFTER, because their worker is gone.
+
+    What was not offered yet is open again. What may have been is uncertain: returns how many.
+    """
+    limit = now - timedelta(seconds=settings.UNCERTAIN_AFTER)
+    stale = Batch.objects.filter(state=Batch.State.CLAIMED, claimed_at__lt=limit)
+    stale.filter(offered_at__isnull=True).update(state=Batch.State.OPEN)
+    number = 0
+    for batch_id in list(stale.values_list("pk", flat=True)):
+        with transaction.atomic():
+            if stale.filter(pk=batch_id).update(state=Batch.State.UNCERTAIN):
+                rows = Delivery.objects.filter(batch_id=batch_id, state=State.PENDING)
+                number += rows.update(state=State.UNCERTAIN, detail="the worker never came back")
+                close([batch_id])
     if number:
         logger.error("deliveries are uncertain", extra={"deliveries": number})
     return number
 
 
-def accept(*, delivery_id: int | None = None, batch_id: uuid.UUID | None = None) -> int:
-    """Evidence came that the provider took this delivery, or the one call with the whole batch.
+def accept(*, delivery_ids: Collection[int] = (), batch_ids: Collection[int] = ()) -> int:
+    """Evidence came that the provider took these deliveries, or the one call with all of a batch.
 
     What was in doubt is sent afterwards; so is a delivery that waits for a second try, because
-    its first copy arrived.
+    its first copy arrived. Returns how many were settled by it.
     """
-    in_doubt = Q(state__in=[State.UNCERTAIN, State.CLAIMED])
-    waiting = Q(state=State.PENDING, batch_id__isnull=False)
-    taken = Q(pk=delivery_id) & (in_doubt | waiting)
-    if batch_id is not None:
-        taken |= Q(batch_id=batch_id) & in_doubt
-    return Delivery.objects.filter(taken).update(state=State.SENT, sent_at=timezone.now())
+    offered = Batch.objects.filter(offered_at__isnull=False)
+    now_claimed = offered.filter(state=Batch.State.CLAIMED)
+    taken = Q(pk__in=delivery_ids, state=State.UNCERTAIN)
+    taken |= Q(pk__in=delivery_ids, state=State.PENDING, batch__attempts__gt=0)
+    if batch_ids:
+        taken |= Q(batch_id__in=batch_ids, state=State.UNCERTAIN)
+        taken |= Q(batch_id__in=batch_ids, state=State.PENDING, batch__in=now_claimed)
+    with transaction.atomic():
+        found = dict(Delivery.objects.filter(taken).values_list("pk", "batch_id"))
+        if not found:
+            return 0
+        rows = Delivery.objects.filter(pk__in=found, state__in=[State.UNCERTAIN, State.PENDING])
+        number = rows.update(state=State.SENT, sent_at=timezone.now())
+        close(set(found.values()) - {None})
+    return number
 
 
-def release(deliveries: QuerySet[Delivery]) -> int:
-    """An operator says: send the uncertain ones of these again, under the same Message-ID."""
-    return deliveries.filter(state=State.UNCERTAIN).update(
-        state=State.PENDING, retry_at=None, attempts=0
-    )
+def release(deliveries: QuerySet[Delivery], *, retry_at: datetime | None = None) -> int:
+    """Sends the uncertain ones of these again, under the same Message-ID; returns how many.
+
+    By an operator's word, or because it is evident that the provider did not take them.
+    """
+    doubtful = deliveries.filter(state=State.UNCERTAIN).order_by()
+    batch_ids = doubtful.values_list("batch_id", flat=True)
+    number = 0
+    for batch in Batch.objects.filter(pk__in=list(batch_ids.distinct())).order_by("pk"):
+        with transaction.atomic():
+            Edition.objects.select_for_update().get(pk=batch.edition_id)
+            mine = deliveries.filter(batch=batch, state=State.UNCERTAIN)
+            ids = list(mine.values_list("pk", flat=True))
+            Delivery.objects.filter(pk__in=ids).update(state=State.PENDING)
+            if ids:
+                move(batch, ids, attempts=0, retry_at=retry_at)
+            close([batch.pk])
+            number += len(ids)
+    return number
 
 
 def drop(deliveries: QuerySet[Delivery]) -> int:
-    """An operator says: give the uncertain ones of these up."""
-    return deliveries.filter(state=State.UNCERTAIN).update(
-        state=State.FAILED, reason=Reason.DROPPED
-    )
+    """An operator says: give the uncertain ones of these up. Returns how many."""
+    doubtful = deliveries.filter(state=State.UNCERTAIN)
+    batch_ids = list(doubtful.order_by().values_list("batch_id", flat=True).distinct())
+    with transaction.atomic():
+        number = doubtful.update(state=State.FAILED, reason=Reason.DROPPED)
+        close(batch_ids)
+    return number

@@ -1,42 +1,184 @@
-"""Keeps all workers together under a provider's rate (SEND_RATE)."""
+"""Keeps all workers together under a provider's rate and under its number of messages a day.
+
+Both are kept in the database, so that they hold on all machines and when Redis is emptied.
+"""
 
 import time
-from datetime import datetime, timedelta
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from threading import Lock
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from digest.models import Lease
+from digest.models import DayCount, Lease
 
 from .providers import Provider
 
 LONGEST_HOLD = 30
 """Seconds for which one claim may be paced; far below UNCERTAIN_AFTER."""
+LONGEST_QUEUE = 60
+"""Seconds of turns booked ahead, past which no further worker claims anything."""
+_MOST_MESSAGES = 2_000_000_000
+"""A day's number that no warm-up needs to go past; what a column of the table holds."""
+
+_uncounted: Counter[tuple[str, date]] = Counter()
+"""What this process still has to add to the day's count, where no warm-up asks for it at once."""
+_lock = Lock()
+
+
+def rate_of(provider: Provider) -> float:
+    """Messages a second, of all workers together; 0: unlimited."""
+    return float(settings.SEND_RATES.get(provider.name, settings.SEND_RATE))
 
 
 def claim_size(provider: Provider) -> int:
     """How many readers to claim at once, so that none is held long before it is offered."""
-    if not settings.SEND_RATE:
-        return provider.claim_size
-    return max(1, min(provider.claim_size, int(settings.SEND_RATE * LONGEST_HOLD)))
+    rate = rate_of(provider)
+    return (
+        max(1, min(provider.claim_size, int(rate * LONGEST_HOLD))) if rate else provider.claim_size
+    )
+
+
+def call_size(provider: Provider) -> int:
+    """How many readers may go in one call: the longest burst is as many messages."""
+    return min(provider.readers_per_call, claim_size(provider))
+
+
+def room(provider: Provider) -> int:
+    """How many readers to claim now: fewer where the warm-up leaves fewer of today."""
+    left = left_today(provider)
+    return claim_size(provider) if left is None else max(1, min(claim_size(provider), left))
+
+
+def cap_of(provider: Provider, day: date) -> int | None:
+    """How many messages the provider may get on a day by its WARM_UP; None: any number.
+
+    Before its first day the number of the first day holds.
+    """
+    plan = settings.WARM_UP.get(provider.name)
+    if plan is None:
+        return None
+    first_day, messages, growth = plan
+    cap = float(messages)
+    for _ in range((day - first_day).days):
+        cap *= growth
+        if growth == 1 or cap > _MOST_MESSAGES:
+            break
+    return int(min(cap, _MOST_MESSAGES))
+
+
+def left_today(provider: Provider) -> int | None:
+    """How many messages more the provider may get today; None: any number."""
+    day = today()
+    cap = cap_of(provider, day)
+    if cap is None:
+        return None
+    used = DayCount.objects.filter(provider=provider.name, day=day).values_list("messages")
+    return max(cap - sum(n for (n,) in used), 0)
+
+
+def today() -> date:
+    """The day in UTC, which all workers share."""
+    return timezone.now().astimezone(UTC).date()
+
+
+def is_crowded(provider: Provider) -> bool:
+    """Whether other workers have booked the turns of the next minute."""
+    if not rate_of(provider):
+        return False
+    limit = timezone.now() + timedelta(seconds=LONGEST_QUEUE)
+    return Lease.objects.filter(name=_name(provider), free_at__gt=limit).exists()
 
 
 def wait(provider: Provider, messages: int) -> None:
-    """Returns when the provider may be offered that many messages more."""
-    if not settings.SEND_RATE:
-        return
-    pause = (_take_turn(provider, messages) - timezone.now()) / timedelta(seconds=1)
-    time.sleep(max(pause, 0))
+    """Returns when the provider may be offered that many messages more; does not count them."""
+    if rate_of(provider):
+        _sleep_until(_take_turn(provider, messages))
+
+
+def book(provider: Provider, messages: int) -> bool:
+    """Returns when the provider may be offered these messages, which are counted by then.
+
+    False, at once, where the warm-up does not allow as many today: nothing is booked. A turn of a
+    worker that is killed while it waits is lost time, no more.
+    """
+    day = today()
+    cap = cap_of(provider, day)
+    if cap is None:
+        with _lock:
+            _uncounted[provider.name, day] += messages
+        wait(provider, messages)
+        return True
+    with transaction.atomic():
+        if not _count_below(provider, day, messages, cap=cap):
+            return False
+        begins = _take_turn(provider, messages) if rate_of(provider) else None
+    _sleep_until(begins)
+    return True
+
+
+def count(provider: Provider, messages: int) -> None:
+    """Adds to today's count what is sent whatever the warm-up says; below 0: was not taken."""
+    day = today()
+    if cap_of(provider, day) is None:
+        with _lock:
+            _uncounted[provider.name, day] += messages
+    else:
+        _add(provider.name, day, messages)
+
+
+def write_counts() -> None:
+    """Afterwards what this process counted is in the table; where it is killed before, only
+    statistics lack it."""
+    with _lock:
+        waiting = dict(_uncounted)
+        _uncounted.clear()
+    for (name, day), messages in waiting.items():
+        if messages:
+            _add(name, day, messages)
+
+
+def _add(name: str, day: date, messages: int) -> None:
+    rows = DayCount.objects.filter(provider=name, day=day)
+    total = Greatest(F("messages") + messages, 0)
+    if not rows.update(messages=total):
+        DayCount.objects.get_or_create(provider=name, day=day)
+        rows.update(messages=total)
+
+
+def _count_below(provider: Provider, day: date, messages: int, *, cap: int) -> bool:
+    rows = DayCount.objects.filter(provider=provider.name, day=day)
+    free = rows.filter(messages__lte=cap - messages)
+    more = F("messages") + messages
+    if free.update(messages=more):
+        return True
+    DayCount.objects.get_or_create(provider=provider.name, day=day)
+    return bool(free.update(messages=more))
+
+
+def _name(provider: Provider) -> str:
+    return f"send:{provider.name}"
 
 
 def _take_turn(provider: Provider, messages: int) -> datetime:
     """Books the time that the messages take, after all that is booked; returns when it begins."""
-    name, now = f"send:{provider.name}", timezone.now()
-    Lease.objects.get_or_create(name=name, defaults={"expires_at": now, "free_at": now})
+    name = _name(provider)
     with transaction.atomic():
-        turn = Lease.objects.select_for_update().get(name=name)
+        turn = Lease.objects.select_for_update().filter(name=name).first()
+        if turn is None:
+            now = timezone.now()
+            Lease.objects.get_or_create(name=name, defaults={"expires_at": now, "free_at": now})
+            turn = Lease.objects.select_for_update().get(name=name)
         begins = max(timezone.now(), turn.free_at)
-        turn.free_at = begins + timedelta(seconds=messages / settings.SEND_RATE)
+        turn.free_at = begins + timedelta(seconds=messages / rate_of(provider))
         turn.save(update_fields=["free_at"])
     return begins
+
+
+def _sleep_until(moment: datetime | None) -> None:
+    if moment is not None:
+        time.sleep(max((moment - timezone.now()) / timedelta(seconds=1), 0))

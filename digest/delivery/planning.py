@@ -1,27 +1,36 @@
-"""Who is due gets a delivery row: from readers' schedules and a closed edition to the outbox."""
+"""Who is due gets a delivery row: from the slots that are due and a closed edition to the outbox.
+
+It is done in sets: a page of readers of one slot, in the order of what they follow, is one
+INSERT … SELECT, which also cuts the readers of each audience into batches.
+"""
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
-from django.db import transaction
-from django.db.models import F
+from django.db import connection, transaction
+from django.db.models import Count, F, Max, OuterRef, QuerySet, Subquery
+from django.utils import timezone
 
 from digest.editions import audiences, building
 from digest.errors import EditionOpenError
-from digest.models import Audience, Delivery, Edition
+from digest.models import Audience, Batch, Delivery, Edition
 from subscriptions import selectors, services
-from subscriptions.models import Subscriber
+from subscriptions.models import Slot, Subscriber
+
+from . import outbox
 
 logger = logging.getLogger(__name__)
 
 State = Delivery.State
 Reason = Delivery.Reason
-PAGE = 1000
+PAGE = 20_000
+"""Readers that are planned in one transaction."""
 EARLIEST_ZONE = timedelta(hours=14)
 """How far the clocks of the first zone (Kiritimati) are before UTC."""
+_ROUNDS = 3
 
 _FREQUENCY = {
     Edition.Frequency.DAILY: [Subscriber.Frequency.DAILY, Subscriber.Frequency.WEEKDAYS],
@@ -46,13 +55,21 @@ class Plan:
         return self.states[State.PENDING]
 
 
-def plan(now: datetime, *, day: date | None = None, is_dry_run: bool = False) -> Plan:
+def plan(
+    now: datetime,
+    *,
+    batch_size: int = outbox.MOST_READERS,
+    day: date | None = None,
+    is_dry_run: bool = False,
+    page_planned: Callable[[], object] = lambda: None,
+) -> Plan:
     """Afterwards everyone due at `now` has a delivery of their edition, and a next slot.
 
     The edition is the newest closed one, once what is past its cutoff is closed, or that of `day`.
     Where there is none, or it is empty, everybody stays due. Who left or has nothing in it gets a
-    row that says so. Nobody gets a second row for an edition, however often this runs. Raises
-    EditionOpenError when `day` has no closed edition.
+    row that says so. Nobody gets a second row for an edition, however often this runs, and a kill
+    leaves whole pages. Batches hold up to `batch_size` readers; `page_planned` is called whenever
+    more of them can be claimed. Raises EditionOpenError when `day` has no closed edition.
     """
     made = Plan()
     if day is None and not is_dry_run:
@@ -60,9 +77,17 @@ def plan(now: datetime, *, day: date | None = None, is_dry_run: bool = False) ->
         building.build_due(now)
     for frequency, edition in _editions(day).items():
         made.editions.append(edition)
-        for ids in _pages(now, frequency):
-            with transaction.atomic():
-                _plan_page(ids, edition, made, now=now, is_dry_run=is_dry_run)
+        for slot in _slots(now, frequency):
+            if is_dry_run:
+                with transaction.atomic():
+                    _plan_slot(slot, edition, made, now=now, batch_size=batch_size)
+                    transaction.set_rollback(True)
+                continue
+            is_whole = _plan_slot(
+                slot, edition, made, now=now, batch_size=batch_size, page_planned=page_planned
+            )
+            if is_whole:
+                services.advance(slot, now)
     if not is_dry_run and made.states:
         logger.info("deliveries planned", extra=dict(made.states))
     return made
@@ -85,16 +110,11 @@ def _edition_of(day: date, frequency: Edition.Frequency) -> Edition | None:
     return Edition.objects.filter(frequency=frequency, date=first_day).first()
 
 
-def _pages(now: datetime, frequency: Edition.Frequency) -> Iterator[list[int]]:
-    """Ids of who is due, a page at a time, by key."""
-    due = selectors.due_subscribers(now).filter(frequency__in=_FREQUENCY[frequency])
+def _slots(now: datetime, frequency: Edition.Frequency) -> QuerySet[Slot]:
+    due = selectors.due_slots(now).filter(frequency__in=_FREQUENCY[frequency])
     if frequency == Edition.Frequency.WEEKLY:
         due = due.exclude(next_digest_at__gte=_week_begins(now), next_digest_at__lte=now)
-    ids = due.order_by("pk").values_list("pk", flat=True)
-    last = 0
-    while page := list(ids.filter(pk__gt=last)[:PAGE]):
-        yield page
-        last = page[-1]
+    return due
 
 
 def _week_begins(now: datetime) -> datetime:
@@ -109,61 +129,148 @@ def _week_begins(now: datetime) -> datetime:
     return datetime.combine(monday, time(), tzinfo=UTC) - EARLIEST_ZONE
 
 
+def _plan_slot(
+    slot: Slot,
+    edition: Edition,
+    made: Plan,
+    *,
+    now: datetime,
+    batch_size: int,
+    page_planned: Callable[[], object] = lambda: None,
+) -> bool:
+    """Whether all readers of the slot have a row afterwards. Who chose anew while their page was
+    planned may have slipped through, and is found in another round."""
+    for _ in range(_ROUNDS):
+        for first, last in _pages(slot, edition):
+            _plan_page(slot, edition, made, first=first, last=last, now=now, batch_size=batch_size)
+            page_planned()
+        if not _has_left_out(slot, edition):
+            return True
+    return False
+
+
+def _pages(slot: Slot, edition: Edition) -> Iterator[tuple[selectors.Place, selectors.Place]]:
+    """Where each page begins (after this reader) and ends (with that one), by key; the audiences
+    of its readers are there."""
+    place: selectors.Place = ("", 0)
+    while page := selectors.page_of(slot, place, PAGE):
+        audiences.ensure(edition, (key for key, _ in page))
+        yield place, page[-1]
+        place = page[-1]
+
+
+def _has_left_out(slot: Slot, edition: Edition) -> bool:
+    # A value for each reader, and no join: PostgreSQL guesses joins wrong while a table grows.
+    mine = Delivery.objects.filter(edition=edition, subscriber=OuterRef("pk")).values("pk")
+    readers = Subscriber.objects.filter(slot=slot, state=Subscriber.State.ACTIVE)
+    return readers.alias(planned=Subquery(mine)).filter(planned=None).exists()
+
+
+_INSERT = """
+INSERT INTO digest_delivery (
+    edition_id, subscriber_id, audience_id, batch_id, state, reason,
+    detail, provider, esp_message_id, created_at
+)
+SELECT
+    %s, reader_id, audience_id,
+    CASE WHEN state = 'pending' THEN
+        %s + DENSE_RANK() OVER (PARTITION BY state ORDER BY audience_id, place / %s) - 1
+    END,
+    CASE WHEN state IN ('paused', 'nothing_new') THEN 'skipped' ELSE state END,
+    CASE WHEN state IN ('paused', 'nothing_new') THEN state ELSE '' END,
+    '', '', '', %s
+FROM (
+    SELECT reader_id, audience_id, state,
+        ROW_NUMBER() OVER (PARTITION BY state, audience_id ORDER BY reader_id) - 1 AS place
+    FROM (
+        SELECT reader.reader_id, audience.id AS audience_id,
+            CASE WHEN reader.is_suppressed THEN 'suppressed'
+                WHEN reader.is_paused = 1 THEN 'paused'
+                WHEN audience.paper_count = 0 THEN 'nothing_new'
+                ELSE 'pending' END AS state
+        FROM (
+            -- The limit keeps PostgreSQL from looking the readers up audience by audience.
+            SELECT * FROM ({readers}) AS slot
+            WHERE (selection_key, reader_id) > (%s, %s) AND (selection_key, reader_id) <= (%s, %s)
+            ORDER BY selection_key, reader_id LIMIT %s
+        ) AS reader
+        JOIN digest_audience AS audience
+            ON audience.edition_id = %s AND audience.selection_key = reader.selection_key
+    ) AS due
+) AS placed
+WHERE TRUE -- SQLite would else take ON for a join
+ON CONFLICT DO NOTHING
+"""
+_BATCHES = """
+INSERT INTO digest_batch (id, edition_id, audience_id, state, size, attempts, provider)
+SELECT batch_id, %s, audience_id, 'open', COUNT(*), 0, ''
+FROM digest_delivery WHERE batch_id >= %s AND batch_id < %s GROUP BY batch_id, audience_id
+"""
+
+
 def _plan_page(
-    ids: list[int], edition: Edition, made: Plan, *, now: datetime, is_dry_run: bool
+    slot: Slot,
+    edition: Edition,
+    made: Plan,
+    *,
+    first: selectors.Place,
+    last: selectors.Place,
+    now: datetime,
+    batch_size: int,
 ) -> None:
-    """Runs in a transaction, and locks the page's readers: nobody else plans them meanwhile, nor
-    do they choose anew."""
-    due = selectors.due_subscribers(now).filter(pk__in=ids)
-    page = list(due.order_by("pk").select_for_update(of=("self",)))
-    had = set(
-        Delivery.objects.filter(edition=edition, subscriber__in=page).values_list(
-            "subscriber_id", flat=True
+    """One transaction that holds the edition's row: nobody else plans it meanwhile."""
+    readers, parameters = selectors.due_readers(slot, now).query.sql_with_params()
+    with transaction.atomic(), connection.cursor() as cursor:
+        locked = Edition.objects.select_for_update().get(pk=edition.pk)
+        newest = Delivery.objects.aggregate(pk=Max("pk"))["pk"] or 0
+        batch = outbox.first_batch_id(locked)
+        edition_id = edition.pk
+        planned_at = connection.ops.adapt_datetimefield_value(timezone.now())
+        cursor.execute(
+            _INSERT.format(readers=readers),
+            [
+                edition_id,
+                batch,
+                batch_size,
+                planned_at,
+                *parameters,
+                *first,
+                *last,
+                2 * PAGE,
+                edition_id,
+            ],
         )
-    )
-    rest = [subscriber for subscriber in page if subscriber.pk not in had]
-    groups = audiences.ensure(edition, {subscriber.selection_key for subscriber in rest})
-    rows = []
-    for subscriber in rest:
-        audience = groups[subscriber.selection_key]
-        row = delivery_for(subscriber, audience, now=now)
-        rows.append(row)
-        _count(made, row, subscriber, audience)
-    if is_dry_run:
-        return
-    _store(edition, rows)
-    services.reschedule(now, [subscriber.pk for subscriber in page])
+        number, after = cursor.rowcount, outbox.first_batch_id_after(locked)
+        cursor.execute(_BATCHES, [edition_id, batch, after])
+        last_batch = Batch.objects.filter(pk__gte=batch, pk__lt=after).aggregate(pk=Max("pk"))["pk"]
+        _count_up(edition, deliveries=number, batches=(last_batch or batch - 1) - batch + 1)
+        rows = Delivery.objects.filter(pk__gt=newest, edition=edition)
+        _count(made, rows, slot)
 
 
-def _store(edition: Edition, rows: list[Delivery]) -> None:
-    """The rows, and how many they are counted apart from them: the ledger compares the two."""
-    if rows:
-        Delivery.objects.bulk_create(rows)
-        Edition.objects.filter(pk=edition.pk).update(due_count=F("due_count") + len(rows))
+def _count_up(edition: Edition, *, deliveries: int, batches: int) -> None:
+    """How many there are is kept apart from the rows: the ledger compares the two."""
+    if deliveries:
+        Edition.objects.filter(pk=edition.pk).update(
+            due_count=F("due_count") + deliveries, batch_count=F("batch_count") + batches
+        )
 
 
-def delivery_for(
-    subscriber: Subscriber, audience: Audience, *, now: datetime, is_asked: bool = False
-) -> Delivery:
-    """An unsaved delivery in the state that planning gives it; who asks for it is not paused."""
-    delivery = Delivery(edition_id=audience.edition_id, subscriber=subscriber, audience=audience)
-    if getattr(subscriber, "is_suppressed", False):
-        delivery.state = State.SUPPRESSED
-    elif not is_asked and selectors.is_paused(subscriber, now):
-        delivery.state, delivery.reason = State.SKIPPED, Reason.PAUSED
-    elif not audience.cards:
-        delivery.state, delivery.reason = State.SKIPPED, Reason.NOTHING_NEW
-    return delivery
+def _count(made: Plan, rows: QuerySet[Delivery], slot: Slot) -> None:
+    groups = rows.order_by().values_list("state", "reason", "audience_id")
+    pending: Counter[int] = Counter()
+    for state, reason, audience_id, number in groups.annotate(number=Count("pk")):
+        made.states[reason or state] += number
+        if state == State.PENDING:
+            pending[audience_id] += number
+            made.hours[f"{slot.hour:02}:00 {slot.timezone}"] += number
+    found = Audience.objects.filter(pk__in=pending).values_list("pk", "selection__topics")
+    for audience_id, topics in found:
+        for topic in topics or ["(no topic)"]:
+            made.topics[topic] += pending[audience_id]
 
 
-def _count(made: Plan, row: Delivery, subscriber: Subscriber, audience: Audience) -> None:
-    made.states[row.reason or row.state] += 1
-    if row.state == State.PENDING:
-        made.topics.update(audience.selection["topics"] or ["(no topic)"])
-        made.hours[f"{subscriber.hour:02}:00 {subscriber.timezone}"] += 1
-
-
-def plan_now(subscriber: Subscriber, *, now: datetime) -> Delivery | None:
+def plan_now(subscriber: Subscriber) -> Delivery | None:
     """The reader asked for today's digest: afterwards it is pending, unless they had it already.
 
     A pause does not hold it back, nor a delivery that was skipped before. Where nothing in the
@@ -175,17 +282,27 @@ def plan_now(subscriber: Subscriber, *, now: datetime) -> Delivery | None:
         return None
     asked = selectors.with_suppression(Subscriber.objects.filter(pk=subscriber.pk))
     with transaction.atomic():
+        locked = Edition.objects.select_for_update().get(pk=edition.pk)
         reader = asked.select_for_update(of=("self",)).first()
         if reader is None:
             return None
-        audience = audiences.ensure(edition, {reader.selection_key})[reader.selection_key]
-        row = delivery_for(reader, audience, now=now, is_asked=True)
+        audiences.ensure(edition, [reader.selection_key])
+        audience = Audience.objects.get(edition=edition, selection_key=reader.selection_key)
+        row = Delivery(edition=edition, subscriber=reader, audience=audience)
+        if reader.is_suppressed:
+            row.state = State.SUPPRESSED
+        elif not audience.paper_count:
+            row.state, row.reason = State.SKIPPED, Reason.NOTHING_NEW
         mine = Delivery.objects.filter(edition=edition, subscriber=reader)
-        if row.state == State.PENDING and not mine.exists():
-            _store(edition, [row])
-        elif row.state == State.PENDING:
-            mine.filter(state=State.SKIPPED).update(
-                state=State.PENDING, reason=Reason.NONE, audience=audience
+        old = mine.first()
+        if row.state == State.PENDING and (old is None or old.state == State.SKIPPED):
+            row.batch = Batch.objects.create(
+                pk=outbox.first_batch_id(locked), edition=edition, audience=audience, size=1
             )
+            _count_up(edition, deliveries=0 if old else 1, batches=1)
+            if old is None:
+                row.save()
+            else:
+                mine.update(state=State.PENDING, reason="", audience=audience, batch=row.batch)
         # What was skipped before says why it was then; the row says how it is now.
         return mine.exclude(state=State.SKIPPED).first() or row

@@ -1,6 +1,5 @@
 """The digest of any selection, without a subscriber, a delivery or a provider."""
 
-import uuid
 from dataclasses import asdict, dataclass
 from datetime import date
 
@@ -51,8 +50,8 @@ def preview(selection: Selection, *, day: date | None = None) -> Preview:
     audience = Audience(edition=edition, selection=asdict(selection), cards=cards)
     body = content.body_of(audience)
     html, text = body.filled(rendering.values_of(_NOBODY))
-    batch = outbox.Batch(uuid.UUID(int=0), 0, [])
-    message = sending.single_message(sending.Call(batch, edition, body, [_NOBODY], set()))
+    claim = outbox.Claim(0, edition.pk, 0, 0, edition.closed_at, {})
+    message = sending.single_message(sending.Call(claim, edition, body, [_NOBODY]))
     return Preview(body.subject, html, text, message.message().as_bytes())
 
 

@@ -52,8 +52,8 @@ class Provider:
         return self.readers_per_call if self.merge else _SINGLES
 
 
-def _anymail(name: str, **options: Any) -> Provider:
-    return Provider(name, f"anymail.backends.{name}.EmailBackend", **options)
+def _anymail(name: str, backend: str = "", **options: Any) -> Provider:
+    return Provider(name, backend or f"anymail.backends.{name}.EmailBackend", **options)
 
 
 PROVIDERS: Mapping[str, Provider] = {
@@ -63,6 +63,7 @@ PROVIDERS: Mapping[str, Provider] = {
         Provider("smtp", "digest.delivery.smtp.EmailBackend"),
         _anymail(
             "mailgun",
+            "digest.delivery.canonical.MailgunBackend",
             has_tracking=True,
             readers_per_call=1000,
             merge="%recipient.{name}%",
@@ -70,6 +71,7 @@ PROVIDERS: Mapping[str, Provider] = {
         ),
         _anymail(
             "brevo",
+            "digest.delivery.canonical.BrevoBackend",
             readers_per_call=1000,
             merge="{{{{params.{name}}}}}",
             openings=("{{", "{%", "{#"),

@@ -11,6 +11,8 @@ import secrets
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from django.template.loader import render_to_string
@@ -84,12 +86,17 @@ class Body:
 
 def values_of(reader: Reader) -> dict[str, str]:
     """The reader's values, by token."""
-    return {name: getattr(reader, name) for name in READER_TOKENS}
+    return dict(zip(READER_TOKENS, _values(reader), strict=True))
 
 
 def escaped_values(reader: Reader) -> dict[str, str]:
     """The reader's values as a provider may put them into our HTML."""
-    return {name: html.escape(value) for name, value in values_of(reader).items()}
+    return dict(zip(READER_TOKENS, map(_escaped, _values(reader)), strict=True))
+
+
+_values = attrgetter(*READER_TOKENS)
+# Most values are words that many readers share.
+_escaped = lru_cache(maxsize=4096)(html.escape)
 
 
 def _fill(parts: tuple[str, ...], values: Mapping[str, str]) -> str:

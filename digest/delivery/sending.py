@@ -1,21 +1,24 @@
 """Personalises a claimed batch and hands it to the provider: claim, commit, call, record."""
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from email.utils import formataddr, parseaddr
+from itertools import chain
 from typing import Any
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
 from digest.errors import BatchShapeError
 from digest.models import Audience, Edition
 from digest.records import Outcome, Reader, Result
 from subscriptions import services
-from subscriptions.models import Suppression
+from subscriptions.models import Subscriber, Suppression
 
 from . import content, outbox, pacing, providers, rendering
 from .answers import Answer
@@ -25,6 +28,13 @@ logger = logging.getLogger(__name__)
 
 SENDER_ID = "dailypapers"
 """The constant last field of Feedback-ID."""
+MOST_BATCHES = 25
+"""Small batches that are claimed at once."""
+WRITE_READERS = 25
+WRITE_SECONDS = 0.5
+"""Outcomes of so many readers, or of so long, are written at the latest."""
+PATIENCE = 120.0
+"""Seconds that a database may be away before what is known of a batch is lost."""
 
 
 class DigestMessage(EmailMultiAlternatives):
@@ -51,19 +61,77 @@ class DigestMessage(EmailMultiAlternatives):
 class Call:
     """What one call to a provider is made of."""
 
-    batch: outbox.Batch
+    claim: outbox.Claim
     edition: Edition
     body: rendering.Body
     readers: Sequence[Reader]
-    offered: set[int]
-    """Ids of the batch's deliveries that went into any offer, without those surely not taken."""
 
     @property
     def metadata(self) -> dict[str, str]:
         """Names the batch only where this call is all of it: an event about one reader is then
         evidence for all, and never for readers whom another call was to reach."""
-        is_whole = len(self.readers) == len(self.batch.deliveries)
-        return {"batch": str(self.batch.batch_id)} if is_whole else {}
+        is_whole = len(self.readers) == len(self.claim.readers)
+        return {"batch": str(self.claim.batch_id)} if is_whole else {}
+
+
+class Work:
+    """The claims that a worker has at the moment, and what it knows of them but has not written."""
+
+    def __init__(self, claims: Sequence[outbox.Claim]) -> None:
+        self.claims = {claim.batch_id: claim for claim in claims}
+        self.offered: set[int] = set()
+        """Deliveries that went into any offer, without those surely not taken."""
+        self._begun: set[tuple[int, str]] = set()
+        self._lost: set[int] = set()
+        self._known: list[Outcome] = []
+        self._written_at = time.monotonic()
+
+    def begin(self, claim: outbox.Claim, provider: Provider) -> bool:
+        """Whether the provider may be called for the claim; that it is called is on record."""
+        if (claim.batch_id, provider.name) not in self._begun:
+            # The rest of the claims, too: they come right after this one.
+            rest = [c for pk, c in self.claims.items() if pk >= claim.batch_id]
+            kept = outbox.begin(rest, provider.name)
+            self._begun |= {(c.batch_id, provider.name) for c in rest}
+            self._lost |= {c.batch_id for c in rest} - kept
+        half = timedelta(seconds=settings.UNCERTAIN_AFTER / 2)
+        is_fresh = timezone.now() < claim.claimed_at + half
+        return is_fresh and claim.batch_id not in self._lost
+
+    def note(self, outcomes: Sequence[Outcome]) -> None:
+        """Afterwards the outcomes are known, and written before long."""
+        self._known += outcomes
+        is_time = time.monotonic() - self._written_at > WRITE_SECONDS
+        if len(self._known) >= WRITE_READERS or is_time:
+            self.write()
+
+    def write(self) -> None:
+        """Afterwards all that is known is written. A database that is away is waited for: what
+        is forgotten here would be in doubt."""
+        ends_at = time.monotonic() + PATIENCE
+        while True:
+            try:
+                outbox.record(self.claims, self._known)
+            except (OperationalError, InterfaceError):
+                if time.monotonic() > ends_at:
+                    raise
+                logger.warning("database is away, outcomes wait")
+                close_old_connections()
+                time.sleep(1)
+            else:
+                break
+        self._known = []
+        self._written_at = time.monotonic()
+
+
+def batch_size() -> int:
+    """How many readers a batch may hold for the first provider that takes digests."""
+    ways = _ways()
+    return pacing.claim_size(ways[0]) if ways else outbox.MOST_READERS
+
+
+def _ways() -> list[Provider]:
+    return [provider for provider in providers.configured() if provider.takes_digests]
 
 
 def send_pending(*, until: datetime | None = None) -> int:
@@ -73,53 +141,53 @@ def send_pending(*, until: datetime | None = None) -> int:
     from the table that nobody else can take.
     """
     offered = 0
-    ways = [provider for provider in providers.configured() if provider.takes_digests]
+    ways = _ways()
     while ways and (until is None or timezone.now() < until):
-        batch = outbox.claim(timezone.now(), size=pacing.claim_size(ways[0]))
-        if batch is None:
+        size = pacing.claim_size(ways[0])
+        claims = outbox.claim(timezone.now(), size=size, most_batches=MOST_BATCHES)
+        if not claims:
             break
-        offered += len(batch.deliveries)
-        send(batch, ways)
+        offered += sum(len(claim.readers) for claim in claims)
+        send(claims, ways)
     return offered
 
 
-def send(batch: outbox.Batch, ways: Sequence[Provider]) -> None:
-    """Offers the batch to the first provider that is not down; records each call's outcomes.
+def send(claims: Sequence[outbox.Claim], ways: Sequence[Provider]) -> None:
+    """Offers each batch to the first provider that is not down, and records the outcomes.
 
-    Whom no provider would take now is offered again later. After an error of our own, which is
-    raised, whom surely no provider took is pending again. The others stay as they are recorded,
-    or claimed, and so become uncertain.
+    Whom no provider would take now is offered again later. After an error of our own, the last of
+    which is raised in the end, whom surely no provider took is pending again, and the others are
+    uncertain; the batches after it are sent all the same.
     """
-    started = timezone.now()
-    offered: set[int] = set()
-    try:
-        waiting = _offer_in_turn(_call(batch, started, offered), ways)
-        outbox.record(batch, waiting)
-    except Exception:
-        outbox.give_back(batch, but=offered)
-        raise
-    logger.info(
-        "delivery batch offered",
-        extra={
-            "batch": batch.batch_id,
-            "readers": len(batch.deliveries),
-            "deferred": len(waiting),
-            "seconds": round((timezone.now() - started) / timedelta(seconds=1), 2),
-        },
+    work = Work(claims)
+    failure: Exception | None = None
+    for claim in claims:
+        try:
+            call = _call(claim, timezone.now())
+            work.note(_offer_in_turn(work, call, ways))
+        except Exception as error:
+            logger.exception("batch failed", extra={"batch": claim.batch_id})
+            failure = error
+            work.write()
+            outbox.give_back(claim, but=work.offered)
+    work.write()
+    if failure is not None:
+        raise failure
+
+
+def _call(claim: outbox.Claim, now: datetime) -> Call:
+    audience = Audience.objects.select_related("edition").get(pk=claim.audience_id)
+    readers = content.readers_of(
+        claim.readers, edition_id=claim.edition_id, now=now, batch_id=claim.batch_id
     )
+    return Call(claim, audience.edition, content.body_of(audience), readers)
 
 
-def _call(batch: outbox.Batch, now: datetime, offered: set[int]) -> Call:
-    audience = Audience.objects.select_related("edition").get(pk=batch.audience_id)
-    readers = content.readers_of(batch.deliveries, now=now)
-    return Call(batch, audience.edition, content.body_of(audience), readers, offered)
-
-
-def _offer_in_turn(call: Call, ways: Sequence[Provider]) -> list[Outcome]:
-    """The outcomes of those whom no provider would take now; the others are recorded."""
+def _offer_in_turn(work: Work, call: Call, ways: Sequence[Provider]) -> list[Outcome]:
+    """The outcomes of those whom no provider would take now; the others are noted."""
     waiting: list[Outcome] = []
     for provider in ways:
-        waiting = _through(provider, call)
+        waiting = _through(work, provider, call)
         left = {outcome.delivery_id for outcome in waiting}
         call = replace(call, readers=[r for r in call.readers if r.delivery_id in left])
         if not waiting:
@@ -127,55 +195,67 @@ def _offer_in_turn(call: Call, ways: Sequence[Provider]) -> list[Outcome]:
     return waiting
 
 
-def _through(provider: Provider, call: Call) -> list[Outcome]:
-    """Offers the call's readers to one provider, and records what it said.
+def _through(work: Work, provider: Provider, call: Call) -> list[Outcome]:
+    """Offers the call's readers to one provider, and notes what it said.
 
     What was refused for one of many readers is halved until the bad address is alone.
-    Returns the outcomes of those that it surely did not take because it is down, unrecorded, so
-    that another provider can be asked.
+    Returns the outcomes of those that it surely did not take because it is down, so that another
+    provider can be asked.
     """
     size = provider.readers_per_call
     groups = [call.readers[n : n + size] for n in range(0, len(call.readers), size)]
     while groups:
         readers = groups.pop(0)
         pacing.wait(provider, len(readers))
-        outcomes = _offer(provider, replace(call, readers=readers))
+        if not work.begin(call.claim, provider):
+            late = [_late(provider, reader) for reader in chain(readers, *groups)]
+            work.note(late)
+            return []
+        outcomes = _offer(work, provider, replace(call, readers=readers))
         if not outcomes:
             middle = len(readers) // 2
             groups[:0] = [readers[:middle], readers[middle:]]
-        outbox.record(call.batch, [o for o in outcomes if not o.is_provider_down])
-        _suppress(call.batch, [o for o in outcomes if o.is_dead_address])
+        work.note([o for o in outcomes if not o.is_provider_down])
+        _suppress(call, [o for o in outcomes if o.is_dead_address])
         if down := [outcome for outcome in outcomes if outcome.is_provider_down]:
             left = [reader for group in groups for reader in group]
-            return down + [replace(down[0], delivery_id=reader.delivery_id) for reader in left]
+            return down + [down[0]._replace(delivery_id=reader.delivery_id) for reader in left]
     return []
 
 
-def _suppress(batch: outbox.Batch, outcomes: Sequence[Outcome]) -> None:
+def _late(provider: Provider, reader: Reader) -> Outcome:
+    return Outcome(
+        delivery_id=reader.delivery_id,
+        batch_id=reader.batch_id,
+        result=Result.DEFERRED,
+        provider=provider.name,
+        detail="the claim took too long",
+    )
+
+
+def _suppress(call: Call, outcomes: Sequence[Outcome]) -> None:
     """Hard bounces: at once, as SMTP has no webhook that would report them later."""
-    dead = {outcome.delivery_id for outcome in outcomes}
-    for delivery in batch.deliveries:
-        if delivery.pk in dead and delivery.subscriber is not None:
-            services.suppress(delivery.subscriber, Suppression.Reason.BOUNCED)
+    ids = {call.claim.readers[outcome.delivery_id].subscriber_id for outcome in outcomes}
+    for subscriber in Subscriber.objects.filter(pk__in=ids) if ids else ():
+        services.suppress(subscriber, Suppression.Reason.BOUNCED)
 
 
-def _offer(provider: Provider, call: Call) -> list[Outcome]:
+def _offer(work: Work, provider: Provider, call: Call) -> list[Outcome]:
     """The outcomes of one call; none where it was refused and any of its readers may be why."""
     message = batch_message(provider, call) if provider.merge else single_message(call)
     ids = {reader.delivery_id for reader in call.readers}
-    call.offered.update(ids)
+    work.offered.update(ids)
     try:
         answer = providers.offer(provider, message)
     except Exception as error:
         if message.connection is None:
-            call.offered.difference_update(ids)
+            work.offered.difference_update(ids)
         else:
             answer = Answer(Result.UNCERTAIN, type(error).__name__)
-            doubts = [_outcome(provider, message, reader, answer) for reader in call.readers]
-            outbox.record(call.batch, doubts)
+            work.note([_outcome(provider, message, reader, answer) for reader in call.readers])
         raise
     if answer.result in (Result.FAILED, Result.DEFERRED):
-        call.offered.difference_update(ids)
+        work.offered.difference_update(ids)
     if answer.result is Result.FAILED and len(call.readers) > 1:
         return []
     return [_outcome(provider, message, reader, answer) for reader in call.readers]
@@ -194,6 +274,7 @@ def _outcome(provider: Provider, message: DigestMessage, reader: Reader, answer:
             result, detail = Result.FAILED, str(said.status)
     return Outcome(
         delivery_id=reader.delivery_id,
+        batch_id=reader.batch_id,
         result=result,
         provider=provider.name,
         message_id=message_id,

@@ -16,6 +16,8 @@ from subscriptions.records import Selection
 Card = tuple[int, str]
 """A paper's id and the reason why it is in this digest."""
 
+CHUNK = 500
+"""Audiences that are made at once."""
 FORGOTTEN = "Picked for you"
 """The reason of a card when what the reader followed is forgotten."""
 _HYPHENS = re.compile("[-\u2010-\u2015]")
@@ -127,36 +129,40 @@ def _phrase(keyword: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w){re.escape(fold(keyword))}(?:e?s)?(?!\w)")
 
 
-def ensure(edition: Edition, selection_keys: Iterable[str]) -> dict[str, Audience]:
-    """The audience of the edition for each selection key, made where it did not exist.
+def ensure(edition: Edition, selection_keys: Iterable[str]) -> None:
+    """Afterwards the edition has an audience for each selection key that some reader has.
 
-    A constant number of queries for the call. Two processes that ask at once get the same rows.
+    The number of queries grows with the chunks of CHUNK keys, so that memory is bounded. Two
+    processes that ask at once make the same rows once.
     """
-    keys = set(selection_keys)
-    found = _existing(edition, keys)
-    if missing := keys - found.keys():
-        papers = candidates(edition)
-        period = "this week" if edition.frequency == Edition.Frequency.WEEKLY else "today"
+    keys = sorted(set(selection_keys))
+    papers: list[Candidate] | None = None
+    period = "this week" if edition.frequency == Edition.Frequency.WEEKLY else "today"
+    for start in range(0, len(keys), CHUNK):
+        chunk = keys[start : start + CHUNK]
+        rows = Audience.objects.filter(edition=edition, selection_key__in=chunk)
+        missing = set(chunk) - set(rows.values_list("selection_key", flat=True))
+        if not missing:
+            continue
+        if papers is None:
+            papers = candidates(edition)
         Audience.objects.bulk_create(
             (
-                Audience(
-                    edition=edition,
-                    selection_key=key,
-                    selection=asdict(selection),
-                    cards=select(selection, papers, period=period),
-                )
+                _audience(edition, key, selection, select(selection, papers, period=period))
                 for key, selection in selectors.selections(missing).items()
             ),
-            batch_size=500,
             ignore_conflicts=True,
         )
-        found |= _existing(edition, missing)
-    return found
 
 
-def _existing(edition: Edition, keys: set[str]) -> dict[str, Audience]:
-    rows = Audience.objects.filter(edition=edition, selection_key__in=keys)
-    return {audience.selection_key: audience for audience in rows}
+def _audience(edition: Edition, key: str, selection: Selection, cards: list[Card]) -> Audience:
+    return Audience(
+        edition=edition,
+        selection_key=key,
+        selection=asdict(selection),
+        cards=cards,
+        paper_count=len(cards),
+    )
 
 
 def forget_wishes() -> int:

@@ -1,11 +1,15 @@
 """The tables of the digest app."""
 
-from .deliveries import Delivery, Event
+from .deliveries import Batch, Delivery, Event
 from .editions import Audience, Edition, EditionPaper
 from .papers import Fetch, Lease, Listing, Paper, PaperTopic
+from .sending import Circuit, DayCount, Notice
 
 __all__ = [
     "Audience",
+    "Batch",
+    "Circuit",
+    "DayCount",
     "Delivery",
     "Edition",
     "EditionPaper",
@@ -13,6 +17,7 @@ __all__ = [
     "Fetch",
     "Lease",
     "Listing",
+    "Notice",
     "Paper",
     "PaperTopic",
 ]

@@ -8,17 +8,66 @@ from subscriptions.models import Subscriber
 from .editions import Audience, Edition
 
 
+class Batch(models.Model):
+    """Deliveries of one audience that go to the provider together: what a worker claims.
+
+    open -> claimed -> done | uncertain | open (surely not taken, offered again at `retry_at`);
+    claimed, and never settled -> uncertain -> done | open (evidence, or an operator).
+    """
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        CLAIMED = "claimed"
+        UNCERTAIN = "uncertain"
+        """Some of its deliveries are: evidence about it is looked for."""
+        DONE = "done"
+
+    id = models.BigIntegerField(primary_key=True)
+    """The edition's id times 2 to the 32nd, and the number of the batch in it."""
+    edition = models.ForeignKey(Edition, on_delete=models.PROTECT, related_name="batches")
+    audience = models.ForeignKey(
+        Audience, on_delete=models.PROTECT, related_name="batches", db_index=False
+    )
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    size = models.PositiveIntegerField()
+    """How many deliveries it was made of."""
+    attempts = models.PositiveSmallIntegerField(default=0)
+    provider = models.CharField(max_length=20, blank=True)
+    """Who was offered it last."""
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    offered_at = models.DateTimeField(null=True, blank=True)
+    """Set just before the provider is called: a claim without it surely reached nobody."""
+    retry_at = models.DateTimeField(null=True, blank=True)
+    """Not offered before then."""
+
+    class Meta:
+        verbose_name_plural = "batches"
+        indexes = [
+            models.Index(fields=["id"], name="batch_open", condition=Q(state="open")),
+            models.Index(fields=["claimed_at"], name="batch_claimed", condition=Q(state="claimed")),
+            models.Index(
+                fields=["claimed_at"], name="batch_uncertain", condition=Q(state="uncertain")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"batch {self.pk} ({self.state})"
+
+
 class Delivery(models.Model):
     """One edition to one subscriber.
 
-    pending -> claimed -> sent | failed | uncertain | pending (offered again at `retry_at`);
+    pending -> sent | failed | uncertain (as its batch was offered);
     pending -> skipped | suppressed (left or blocked before the claim);
-    claimed, and never settled -> uncertain -> sent | failed | pending (evidence, or an operator).
+    uncertain -> sent | failed | pending (evidence, or an operator).
+
+    A million rows a day: no index has the state in it, so that settling a row is an update in its
+    own page (HOT), and keys to other rows are not checked by the database, which takes longer than
+    the insert. What a dangling key would mean is safe: a reader who is not there gets nothing.
     """
 
     class State(models.TextChoices):
         PENDING = "pending"
-        CLAIMED = "claimed"
         SENT = "sent"
         FAILED = "failed"
         UNCERTAIN = "uncertain"
@@ -30,32 +79,51 @@ class Delivery(models.Model):
         PAUSED = "paused", "paused"
         NOTHING_NEW = "nothing_new", "nothing on their topics"
         UNSUBSCRIBED = "unsubscribed", "unsubscribed before it was sent"
+        MERGED = "merged", "late, merged into the next digest"
         REFUSED = "refused", "refused by the provider"
         GAVE_UP = "gave_up", "given up after many tries"
         DROPPED = "dropped", "dropped by an operator"
 
-    edition = models.ForeignKey(Edition, on_delete=models.PROTECT, related_name="deliveries")
+    edition = models.ForeignKey(
+        Edition,
+        on_delete=models.PROTECT,
+        related_name="deliveries",
+        db_index=False,
+        db_constraint=False,
+    )
     subscriber = models.ForeignKey(
-        Subscriber, on_delete=models.SET_NULL, null=True, related_name="deliveries"
+        Subscriber,
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="deliveries",
+        db_constraint=False,
     )
     """Null once the subscriber is erased: the count stays, the person does not."""
     audience = models.ForeignKey(
-        Audience, on_delete=models.PROTECT, null=True, related_name="deliveries"
+        Audience,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="deliveries",
+        db_index=False,
+        db_constraint=False,
     )
+    batch = models.ForeignKey(
+        Batch,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="deliveries",
+        db_constraint=False,
+    )
+    """The one it goes, or went, in; null for what was never to be sent."""
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
     reason = models.CharField(max_length=12, choices=Reason.choices, default="", blank=True)
     """Why it was skipped or failed."""
     detail = models.CharField(max_length=200, blank=True)
     """What the provider said, without any address."""
-    batch_id = models.UUIDField(null=True, blank=True, db_index=True)
-    """Stamped by the claim; goes to the ESP as metadata of a call that holds the whole batch."""
-    attempts = models.PositiveSmallIntegerField(default=0)
     provider = models.CharField(max_length=20, blank=True)
     esp_message_id = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    claimed_at = models.DateTimeField(null=True, blank=True)
-    retry_at = models.DateTimeField(null=True, blank=True)
-    """Not offered before then."""
     sent_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -63,21 +131,9 @@ class Delivery(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["edition", "subscriber"], name="delivery_unique"),
             models.CheckConstraint(
-                condition=~Q(state__in=["claimed", "sent", "uncertain"])
-                | Q(batch_id__isnull=False),
+                condition=~Q(state__in=["pending", "sent", "uncertain"]) | Q(batch__isnull=False),
                 name="delivery_offered_in_a_batch",
             ),
-        ]
-        indexes = [
-            models.Index(
-                fields=["audience", "id"],
-                name="delivery_pending",
-                condition=Q(state="pending"),
-            ),
-            models.Index(
-                fields=["claimed_at"], name="delivery_claimed", condition=Q(state="claimed")
-            ),
-            models.Index(fields=["edition", "state", "reason"], name="delivery_ledger"),
         ]
 
     def __str__(self) -> str:
@@ -97,7 +153,8 @@ class Event(models.Model):
     subscriber = models.ForeignKey(
         Subscriber, on_delete=models.SET_NULL, null=True, related_name="+"
     )
-    batch_id = models.UUIDField(null=True, blank=True, db_index=True)
+    batch_id = models.BigIntegerField(null=True, blank=True, db_index=True)
+    """Of the one call that held all of the batch: what happened to one reader tells of all."""
     reject_reason = models.CharField(max_length=20, blank=True)
     description = models.CharField(max_length=300, blank=True)
     occurred_at = models.DateTimeField(null=True, blank=True)
@@ -108,6 +165,13 @@ class Event(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["provider", "event_id"], name="event_unique")
+        ]
+        indexes = [
+            models.Index(
+                fields=["received_at"],
+                name="event_bad",
+                condition=Q(type__in=["bounced", "complained", "rejected"]),
+            )
         ]
 
     def __str__(self) -> str:

@@ -23,6 +23,11 @@ class Edition(models.Model):
     """0: recorded as empty, and never sent."""
     due_count = models.PositiveIntegerField(default=0)
     """How many deliveries were planned: counted beside the rows, so that the ledger can tell."""
+    batch_count = models.PositiveIntegerField(default=0)
+    """How many batches were made; who locks the edition's row makes the next ones."""
+    held_at = models.DateTimeField(null=True, blank=True)
+    """Since then nothing of it is claimed, until an operator releases it."""
+    held_because = models.CharField(max_length=200, blank=True)
     is_sample = models.BooleanField(default=False)
     """The edition that ships with the project, shown where no source can be reached."""
 
@@ -84,6 +89,8 @@ class Audience(models.Model):
     """The fields of `Selection`."""
     cards: Any = models.JSONField()
     """`[[paper id, reason], …]`, best first; empty: nothing for them in this edition."""
+    paper_count = models.PositiveSmallIntegerField(default=0)
+    """How many cards there are, for the planning, which is done in the database."""
 
     class Meta:
         constraints = [

@@ -1,6 +1,5 @@
 """A digest in the browser, and "send me today's digest now"."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -46,11 +45,14 @@ def view(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404
     if not delivery.audience.cards:
         raise Http404
-    (reader,) = content.readers_of([delivery], now=timezone.now())
+    addressee = selectors.addressees([delivery.subscriber.pk])[delivery.subscriber.pk]
+    (reader,) = content.readers_of(
+        {delivery.pk: addressee}, edition_id=edition_id, now=timezone.now()
+    )
     # This page's own link works for ever and may be passed on, so it must not open what a
     # preferences link opens. An expired one says so, and mails its owner a new one at one press.
     expired = tokens.make_preferences(delivery.subscriber, at=_LONG_AGO)
-    reader = replace(reader, preferences=expired)
+    reader = reader._replace(preferences=expired)
     html, _ = content.body_of(delivery.audience).filled(rendering.values_of(reader))
     response = HttpResponse(html)
     response["Content-Security-Policy"] = MAIL_POLICY
@@ -71,7 +73,7 @@ def send_now(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404 from error
     if subscriber.state != Subscriber.State.ACTIVE:
         raise Http404
-    delivery = planning.plan_now(subscriber, now=timezone.now())
+    delivery = planning.plan_now(subscriber)
     if delivery is not None and delivery.state == Delivery.State.PENDING:
         wake_senders()
     context = {"delivery": delivery, "token": token, "states": Delivery.State}

@@ -5,7 +5,7 @@ expects, and a consent record is kept of each. None of them sends mail: they lea
 """
 
 from .asking import request_link, request_link_for, request_message, request_new_confirm
-from .choosing import change_frequency, change_preferences, delete_topic, pause, reschedule, resume
+from .choosing import change_frequency, change_preferences, delete_topic, pause, resume
 from .coming import confirm, subscribe
 from .leaving import (
     erase,
@@ -16,8 +16,10 @@ from .leaving import (
     unsuppress,
 )
 from .purging import purge
+from .slots import advance
 
 __all__ = [
+    "advance",
     "change_frequency",
     "change_preferences",
     "confirm",
@@ -29,7 +31,6 @@ __all__ = [
     "request_link_for",
     "request_message",
     "request_new_confirm",
-    "reschedule",
     "resume",
     "subscribe",
     "suppress",

@@ -13,13 +13,14 @@ from subscriptions.models import (
     ConsentRecord,
     FollowedAuthor,
     FollowedKeyword,
+    Slot,
     Subscriber,
     Subscription,
     Topic,
 )
 from subscriptions.records import Evidence, Preferences, Rhythm, Selection
 
-from . import consent, rows
+from . import consent, rows, slots
 
 MOST_FOLLOWED = 50
 """Keywords, and authors, of one subscriber."""
@@ -48,19 +49,20 @@ def change_preferences(
         "length": chosen.length,
         "paused_until": preferences.paused_until,
         "selection_key": chosen.key,
-        "next_digest_at": _rescheduled(timezone.now(), rhythm),
     }
     with transaction.atomic():
+        changes["slot_id"] = _moved(timezone.now(), rhythm)
         _update(subscriber, changes, evidence)
         replace_topics(subscriber, topics)
         _replace_words(subscriber, chosen)
 
 
-def _rescheduled(now: datetime, rhythm: Rhythm) -> Case:
+def _moved(now: datetime, rhythm: Rhythm) -> Case:
+    """The slot of the rhythm; who is due stays in the old one until that digest is planned."""
     return Case(
         When(~Q(state=_State.ACTIVE), then=Value(None)),
-        When(next_digest_at__lte=now, then=F("next_digest_at")),
-        default=Value(schedule.next_slot(now, rhythm)),
+        When(slot__in=Slot.objects.filter(next_digest_at__lte=now), then=F("slot_id")),
+        default=Value(slots.ensure(rhythm, now).pk),
     )
 
 
@@ -123,8 +125,9 @@ def change_frequency(
 ) -> None:
     """Afterwards digests come this often; all else stays."""
     rhythm = Rhythm(frequency, subscriber.hour, subscriber.timezone)
-    changes = {"frequency": frequency, "next_digest_at": _rescheduled(timezone.now(), rhythm)}
-    _change(subscriber, changes, evidence)
+    with transaction.atomic():
+        changes = {"frequency": frequency, "slot_id": _moved(timezone.now(), rhythm)}
+        _update(subscriber, changes, evidence)
 
 
 def pause(subscriber: Subscriber, until: date, *, evidence: Evidence | None = None) -> None:
@@ -147,17 +150,6 @@ def _update(subscriber: Subscriber, changes: dict[str, object], evidence: Eviden
     Subscriber.objects.filter(pk=subscriber.pk).update(**changes)
     rows.refresh(subscriber)
     consent.record(subscriber, _Action.CHANGED, evidence)
-
-
-def reschedule(now: datetime, ids: Collection[int]) -> None:
-    """Afterwards those of the subscribers who were due at `now` are due at their next slot.
-
-    One UPDATE for each distinct rhythm; who was moved on by someone else is left alone.
-    """
-    due = Subscriber.objects.filter(pk__in=ids, state=_State.ACTIVE, next_digest_at__lte=now)
-    for frequency, hour, zone in due.values_list("frequency", "hour", "timezone").distinct():
-        slot = schedule.next_slot(now, Rhythm(frequency, hour, zone))
-        due.filter(frequency=frequency, hour=hour, timezone=zone).update(next_digest_at=slot)
 
 
 def delete_topic(topic: Topic) -> None:

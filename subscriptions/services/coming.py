@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from subscriptions import addresses, schedule, selectors
+from subscriptions import addresses, selectors
 from subscriptions.models import (
     ConsentRecord,
     Subscriber,
@@ -15,7 +15,7 @@ from subscriptions.models import (
 )
 from subscriptions.records import Evidence, Selection
 
-from . import asking, choosing, consent, rows
+from . import asking, choosing, consent, rows, slots
 
 _State = Subscriber.State
 _Kind = TransactionalMessage.Kind
@@ -101,7 +101,7 @@ def confirm(subscriber: Subscriber, *, evidence: Evidence | None = None) -> bool
             unsubscribed_at=None,
             paused_until=None,
             token_version=F("token_version") + 1,
-            next_digest_at=schedule.next_slot(now, selectors.rhythm_of(subscriber)),
+            slot=slots.ensure(selectors.rhythm_of(subscriber), now),
         )
         if changed:
             consent.record(subscriber, _Action.CONFIRMED, evidence)

@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.utils import timezone
 
-from subscriptions import addresses, schedule, selectors
+from subscriptions import addresses, selectors
 from subscriptions.models import (
     ConsentRecord,
     Subscriber,
@@ -12,7 +12,7 @@ from subscriptions.models import (
 )
 from subscriptions.records import Evidence
 
-from . import asking, consent, rows
+from . import asking, consent, rows, slots
 
 _State = Subscriber.State
 _Kind = TransactionalMessage.Kind
@@ -26,7 +26,7 @@ def unsubscribe(subscriber: Subscriber, *, evidence: Evidence | None = None) -> 
         changed = (
             Subscriber.objects.filter(pk=subscriber.pk)
             .exclude(state=_State.UNSUBSCRIBED)
-            .update(state=_State.UNSUBSCRIBED, unsubscribed_at=timezone.now(), next_digest_at=None)
+            .update(state=_State.UNSUBSCRIBED, unsubscribed_at=timezone.now(), slot=None)
         )
         if changed:
             consent.record(subscriber, _Action.UNSUBSCRIBED, evidence)
@@ -51,11 +51,11 @@ def undo_unsubscribe(subscriber: Subscriber, *, evidence: Evidence | None = None
 
     TokenError for one who is gone. Who never confirmed is pending again: an undo proves no address.
     """
-    slot = schedule.next_slot(timezone.now(), selectors.rhythm_of(subscriber))
     left = Subscriber.objects.filter(pk=subscriber.pk, state=_State.UNSUBSCRIBED)
     with transaction.atomic():
+        slot = slots.ensure(selectors.rhythm_of(subscriber), timezone.now())
         changed = left.filter(confirmed_at__isnull=False).update(
-            state=_State.ACTIVE, unsubscribed_at=None, next_digest_at=slot
+            state=_State.ACTIVE, unsubscribed_at=None, slot=slot
         ) or left.update(state=_State.PENDING, unsubscribed_at=None)
         if changed:
             consent.record(subscriber, _Action.RESUBSCRIBED, evidence)

@@ -54,6 +54,11 @@ def test_everything_missing_in_production_is_named_at_once(tmp_path):
         ("DATABASE_URL", "mysql://localhost/x"), ("LIST_ID", "nobrackets"),
         ("LIST_ID", "Two\nlines <daily.example.org>"), ("REPLY_TO", "garbage"),
         ("UNSUBSCRIBE_EMAIL", "garbage"), ("HUGGING_FACE_URL", "foo"),
+        ("SEND_RATE", "-1"), ("SEND_RATE", "nan"), ("SEND_RATES", "100"), ("SEND_RATES", "smtp:fast"),
+        ("SEND_RATES", "smtp:0"), ("SEND_RATES", "smtp:1,smtp:2"), ("WARM_UP", "smtp"),
+        ("WARM_UP", "smtp:2026-13-01:500:1.5"), ("WARM_UP", "smtp:2026-11-01:many:1.5"),
+        ("WARM_UP", "smtp:2026-11-01:500:0.5"), ("WARM_UP", "smtp:2026-11-01:500:1.5:x"),
+        ("LATE_AFTER", "0"), ("LATE_AFTER", "soon"), ("OPERATOR_EMAIL", "me"),
         ("SITE_URL", "http://[::1"), ("ARXIV_CATEGORIES", "../x y"), ("TRUSTED_PROXIES", "-1"),
     ],
 )  # fmt: skip
@@ -115,6 +120,13 @@ def test_secret_is_read_from_a_file(tmp_path):
 )
 def test_entries_of_a_list_are_stripped_and_never_empty(tmp_path, name, text, entries):
     assert value(tmp_path, name, **{name: text}) == entries
+
+
+def test_rates_and_warm_ups_are_read_by_provider(tmp_path):
+    rates = value(tmp_path, "SEND_RATES", SEND_RATES="mailgun:100, smtp:0.5")
+    script = "WARM_UP['mailgun'][1:]"
+    plan = value(tmp_path, script, WARM_UP="mailgun:2026-11-01:500:1.5, smtp:2026-11-02:9:2")
+    assert (rates, plan) == ({"mailgun": 100, "smtp": 0.5}, [500, 1.5])
 
 
 def test_older_keys_are_read_from_a_file(tmp_path):

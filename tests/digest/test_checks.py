@@ -1,5 +1,7 @@
 """Wrong combinations of settings are named, with the mend."""
 
+from datetime import date
+
 import pytest
 from django.core.checks import run_checks
 
@@ -52,6 +54,11 @@ def test_good_production_settings_pass():
         ("WEBHOOK_SECRET", ["word"], "digest.E008"),
         ("SEND_RATE", -1, "digest.E009"),
         ("UNCERTAIN_AFTER", 30, "digest.E010"),
+        ("LATE_AFTER", 900, "digest.E011"),
+        ("SEND_RATES", {"carrier_pigeon": 20.0}, "digest.E012"),
+        ("WARM_UP", {"carrier_pigeon": (date(2026, 11, 1), 500, 1.5)}, "digest.E012"),
+        ("SEND_RATES", {"smtp": 20.0}, "digest.W005"),
+        ("WARM_UP", {"smtp": (date(2026, 11, 1), 500, 1.5)}, "digest.W005"),
         ("REDIS_URL", "", "digest.W004"),
     ],
 )

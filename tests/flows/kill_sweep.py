@@ -24,6 +24,7 @@ from digest.delivery import ledger, outbox, planning, sending  # noqa: E402
 from digest.editions import building  # noqa: E402
 from digest.models import (  # noqa: E402
     Audience,
+    Batch,
     Delivery,
     Edition,
     EditionPaper,
@@ -76,7 +77,7 @@ def in_a_child(work: Callable[[], object], *, kill_after: int | None = None) -> 
 
 
 def clean() -> None:
-    for model in (Delivery, Audience, EditionPaper, Edition, Fetch, Paper, Subscriber):
+    for model in (Delivery, Batch, Audience, EditionPaper, Edition, Fetch, Paper, Subscriber):
         model.objects.all().delete()
 
 
@@ -113,7 +114,7 @@ def plan() -> None:
 
 def planned() -> Any:
     deliveries = Delivery.objects.values_list("subscriber__email", "state", "reason")
-    slots = Subscriber.objects.values_list("email", "next_digest_at__date")
+    slots = Subscriber.objects.values_list("email", "slot__next_digest_at__date")
     return sorted(deliveries), sorted(map(str, slots))
 
 
@@ -152,6 +153,8 @@ def check_sending(esp: FakeEsp) -> Callable[[], list[str]]:
     def check() -> list[str]:
         sending.send_pending()
         outbox.find_stale(NOW + timedelta(days=365))
+        # What was claimed and surely not offered is open again.
+        sending.send_pending()
         copies = {address: len(got) for address, got in esp.inbox.items()}
         problems = [f"{address} got {n} copies" for address, n in copies.items() if n > 1]
         for email, state in Delivery.objects.values_list("subscriber__email", "state"):

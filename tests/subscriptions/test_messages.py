@@ -184,7 +184,7 @@ def test_task_may_run_twice():
 @pytest.mark.parametrize(
     ("kind", "changes"),
     [
-        ("already_subscribed", {"state": "unsubscribed", "next_digest_at": None}),
+        ("already_subscribed", {"state": "unsubscribed", "slot": None}),
         ("confirm", {"confirmed_at": NOW + timedelta(minutes=1)}),
         ("confirm", {"unsubscribed_at": NOW + timedelta(minutes=1)}),
     ],

@@ -1,7 +1,6 @@
 """Who may receive mail, and what they chose."""
 
 import json
-import uuid
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
@@ -12,7 +11,7 @@ from digest.models import Delivery, Event
 from subscriptions import selectors, services
 from subscriptions.errors import TokenError, TokenExpiredError
 from subscriptions.models import Subscriber, Suppression, TransactionalMessage
-from subscriptions.records import Evidence, Holder, Selection
+from subscriptions.records import Evidence, Holder, Selection, Standing
 from tests.builders import make_subscriber, make_topic
 from tests.digest.builders import make_edition, make_paper
 
@@ -35,27 +34,48 @@ def test_only_active_and_unsuppressed_subscribers_are_mailable():
     assert list(selectors.mailable_subscribers()) == [active]
 
 
-def test_due_subscribers_say_whether_they_are_suppressed():
+def test_due_slots_are_those_whose_time_has_come():
     due = make_subscriber(next_digest_at=NOW)
-    blocked = suppressed(next_digest_at=NOW - timedelta(days=1))
-    make_subscriber(next_digest_at=NOW + timedelta(seconds=1))
+    make_subscriber(next_digest_at=NOW + timedelta(seconds=1), hour=9)
+    assert list(selectors.due_slots(NOW)) == [due.slot]
+
+
+def test_due_readers_say_whether_they_are_suppressed_or_paused():
+    due = make_subscriber()
+    blocked = suppressed()
+    paused = make_subscriber(paused_until=NOW.date() + timedelta(days=1))
+    make_subscriber(hour=9)
     make_subscriber(state="unsubscribed")
-    found = {reader.pk: reader.is_suppressed for reader in selectors.due_subscribers(NOW)}
-    assert found == {due.pk: False, blocked.pk: True}
+    found = {
+        row["reader_id"]: (bool(row["is_suppressed"]), bool(row["is_paused"]))
+        for row in selectors.due_readers(due.slot, NOW)
+    }
+    assert found == {
+        due.pk: (False, False), blocked.pk: (True, False), paused.pk: (False, True)
+    }  # fmt: skip
 
 
-def test_claim_states_name_each_case_in_one_query(django_assert_num_queries):
+def test_pages_of_a_slot_hold_every_reader_once_in_the_order_of_the_keys():
+    readers = [make_subscriber(length=number % 3 + 1) for number in range(7)]
+    found, place = [], ("", 0)
+    while page := selectors.page_of(readers[0].slot, place, 2):
+        found += page
+        place = page[-1]
+    assert [key for key, _ in found] == sorted(key for key, _ in found)
+    assert {reader.selection_key for reader in readers} == {key for key, _ in found}
+    assert place == max((reader.selection_key, reader.pk) for reader in readers)
+
+
+def test_addressees_say_where_they_stand_in_one_query(django_assert_num_queries):
     ok = make_subscriber()
     left = make_subscriber(state="unsubscribed")
     blocked = suppressed()
     with django_assert_num_queries(1):
-        states = selectors.claim_states([ok.pk, left.pk, blocked.pk, 999_999])
-    assert states == {
-        ok.pk: "ok",
-        left.pk: "unsubscribed",
-        blocked.pk: "suppressed",
-        999_999: "gone",
-    }
+        found = selectors.addressees([ok.pk, left.pk, blocked.pk, 999_999])
+    assert {pk: reader.standing for pk, reader in found.items()} == {
+        ok.pk: Standing.OK, left.pk: Standing.LEFT, blocked.pk: Standing.SUPPRESSED
+    }  # fmt: skip
+    assert (found[ok.pk].email, found[ok.pk].since) == (ok.email, ok.confirmed_at.date())
 
 
 def test_suppression_is_found_under_an_older_key(settings):
@@ -209,7 +229,7 @@ def test_held_data_has_the_rows_of_other_apps():
     reader = make_subscriber()
     edition = make_edition(NOW.date(), [make_paper()])
     delivery = Delivery.objects.create(
-        edition=edition, subscriber=reader, state="sent", batch_id=uuid.uuid4(), provider="mailgun"
+        edition=edition, subscriber=reader, state="sent", batch_id=1, provider="mailgun"
     )
     Event.objects.create(subscriber=reader, delivery=delivery, event_id="1", type="bounced")
     found = held(reader)

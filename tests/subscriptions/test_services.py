@@ -419,7 +419,7 @@ def test_number_of_queries_does_not_grow_with_the_choices(django_assert_max_num_
         topics=tuple(make_topic().slug for _ in range(20)),
         keywords=tuple(f"word {n}" for n in range(40)),
     )
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(15):
         services.change_preferences(reader, many)
 
 
@@ -443,26 +443,38 @@ def test_pause_and_resume():
 # --- Scheduling -------------------------------------------------------------------------------
 
 
-def test_reschedule_moves_those_who_were_due_and_no_others():
+def test_advancing_a_slot_moves_its_readers_and_no_others():
     due = make_subscriber(next_digest_at=NOW)
     weekly = make_subscriber(next_digest_at=NOW - timedelta(days=2), frequency="weekly")
-    later = make_subscriber(next_digest_at=NOW + timedelta(hours=1))
-    gone = make_subscriber(state=UNSUBSCRIBED)
-    services.reschedule(NOW, [due.pk, weekly.pk, later.pk, gone.pk])
-    services.reschedule(NOW, [due.pk, weekly.pk, later.pk, gone.pk])
-    times = dict(Subscriber.objects.values_list("pk", "next_digest_at"))
-    assert times[due.pk] == datetime(2026, 8, 21, 7, tzinfo=UTC)
-    assert times[weekly.pk] == datetime(2026, 8, 24, 7, tzinfo=UTC)
-    assert times[later.pk] == NOW + timedelta(hours=1)
-    assert times[gone.pk] is None
+    later = make_subscriber(next_digest_at=NOW + timedelta(hours=1), hour=9)
+    assert services.advance(due.slot, NOW)
+    assert not services.advance(due.slot, NOW)
+    times = dict(Subscriber.objects.values_list("pk", "slot__next_digest_at"))
+    assert times == {
+        due.pk: datetime(2026, 8, 21, 7, tzinfo=UTC),
+        weekly.pk: NOW - timedelta(days=2),
+        later.pk: NOW + timedelta(hours=1),
+    }
+
+
+def test_reader_who_changed_while_due_is_put_right_when_the_slot_moves_on():
+    reader = make_subscriber(next_digest_at=NOW)
+    services.change_frequency(reader, "weekly")
+    assert services.advance(reader.slot, NOW)
+    reader.refresh_from_db()
+    assert reader.slot.frequency == "weekly"
+    assert reader.next_digest_at == datetime(2026, 8, 24, 7, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("readers", [1, 20])
-def test_reschedule_takes_one_update_a_rhythm(readers, django_assert_num_queries):
-    ids = [make_subscriber(next_digest_at=NOW).pk for _ in range(readers)]
-    ids += [make_subscriber(next_digest_at=NOW, hour=9).pk for _ in range(readers)]
-    with django_assert_num_queries(3):
-        services.reschedule(NOW, ids)
+def test_advancing_takes_as_many_queries_for_one_reader_as_for_many(
+    readers, django_assert_num_queries
+):
+    slot = max(
+        (make_subscriber(next_digest_at=NOW).slot for _ in range(readers)), key=lambda s: s.pk
+    )
+    with django_assert_num_queries(4):
+        services.advance(slot, NOW)
 
 
 # --- Leaving ----------------------------------------------------------------------------------
@@ -480,13 +492,15 @@ def test_unsubscribe_stops_all_digests(state):
 
 
 def test_undo_brings_everything_back():
-    reader = make_subscriber(topics=[make_topic("theory")], keywords=("x",))
+    reader = make_subscriber(
+        topics=[make_topic("theory")], keywords=("x",), next_digest_at=NOW + timedelta(hours=19)
+    )
     before = selectors.preferences_of(reader)
     services.unsubscribe(reader)
     assert services.undo_unsubscribe(reader, evidence=EVIDENCE)
     assert not services.undo_unsubscribe(reader)
     assert (reader.state, reader.unsubscribed_at) == (ACTIVE, None)
-    assert reader.next_digest_at == datetime(2026, 8, 21, 7, tzinfo=UTC)
+    assert reader.next_digest_at == NOW + timedelta(hours=19)
     assert selectors.preferences_of(reader) == before
     assert actions(reader) == ["unsubscribed", "resubscribed"]
 

@@ -37,7 +37,13 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         now = options["now"] or timezone.now()
         try:
-            made = planning.plan(now, day=options["date"], is_dry_run=options["dry_run"])
+            made = planning.plan(
+                now,
+                batch_size=sending.batch_size(),
+                day=options["date"],
+                is_dry_run=options["dry_run"],
+                page_planned=wake_senders,
+            )
             if options["wait"] and not options["dry_run"]:
                 self._wait(made)
         except DigestError as error:
@@ -75,7 +81,7 @@ class Command(BaseCommand):
         while True:
             offered = sending.send_pending()
             outbox.find_stale(timezone.now())
-            if all(ledger.of_edition(edition).is_settled for edition in made.editions):
+            if all(ledger.is_settled(edition) for edition in made.editions):
                 return
             pause = 0.1 if offered else min(pause * 2, LONGEST_PAUSE)
             time.sleep(pause)

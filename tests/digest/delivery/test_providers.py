@@ -2,12 +2,13 @@
 
 import json
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 
 import pytest
 from django.core import mail
 from django.db import OperationalError
+from django.utils import timezone
 
 from digest.delivery import events, outbox, planning, providers, sending, smtp
 from digest.editions import building
@@ -171,9 +172,9 @@ def test_event_of_one_message_says_nothing_of_the_next_ones(settings, readers):
     sent = {"ErrorCode": 0, "Message": "OK", "MessageID": "1", "SubmittedAt": "", "To": ""}
     with Endpoint((200, sent), (429, {"Message": "slow down"})) as endpoint:
         use_postmark(settings, endpoint)
-        batch = outbox.claim(NOW, size=10)
-        first = {"delivery": str(batch.deliveries[0].pk)}
-        sending.send(batch, [providers.PROVIDERS["postmark"]])
+        claims = outbox.claim(NOW, size=10)
+        first = {"delivery": str(next(iter(claims[0].readers)))}
+        sending.send(claims, [providers.PROVIDERS["postmark"]])
         assert json.loads(endpoint.bodies[0])["Metadata"] == first
         events.record(
             events.Report(provider="postmark", event_id="e", type="delivered", metadata=first)
@@ -258,17 +259,36 @@ def test_mistake_of_ours_after_a_provider_was_down_leaves_all_pending(
     assert states() == ["pending"] * 3
 
 
-def test_record_that_fails_gives_nothing_back_that_was_offered(inbox, readers, monkeypatch):
-    """The database may be away just after the provider took a message."""
+def broken_record(monkeypatch, times):
+    real, left = outbox.record, iter(range(times))
 
-    def broken(batch, outcomes):
-        raise OperationalError("locked")
+    def record(claims, outcomes):
+        if next(left, None) is not None:
+            raise OperationalError("the server is shutting down")
+        real(claims, outcomes)
 
-    monkeypatch.setattr(outbox, "record", broken)
+    monkeypatch.setattr(outbox, "record", record)
+    monkeypatch.setattr(sending.time, "sleep", lambda _: None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_known_waits_for_a_database_that_is_away(inbox, readers, monkeypatch):
+    broken_record(monkeypatch, times=3)
+    sending.send_pending()
+    assert len(inbox.taken) == 3
+    assert states() == ["sent"] * 3
+
+
+def test_record_that_fails_for_good_gives_nothing_back_that_was_offered(
+    inbox, readers, monkeypatch, settings
+):
+    broken_record(monkeypatch, times=99)
+    monkeypatch.setattr(sending, "PATIENCE", 0)
     with pytest.raises(OperationalError):
         sending.send_pending()
-    assert len(inbox.taken) == 1
-    assert states() == ["claimed", "pending", "pending"]
+    assert not outbox.claim(timezone.now() + timedelta(days=1), size=10)
+    outbox.find_stale(timezone.now() + timedelta(seconds=settings.UNCERTAIN_AFTER + 1))
+    assert states() == ["uncertain"] * 3
 
 
 def test_server_that_hangs_up_on_one_reader_leaves_no_other_in_doubt(inbox, readers):

@@ -12,7 +12,7 @@ from django.utils import timezone
 from digest.delivery import local_outbox, outbox, planning, providers, rendering, sending
 from digest.editions import building
 from digest.errors import BatchShapeError
-from digest.models import Delivery
+from digest.models import Batch, Delivery
 from subscriptions import services, tokens
 from tests import smtp
 from tests.builders import make_subscriber
@@ -204,7 +204,7 @@ def test_too_many_requests_waits_as_long_as_the_provider_says(mailgun, readers):
     mailgun.faults.append(Fault(status=429, retry_after="1200"))
     sending.send_pending()
     assert states() == [State.PENDING] * 4
-    assert Delivery.objects.first().retry_at > timezone.now() + timedelta(seconds=1190)
+    assert Batch.objects.get().retry_at > timezone.now() + timedelta(seconds=1190)
     assert not mailgun.inbox
 
 
@@ -213,7 +213,7 @@ def test_odd_wait_is_one_of_ours(mailgun, readers, wait):
     mailgun.faults.append(Fault(status=429, retry_after=wait))
     sending.send_pending()
     assert states() == [State.PENDING] * 4
-    assert Delivery.objects.first().retry_at < timezone.now() + timedelta(days=2)
+    assert Batch.objects.get().retry_at < timezone.now() + timedelta(days=2)
 
 
 @pytest.mark.parametrize(
@@ -389,8 +389,8 @@ def test_senders_at_once_send_each_reader_one_copy(settings, esp):
 
 
 def claim_and_send(size):
-    while batch := outbox.claim(NOW, size=size):
-        sending.send(batch, [providers.PROVIDERS["mailgun"]])
+    while claims := outbox.claim(timezone.now(), size=size):
+        sending.send(claims, [providers.PROVIDERS["mailgun"]])
 
 
 def run_at_once(work, *, times):

@@ -1,7 +1,6 @@
 """The commands: what they print, how they answer wrong input, and what a second run changes."""
 
 import json
-import uuid
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 
@@ -9,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from digest.models import Delivery, Edition, Listing, Paper
+from digest.models import Batch, Delivery, Edition, Listing, Paper
 from tests.builders import make_subscriber
 from tests.digest.builders import make_edition, make_paper
 from tests.upstream import FakeUpstream, Fault, day_list, hugging_face_page
@@ -171,15 +170,16 @@ def test_ledger_of_no_edition_is_refused():
     assert refusal("ledger") == "No daily edition of any day is closed."
 
 
+def in_doubt():
+    Delivery.objects.update(state=Delivery.State.UNCERTAIN)
+    Batch.objects.update(state=Batch.State.UNCERTAIN)
+
+
 def test_uncertain_deliveries_are_dropped_or_sent_again(due, outbox):
     run("send_digests", "--date", str(DAY))
-    Delivery.objects.update(
-        state=Delivery.State.UNCERTAIN, batch_id=uuid.uuid4(), claimed_at=timezone.now()
-    )
+    in_doubt()
     assert run("settle_deliveries", "--release") == "2 uncertain deliveries will be sent again\n"
-    Delivery.objects.update(
-        state=Delivery.State.UNCERTAIN, batch_id=uuid.uuid4(), claimed_at=timezone.now()
-    )
+    in_doubt()
     assert run("settle_deliveries", "--drop") == "2 uncertain deliveries are given up\n"
     assert run("settle_deliveries", "--drop") == "0 uncertain deliveries are given up\n"
 

@@ -125,7 +125,6 @@ def test_nothing_on_the_readers_topics_is_said(client, edition):
         ({"state": "suppressed"}, "We may not mail this address any more"),
         ({"state": "uncertain"}, "It may be in your inbox"),
         ({"state": "failed", "reason": "refused"}, "We could not send it"),
-        ({"state": "claimed"}, "On its way"),
         ({"state": "pending"}, "On its way"),
         ({"state": "sent"}, "It is in your inbox"),
     ],

@@ -1,0 +1,27 @@
+"""`manage.py hold_edition`: stops the send of an edition."""
+
+import argparse
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from digest.delivery import watch
+from digest.management import editions
+
+
+class Command(BaseCommand):
+    help = "Stops the send of an edition; what a worker has in its hands is still sent."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        editions.add_arguments(parser)
+        parser.add_argument("--because", required=True, help="why, for whoever reads the log")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        because = " ".join(options["because"].split())
+        if not because:
+            raise CommandError("--because is empty; say why.")
+        edition = editions.chosen(options)
+        is_new = watch.hold(edition, because=because, now=timezone.now())
+        words = "is held" if is_new else "was held already"
+        self.stdout.write(f"{edition.frequency} edition {edition.name} {words}")

@@ -1,0 +1,64 @@
+"""What all workers share about the providers, and what the operator was told."""
+
+from django.db import models
+
+
+class Circuit(models.Model):
+    """Whether something goes on working: a provider by its name, or `edition 12`.
+
+    closed -> open after failures in a row -> half open once its time is over: one worker tries
+    with one call -> closed, or open again for longer. What never failed has no row.
+    """
+
+    name = models.CharField(max_length=40, primary_key=True)
+    failures = models.PositiveSmallIntegerField(default=0)
+    """In a row, while it is closed."""
+    failed_at = models.DateTimeField(null=True, blank=True)
+    """When the first of them was."""
+    openings = models.PositiveSmallIntegerField(default=0)
+    """In a row: each is longer than the one before."""
+    open_until = models.DateTimeField(null=True, blank=True)
+    """Null while it is closed. Until then nobody calls; of a trial, until then others wait."""
+    is_on_trial = models.BooleanField(default=False)
+    """Half open: one worker is trying."""
+    detail = models.CharField(max_length=200, blank=True)
+    """What the provider said last, without any address."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DayCount(models.Model):
+    """How many messages a provider took, or may have taken, on a day in UTC."""
+
+    provider = models.CharField(max_length=20)
+    day = models.DateField()
+    messages = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "day"], name="day_count_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} on {self.day}"
+
+
+class Notice(models.Model):
+    """Something the operator was told: once for each cause."""
+
+    kind = models.CharField(max_length=20)
+    key = models.CharField(max_length=60)
+    """What it is about: an edition, a provider; with the day where it is said once a day."""
+    what = models.CharField(max_length=300)
+    """What happened, in one line without any address."""
+    mend = models.CharField(max_length=300)
+    """What to do, in one line with the command to type."""
+    created_at = models.DateTimeField()
+    mailed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["kind", "key"], name="notice_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.key}"

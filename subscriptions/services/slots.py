@@ -1,0 +1,42 @@
+"""The hours of sending that readers share: made when the first reader wants one, moved on together."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from subscriptions import schedule
+from subscriptions.models import Slot, Subscriber
+from subscriptions.records import Rhythm
+
+
+def ensure(rhythm: Rhythm, now: datetime) -> Slot:
+    """The slot of the rhythm; a new one comes next after `now`."""
+    slot, _ = Slot.objects.get_or_create(
+        frequency=rhythm.frequency,
+        hour=rhythm.hour,
+        timezone=rhythm.timezone,
+        defaults={"next_digest_at": schedule.next_slot(now, rhythm)},
+    )
+    return slot
+
+
+def advance(slot: Slot, now: datetime) -> bool:
+    """Afterwards all readers of the slot, as it was read, wait for its next time after `now`, each
+    in the slot of their rhythm; False where somebody else had moved it on.
+    """
+    rhythm = Rhythm(slot.frequency, slot.hour, slot.timezone)
+    unmoved = Slot.objects.filter(pk=slot.pk, next_digest_at=slot.next_digest_at)
+    with transaction.atomic():
+        moved = unmoved.update(next_digest_at=schedule.next_slot(now, rhythm))
+        if moved:
+            _put_right(slot, now)
+    return bool(moved)
+
+
+def _put_right(slot: Slot, now: datetime) -> None:
+    wanted = {"frequency": slot.frequency, "hour": slot.hour, "timezone": slot.timezone}
+    others = Subscriber.objects.filter(slot=slot).exclude(**wanted)
+    for names in others.values_list("frequency", "hour", "timezone").distinct():
+        rhythm = Rhythm(*names)
+        mine = others.filter(frequency=rhythm.frequency, hour=rhythm.hour, timezone=rhythm.timezone)
+        mine.update(slot=ensure(rhythm, now))
