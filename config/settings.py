@@ -191,6 +191,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "build": {"task": "digest.tasks.build_editions", "schedule": crontab(minute="*/5")},
     "dispatch": {"task": "digest.tasks.dispatch_digests", "schedule": crontab()},
     "messages": {"task": "subscriptions.tasks.send_messages", "schedule": crontab()},
+    "watch": {"task": "digest.tasks.watch_sends", "schedule": crontab()},
     "settle": {"task": "digest.tasks.settle_deliveries", "schedule": crontab(minute="*/5")},
     "purge": {"task": "subscriptions.tasks.purge", "schedule": crontab(minute="40", hour="3")},
     "forget": {"task": "digest.tasks.forget", "schedule": crontab(minute="50", hour="3")},
@@ -229,6 +230,9 @@ LIST_ID = env.str("LIST_ID", "")
 UNSUBSCRIBE_EMAIL = env.str("UNSUBSCRIBE_EMAIL", "")
 # Seconds after which a claimed batch that was never settled counts as uncertain.
 UNCERTAIN_AFTER = env.int("UNCERTAIN_AFTER", 900)
+# Seconds after which a digest that was not sent is too late to go by itself, and goes together with
+# the next one.
+MERGE_AFTER = env.int("MERGE_AFTER", 43_200)
 # Messages a second that a provider may get, across all workers; 0: unlimited.
 SEND_RATE = env.rate("SEND_RATE")
 # The same for single providers, before SEND_RATE: `mailgun:100,smtp:20`.

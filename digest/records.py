@@ -68,9 +68,12 @@ class EditionContent:
     heading: str
     """`Thursday, August 20` or `Week 34, 2026`."""
     period: str
-    """`today` or `this week`."""
+    """`today`, `this week` or `since Wednesday, August 19`."""
     paper_count: int
+    """Of the edition itself."""
     url: str
+    late_count: int = 0
+    """Papers of editions before it that come along, because their digest was too late."""
     is_sample: bool = False
 
 

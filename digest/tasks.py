@@ -9,7 +9,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from digest.delivery import forgetting, outbox, planning, sending
+from digest.delivery import forgetting, notices, outbox, planning, sending, watch
 from digest.editions import building
 from digest.papers import fetching
 
@@ -83,6 +83,13 @@ def send_deliveries() -> None:
 def settle_deliveries() -> None:
     """Claims whose worker never came back become uncertain."""
     outbox.find_stale(timezone.now())
+
+
+@shared_task
+def watch_sends() -> None:
+    """Holds what must stop, and tells the operator of it."""
+    watch.check(timezone.now())
+    notices.mail_waiting(timezone.now())
 
 
 @shared_task

@@ -2,7 +2,7 @@
 
 import pytest
 
-from digest.delivery import content, providers
+from digest.delivery import circuit, content, pacing, providers
 
 pytest_plugins = ["tests.services"]
 
@@ -12,3 +12,5 @@ def _fresh_caches():
     """What a process keeps for ever, a test must not: ids and settings come again."""
     content.rendered_edition.cache_clear()
     providers.connection.cache_clear()
+    circuit.forget()
+    pacing._uncounted.clear()

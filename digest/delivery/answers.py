@@ -46,6 +46,10 @@ _NEVER_CONNECTED = (
 _IN_THE_CALL = (OSError, requests.RequestException, HTTPClientError)
 
 
+class HungUpError(smtplib.SMTPServerDisconnected):
+    """The connection was lost before a message's end was on its way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What became of an offer as a whole; single readers may still differ (`anymail_status`)."""
@@ -139,6 +143,8 @@ def _seconds_until(value: str) -> float:
 
 
 def _of_smtp(error: smtplib.SMTPException) -> Answer:
+    if isinstance(error, HungUpError):
+        return Answer(Result.DEFERRED, "connection lost")
     if isinstance(error, smtplib.SMTPServerDisconnected):
         return Answer(Result.UNCERTAIN, "connection lost")
     if isinstance(error, smtplib.SMTPRecipientsRefused):

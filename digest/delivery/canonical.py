@@ -13,7 +13,7 @@ from anymail.backends import brevo, mailgun
 from anymail.utils import EmailAddress, last
 
 
-class CanonicalAddress(EmailAddress):
+class CanonicalAddress(EmailAddress):  # type: ignore[misc]
     """An address without a display name, in the ASCII form that `addresses.canonical` made."""
 
     def __init__(self, address: str) -> None:

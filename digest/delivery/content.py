@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
+from digest.editions import audiences
 from digest.models import Audience, Edition, EditionPaper
 from digest.records import EditionContent, PaperContent, Reader
 from subscriptions import schedule, tokens
@@ -21,14 +22,17 @@ from . import rendering
 WEEKLY = Edition.Frequency.WEEKLY
 
 
-def edition_content(edition: Edition) -> EditionContent:
-    """What a digest says about the edition."""
+def edition_content(edition: Edition, since: date | None = None) -> EditionContent:
+    """What a digest says about the edition, and what comes along since a day."""
     is_weekly = edition.frequency == WEEKLY
     return EditionContent(
         name=edition.name,
         heading=f"Week {edition.date:%V, %G}" if is_weekly else schedule.long_day(edition.date),
-        period="this week" if is_weekly else "today",
+        period=audiences.period_of(edition, since),
         paper_count=edition.paper_count,
+        late_count=audiences.places_of(edition, since).count() - edition.paper_count
+        if since
+        else 0,
         url=f"{settings.SITE_URL}/papers/{edition.name}/",
         is_sample=edition.is_sample,
     )
@@ -53,13 +57,12 @@ def paper_content(place: EditionPaper) -> PaperContent:
 
 
 @lru_cache(maxsize=8)
-def rendered_edition(edition_id: int) -> rendering.RenderedEdition:
+def rendered_edition(edition_id: int, since: date | None = None) -> rendering.RenderedEdition:
     """The edition's shell and the cards of all its papers; kept by the process, as it is frozen."""
     edition = Edition.objects.get(pk=edition_id)
-    places = edition.places.select_related("paper").order_by("rank")
     return rendering.render(
-        edition_content(edition),
-        map(paper_content, places),
+        edition_content(edition, since),
+        map(paper_content, audiences.places_of(edition, since)),
         site_url=settings.SITE_URL,
         postal_address=settings.POSTAL_ADDRESS,
     )
@@ -69,7 +72,7 @@ def body_of(audience: Audience) -> rendering.Body:
     """The body that the audience's readers share."""
     topics = audience.selection.get("topics", [])
     return rendering.compose(
-        rendered_edition(audience.edition_id),
+        rendered_edition(audience.edition_id, audience.since),
         [(paper_id, reason) for paper_id, reason in audience.cards],
         follows=f", and follow {rendering.count(len(topics), 'topic')}" if topics else "",
     )

@@ -169,6 +169,7 @@ class _Kind(NamedTuple):
     provider: str
     detail: str
     retry_after: float | None
+    is_provider_down: bool
 
 
 def record(claims: Mapping[int, Claim], outcomes: Sequence[Outcome]) -> None:
@@ -185,7 +186,13 @@ def record(claims: Mapping[int, Claim], outcomes: Sequence[Outcome]) -> None:
             sent[outcome.provider].append(outcome)
         else:
             detail = outcome.detail[:200]
-            kind = _Kind(outcome.result, outcome.provider, detail, outcome.retry_after)
+            kind = _Kind(
+                outcome.result,
+                outcome.provider,
+                detail,
+                outcome.retry_after,
+                outcome.is_provider_down,
+            )
             other[outcome.batch_id, kind].append(outcome)
     with transaction.atomic():
         for provider, members in sent.items():
@@ -220,7 +227,9 @@ def _record_other(claim: Claim, members: Sequence[Outcome], kind: _Kind) -> None
     elif kind.result is Result.FAILED:
         rows.update(state=State.FAILED, reason=Reason.REFUSED, **common)
     else:
-        _defer(claim, rows, seconds=kind.retry_after, **common)
+        # A provider that is down takes nobody: that says nothing of these readers.
+        attempts = claim.attempts - kind.is_provider_down
+        _defer(claim, rows, attempts=attempts, seconds=kind.retry_after, **common)
     logger.warning(
         "deliveries not sent",
         extra={
@@ -255,26 +264,33 @@ def _ids(outcomes: Sequence[Outcome]) -> Case | Value:
 
 
 def _defer(
-    claim: Claim, rows: QuerySet[Delivery], *, seconds: float | None, provider: str, detail: str
+    claim: Claim,
+    rows: QuerySet[Delivery],
+    *,
+    attempts: int,
+    seconds: float | None,
+    provider: str,
+    detail: str,
 ) -> None:
     """Surely not taken: offered again after a wait that doubles with each attempt, and differs
     between batches so that they don't return together; the provider's own word counts where it is
     longer. After MOST_ATTEMPTS it is given up.
     """
-    if claim.attempts >= MOST_ATTEMPTS:
+    if attempts >= MOST_ATTEMPTS:
         rows.update(state=State.FAILED, reason=Reason.GAVE_UP, provider=provider, detail=detail)
         return
-    wait = FIRST_WAIT * 2 ** (claim.attempts - 1) * random.uniform(0.8, 1.2)  # noqa: S311  jitter
+    jitter = random.uniform(0.8, 1.2)  # noqa: S311  no secret
+    wait = FIRST_WAIT * 2 ** max(attempts - 1, 0) * jitter
     retry_at = timezone.now() + max(wait, timedelta(seconds=seconds or 0))
+    ids = list(rows.values_list("pk", flat=True))
+    Delivery.objects.filter(pk__in=ids, state=State.UNCERTAIN).update(state=State.PENDING)
     batch = Batch.objects.get(pk=claim.batch_id)
-    ids = list(rows.filter(state=State.PENDING).values_list("pk", flat=True))
-    doubtful = list(rows.filter(state=State.UNCERTAIN).values_list("pk", flat=True))
-    Delivery.objects.filter(pk__in=doubtful).update(state=State.PENDING)
-    if len(ids) + len(doubtful) == len(claim.readers):
+    if len(ids) == len(claim.readers):
         # All of it: the batch itself waits.
-        Batch.objects.filter(pk=batch.pk).update(state=Batch.State.OPEN, retry_at=retry_at)
-    elif ids or doubtful:
-        move(batch, ids + doubtful, attempts=claim.attempts, retry_at=retry_at)
+        waiting = Batch.objects.filter(pk=batch.pk)
+        waiting.update(state=Batch.State.OPEN, attempts=attempts, retry_at=retry_at)
+    elif ids:
+        move(batch, ids, attempts=attempts, retry_at=retry_at)
 
 
 def move(
@@ -322,7 +338,8 @@ def give_back(claim: Claim, *, but: Collection[int] = ()) -> None:
     with transaction.atomic():
         rows = Delivery.objects.filter(batch_id=claim.batch_id, state=State.PENDING)
         rows.filter(pk__in=but).update(state=State.UNCERTAIN)
-        _defer(claim, rows, seconds=None, provider="", detail="an error of our own")
+        detail = "an error of our own"
+        _defer(claim, rows, attempts=claim.attempts, seconds=None, provider="", detail=detail)
         close([claim.batch_id])
 
 

@@ -20,7 +20,7 @@ from digest.models import Audience, Batch, Delivery, Edition
 from subscriptions import selectors, services
 from subscriptions.models import Slot, Subscriber
 
-from . import outbox
+from . import merging, outbox
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +88,8 @@ def plan(
             )
             if is_whole:
                 services.advance(slot, now)
+        if not is_dry_run:
+            merging.merge(edition, now=now)
     if not is_dry_run and made.states:
         logger.info("deliveries planned", extra=dict(made.states))
     return made
@@ -196,6 +198,7 @@ FROM (
         ) AS reader
         JOIN digest_audience AS audience
             ON audience.edition_id = %s AND audience.selection_key = reader.selection_key
+            AND audience.since IS NULL
     ) AS due
 ) AS placed
 WHERE TRUE -- SQLite would else take ON for a join
@@ -287,7 +290,9 @@ def plan_now(subscriber: Subscriber) -> Delivery | None:
         if reader is None:
             return None
         audiences.ensure(edition, [reader.selection_key])
-        audience = Audience.objects.get(edition=edition, selection_key=reader.selection_key)
+        audience = Audience.objects.get(
+            edition=edition, selection_key=reader.selection_key, since=None
+        )
         row = Delivery(edition=edition, subscriber=reader, audience=audience)
         if reader.is_suppressed:
             row.state = State.SUPPRESSED

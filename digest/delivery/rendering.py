@@ -294,7 +294,8 @@ def _audience_values(
     return {
         "count": (
             f"{count(len(chosen), 'paper')} for you, out of "
-            f"{rendered.edition.paper_count:,} {rendered.edition.period}."
+            f"{rendered.edition.paper_count + rendered.edition.late_count:,} "
+            f"{rendered.edition.period}."
         ),
         "follows": follows,
         # The subject has the lead paper's name; here is its point, then two more.

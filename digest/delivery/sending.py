@@ -20,7 +20,7 @@ from digest.records import Outcome, Reader, Result
 from subscriptions import services
 from subscriptions.models import Subscriber, Suppression
 
-from . import content, outbox, pacing, providers, rendering
+from . import circuit, content, outbox, pacing, providers, rendering, watch
 from .answers import Answer
 from .providers import Provider
 
@@ -141,9 +141,8 @@ def send_pending(*, until: datetime | None = None) -> int:
     from the table that nobody else can take.
     """
     offered = 0
-    ways = _ways()
-    while ways and (until is None or timezone.now() < until):
-        size = pacing.claim_size(ways[0])
+    while (ways := circuit.available(_ways())) and (until is None or timezone.now() < until):
+        size = pacing.room(ways[0])
         claims = outbox.claim(timezone.now(), size=size, most_batches=MOST_BATCHES)
         if not claims:
             break
@@ -170,6 +169,7 @@ def send(claims: Sequence[outbox.Claim], ways: Sequence[Provider]) -> None:
             failure = error
             work.write()
             outbox.give_back(claim, but=work.offered)
+            watch.note_error(claim.edition_id)
     work.write()
     if failure is not None:
         raise failure
@@ -202,11 +202,12 @@ def _through(work: Work, provider: Provider, call: Call) -> list[Outcome]:
     Returns the outcomes of those that it surely did not take because it is down, so that another
     provider can be asked.
     """
-    size = provider.readers_per_call
+    size = pacing.call_size(provider)
     groups = [call.readers[n : n + size] for n in range(0, len(call.readers), size)]
     while groups:
         readers = groups.pop(0)
-        pacing.wait(provider, len(readers))
+        if not circuit.admit(provider, len(readers)):
+            return [_not_now(provider, reader) for reader in chain(readers, *groups)]
         if not work.begin(call.claim, provider):
             late = [_late(provider, reader) for reader in chain(readers, *groups)]
             work.note(late)
@@ -221,6 +222,17 @@ def _through(work: Work, provider: Provider, call: Call) -> list[Outcome]:
             left = [reader for group in groups for reader in group]
             return down + [down[0]._replace(delivery_id=reader.delivery_id) for reader in left]
     return []
+
+
+def _not_now(provider: Provider, reader: Reader) -> Outcome:
+    return Outcome(
+        delivery_id=reader.delivery_id,
+        batch_id=reader.batch_id,
+        result=Result.DEFERRED,
+        provider=provider.name,
+        detail="the provider rests, or has had its number of today",
+        is_provider_down=True,
+    )
 
 
 def _late(provider: Provider, reader: Reader) -> Outcome:
@@ -254,6 +266,7 @@ def _offer(work: Work, provider: Provider, call: Call) -> list[Outcome]:
             answer = Answer(Result.UNCERTAIN, type(error).__name__)
             work.note([_outcome(provider, message, reader, answer) for reader in call.readers])
         raise
+    circuit.report(provider, answer, messages=len(call.readers))
     if answer.result in (Result.FAILED, Result.DEFERRED):
         work.offered.difference_update(ids)
     if answer.result is Result.FAILED and len(call.readers) > 1:

@@ -4,12 +4,13 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from functools import lru_cache
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from digest.models import Audience, Edition, EditionPaper
-from subscriptions import selectors
+from subscriptions import schedule, selectors
 from subscriptions.models import Subscriber
 from subscriptions.records import Selection
 
@@ -45,10 +46,27 @@ def fold(text: str) -> str:
     return " ".join(_HYPHENS.sub(" ", plain.casefold()).split())
 
 
-def candidates(edition: Edition) -> list[Candidate]:
-    """The papers of the edition in their order; three queries, however many papers."""
-    places = edition.places.select_related("paper").prefetch_related("paper__paper_topics__topic")
-    return [_candidate(place) for place in places.order_by("rank")]
+def places_of(edition: Edition, since: date | None = None) -> QuerySet[EditionPaper]:
+    """The edition's papers in their order; with those of the editions since a day, by votes."""
+    if since is None:
+        return edition.places.select_related("paper").order_by("rank")
+    days = EditionPaper.objects.filter(
+        edition__date__range=(since, edition.date), frequency=edition.frequency
+    )
+    return days.select_related("paper").order_by("-upvotes", "-edition__date", "rank")
+
+
+def period_of(edition: Edition, since: date | None = None) -> str:
+    """The time that the papers are from, in words."""
+    if since is not None:
+        return f"since {schedule.long_day(since)}"
+    return "this week" if edition.frequency == Edition.Frequency.WEEKLY else "today"
+
+
+def candidates(edition: Edition, since: date | None = None) -> list[Candidate]:
+    """The papers to pick from, best first; three queries, however many papers."""
+    places = places_of(edition, since).prefetch_related("paper__paper_topics__topic")
+    return [_candidate(place) for place in places]
 
 
 def _candidate(place: EditionPaper) -> Candidate:
@@ -129,7 +147,7 @@ def _phrase(keyword: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w){re.escape(fold(keyword))}(?:e?s)?(?!\w)")
 
 
-def ensure(edition: Edition, selection_keys: Iterable[str]) -> None:
+def ensure(edition: Edition, selection_keys: Iterable[str], *, since: date | None = None) -> None:
     """Afterwards the edition has an audience for each selection key that some reader has.
 
     The number of queries grows with the chunks of CHUNK keys, so that memory is bounded. Two
@@ -137,32 +155,30 @@ def ensure(edition: Edition, selection_keys: Iterable[str]) -> None:
     """
     keys = sorted(set(selection_keys))
     papers: list[Candidate] | None = None
-    period = "this week" if edition.frequency == Edition.Frequency.WEEKLY else "today"
+    period = period_of(edition, since)
     for start in range(0, len(keys), CHUNK):
         chunk = keys[start : start + CHUNK]
-        rows = Audience.objects.filter(edition=edition, selection_key__in=chunk)
+        rows = Audience.objects.filter(edition=edition, selection_key__in=chunk, since=since)
         missing = set(chunk) - set(rows.values_list("selection_key", flat=True))
         if not missing:
             continue
         if papers is None:
-            papers = candidates(edition)
+            papers = candidates(edition, since)
         Audience.objects.bulk_create(
             (
-                _audience(edition, key, selection, select(selection, papers, period=period))
+                Audience(
+                    edition=edition,
+                    selection_key=key,
+                    since=since,
+                    selection=asdict(selection),
+                    cards=cards,
+                    paper_count=len(cards),
+                )
                 for key, selection in selectors.selections(missing).items()
+                for cards in [select(selection, papers, period=period)]
             ),
             ignore_conflicts=True,
         )
-
-
-def _audience(edition: Edition, key: str, selection: Selection, cards: list[Card]) -> Audience:
-    return Audience(
-        edition=edition,
-        selection_key=key,
-        selection=asdict(selection),
-        cards=cards,
-        paper_count=len(cards),
-    )
 
 
 def forget_wishes() -> int:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import models
+from django.db.models import Q
 
 from .papers import Paper
 
@@ -89,12 +90,22 @@ class Audience(models.Model):
     """The fields of `Selection`."""
     cards: Any = models.JSONField()
     """`[[paper id, reason], …]`, best first; empty: nothing for them in this edition."""
+    since = models.DateField(null=True, blank=True)
+    """For readers whose digest of an edition of that day was too late to go by itself: its papers,
+    and those of the editions between, are picked from, too."""
     paper_count = models.PositiveSmallIntegerField(default=0)
     """How many cards there are, for the planning, which is done in the database."""
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["edition", "selection_key"], name="audience_unique")
+            models.UniqueConstraint(
+                fields=["edition", "selection_key"],
+                condition=Q(since=None),
+                name="audience_unique",
+            ),
+            models.UniqueConstraint(
+                fields=["edition", "selection_key", "since"], name="audience_unique_since"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -172,7 +172,7 @@ def test_event_of_one_message_says_nothing_of_the_next_ones(settings, readers):
     sent = {"ErrorCode": 0, "Message": "OK", "MessageID": "1", "SubmittedAt": "", "To": ""}
     with Endpoint((200, sent), (429, {"Message": "slow down"})) as endpoint:
         use_postmark(settings, endpoint)
-        claims = outbox.claim(NOW, size=10)
+        claims = outbox.claim(timezone.now(), size=10)
         first = {"delivery": str(next(iter(claims[0].readers)))}
         sending.send(claims, [providers.PROVIDERS["postmark"]])
         assert json.loads(endpoint.bodies[0])["Metadata"] == first

@@ -1,0 +1,88 @@
+"""Digests that are too late to go by themselves go together with the next one: nobody finds a pile
+of old mail in the inbox after an outage, and nobody misses its papers.
+"""
+
+import logging
+from collections import defaultdict
+from datetime import date, datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Min
+
+from digest.editions import audiences
+from digest.models import Audience, Batch, Delivery, Edition
+
+from . import outbox
+
+logger = logging.getLogger(__name__)
+
+State = Delivery.State
+
+
+def merge(edition: Edition, *, now: datetime) -> int:
+    """Afterwards whoever waits for a digest of an older edition that was planned MERGE_AFTER ago,
+    and for this one, waits for one digest with the papers of both; returns how many readers.
+
+    Who is being sent to at this moment is left alone.
+    """
+    limit = now - timedelta(seconds=settings.MERGE_AFTER)
+    older = Batch.objects.filter(
+        state=Batch.State.OPEN,
+        edition__frequency=edition.frequency,
+        edition__date__lt=edition.date,
+    )
+    planned = older.annotate(planned_at=Min("deliveries__created_at"))
+    ids = planned.filter(planned_at__lt=limit).order_by("pk").values_list("pk", flat=True)
+    merged = sum(_merge_batch(batch_id, edition) for batch_id in list(ids))
+    if merged:
+        logger.warning("late digests merged", extra={"edition": edition.pk, "readers": merged})
+    return merged
+
+
+def _merge_batch(batch_id: int, edition: Edition) -> int:
+    """Batches are locked, so that no worker claims what is moved."""
+    with transaction.atomic():
+        open_batches = Batch.objects.select_for_update(skip_locked=True).filter(
+            state=Batch.State.OPEN
+        )
+        batch = open_batches.filter(pk=batch_id).select_related(None).first()
+        if batch is None:
+            return 0
+        late = Delivery.objects.filter(batch=batch, state=State.PENDING)
+        since = Edition.objects.values_list("date", flat=True).get(pk=batch.edition_id)
+        new = Delivery.objects.filter(
+            edition=edition,
+            state=State.PENDING,
+            subscriber__in=late.values("subscriber"),
+        )
+        free = open_batches.filter(pk__in=set(new.values_list("batch", flat=True)))
+        found = list(
+            new.filter(batch__in=list(free)).values_list(
+                "pk", "subscriber_id", "batch_id", "audience__selection_key", "audience__since"
+            )
+        )
+        groups: dict[tuple[int, str], list[int]] = defaultdict(list)
+        for pk, _, new_batch_id, key, _since in found:
+            groups[new_batch_id, key].append(pk)
+        for (new_batch_id, key), ids in groups.items():
+            _move(new_batch_id, ids, edition, key, since)
+        late.filter(subscriber__in=[row[1] for row in found]).update(
+            state=State.SKIPPED, reason=Delivery.Reason.MERGED
+        )
+        if not late.exists():
+            Batch.objects.filter(pk=batch.pk).update(state=Batch.State.DONE)
+        return len(found)
+
+
+def _move(batch_id: int, ids: list[int], edition: Edition, key: str, since: date) -> None:
+    """Into a batch of the audience that gets the older papers, too."""
+    audiences.ensure(edition, [key], since=since)
+    audience = Audience.objects.get(edition=edition, selection_key=key, since=since)
+    batch = Batch.objects.get(pk=batch_id)
+    batch.audience_id = audience.pk
+    outbox.move(batch, ids, attempts=batch.attempts, retry_at=batch.retry_at)
+    Delivery.objects.filter(pk__in=ids).update(audience=audience)
+    Batch.objects.filter(pk=batch_id).update(size=F("size") - len(ids))
+    if not Delivery.objects.filter(batch_id=batch_id, state=State.PENDING).exists():
+        Batch.objects.filter(pk=batch_id).update(state=Batch.State.DONE)
