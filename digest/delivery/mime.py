@@ -3,13 +3,13 @@
 Encoding is done once a body; a reader's mail is a join of its pieces.
 """
 
+import binascii
 import copy
 import html
 import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from email import quoprimime
 from email.charset import QP, Charset
 from typing import Any
 
@@ -24,7 +24,8 @@ LINE = 998
 
 _CRLF = b"\r\n"
 _SOFT = b"=\r\n"
-# 76 octets (RFC 2045, 6.7), less two for a dot that is written out, and one for a soft break.
+# Octets of an encoded line (RFC 2045, 6.7), and what is left of them where a dot is written out.
+_LINE = 76
 _ROOM = 73
 # New in every process, so that no paper's text can stand in for a value.
 _SIGN = f"q{secrets.token_hex(8)}q"
@@ -33,7 +34,7 @@ _HEADER = re.compile(rf"{_SIGN}([A-Za-z-]+){_SIGN}".encode())
 _VALUE = re.compile(rf"\r\n{_SIGN}([a-z:_]+){_SIGN}\r\n".encode())
 _KEYS = {name: (f"text:{name}", f"html:{name}") for name in rendering.READER_TOKENS}
 _HEADER_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
-_LEADING_DOT = re.compile(r"^\.", re.MULTILINE)
+_LEADING_DOT = re.compile(r"^\..*$", re.MULTILINE)
 # What quoted-printable and HTML both leave as it is, on one line.
 _PLAIN = re.compile(rf"(?:[A-Za-z0-9_:,()/+-][A-Za-z0-9_:,()/+. -]{{0,{_ROOM - 1}}}(?<! ))?")
 
@@ -47,8 +48,23 @@ class _QuotedPrintable(Charset):
         self.eol = eol
 
     def body_encode(self, string: Any) -> Any:
-        encoded = quoprimime.body_encode(string.decode("latin-1"), _ROOM, self.eol)
-        return _LEADING_DOT.sub("=2E", encoded)
+        encoded = binascii.b2a_qp(string, istext=True).decode("ascii")
+        return _LEADING_DOT.sub(_written_dot, encoded).replace("\n", self.eol)
+
+
+def _written_dot(line: re.Match[str]) -> str:
+    rest = line[0][1:]
+    if len(rest) < _ROOM:
+        return f"=2E{rest}"
+    cut = _cut_of(rest, len(rest) - 10)
+    return f"=2E{rest[:cut]}=\n{_LEADING_DOT.sub(_written_dot, rest[cut:])}"
+
+
+def _cut_of(line: str, cut: int) -> int:
+    """A place no later than `cut` at which no encoded octet is cut in two."""
+    while "=" in line[cut - 2 : cut]:
+        cut -= 1
+    return cut
 
 
 _ENCODING = _QuotedPrintable("\r\n")
@@ -124,10 +140,21 @@ def _joined_softly(pieces: list[bytes]) -> list[bytes]:
     """The pieces, with soft line breaks for the line breaks that stood around the marks."""
     for n in range(2, len(pieces), 2):
         if not pieces[n - 2].endswith(_CRLF):
-            pieces[n - 2] += _SOFT
+            pieces[n - 2] = _with_room(pieces[n - 2]) + _SOFT
         if not pieces[n].startswith(_CRLF):
             pieces[n] = _SOFT + pieces[n]
     return pieces
+
+
+def _with_room(piece: bytes) -> bytes:
+    """The piece, whose last line has room for the sign of a soft line break."""
+    start = piece.rfind(b"\n") + 1
+    last = piece[start:].decode("ascii")
+    if len(last) < _LINE:
+        return piece
+    cut = _cut_of(last, len(last) - 6)
+    tail = _LEADING_DOT.sub(_written_dot, last[cut:])
+    return piece[: start + cut] + _SOFT + tail.encode("ascii")
 
 
 def _header(name: str, value: str) -> bytes:

@@ -1,7 +1,7 @@
 """What each provider can do, its connection, and an offer through it."""
 
 import smtplib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.charset import QP, Charset
 from functools import lru_cache
@@ -20,6 +20,7 @@ from digest.records import Result
 
 from . import answers
 from .answers import Answer
+from .pipelining import Mail
 
 MIME_PROVIDERS = ("outbox", "smtp")
 _SINGLES = 25
@@ -43,13 +44,17 @@ class Provider:
     """Headers that it takes for the whole batch only."""
     takes_digests: bool = True
     """False where it replaces our List-Unsubscribe."""
+    takes_many: bool = False
+    """A message for each reader, but many are offered at once (`offer_many`)."""
+    is_idempotent: bool = False
+    """The same key is answered with the first result: what is in doubt can simply be asked again."""
     has_tracking: bool = False
     """It would count opens or rewrite links, with readers' tokens in them, unless it is told not to."""
 
     @property
     def claim_size(self) -> int:
         """How many readers are claimed at once; few where each is a call of its own."""
-        return self.readers_per_call if self.merge else _SINGLES
+        return self.readers_per_call if self.merge or self.takes_many else _SINGLES
 
 
 def _anymail(name: str, backend: str = "", **options: Any) -> Provider:
@@ -60,7 +65,9 @@ PROVIDERS: Mapping[str, Provider] = {
     provider.name: provider
     for provider in [
         Provider("outbox", "digest.delivery.local_outbox.EmailBackend"),
-        Provider("smtp", "digest.delivery.smtp.EmailBackend"),
+        Provider(
+            "smtp", "digest.delivery.smtp.EmailBackend", readers_per_call=200, takes_many=True
+        ),
         _anymail(
             "mailgun",
             "digest.delivery.canonical.MailgunBackend",
@@ -189,6 +196,16 @@ def offer(provider: Provider, message: EmailMessage) -> Answer:
             _hang_up(link)
         return answer
     return Answer(Result.SENT)
+
+
+def offer_many(provider: Provider, mails: Sequence[Mail]) -> dict[int, Answer]:
+    """As `offer`, for messages that are bytes already: what became of each, by its key."""
+    try:
+        link = connection(provider.name)
+    except ProviderSettingsError as error:
+        return {mail.key: answers.down(error) for mail in mails}
+    found: dict[int, Answer] = link.offer_many(mails)
+    return found
 
 
 def _has_answered(message: EmailMessage) -> bool:

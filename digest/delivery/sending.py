@@ -5,7 +5,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from email.utils import formataddr, parseaddr
+from email.utils import formataddr, formatdate, parseaddr
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -20,8 +21,9 @@ from digest.records import Outcome, Reader, Result
 from subscriptions import services
 from subscriptions.models import Subscriber, Suppression
 
-from . import circuit, content, outbox, pacing, providers, rendering, watch
+from . import circuit, content, mime, outbox, pacing, providers, rendering, watch
 from .answers import Answer
+from .pipelining import Mail
 from .providers import Provider
 
 logger = logging.getLogger(__name__)
@@ -57,7 +59,7 @@ class DigestMessage(EmailMultiAlternatives):
         return mime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Call:
     """What one call to a provider is made of."""
 
@@ -72,6 +74,13 @@ class Call:
         evidence for all, and never for readers whom another call was to reach."""
         is_whole = len(self.readers) == len(self.claim.readers)
         return {"batch": str(self.claim.batch_id)} if is_whole else {}
+
+    @cached_property
+    def template(self) -> mime.Template:
+        """The message without what is a reader's own."""
+        message = _message(replace(self, readers=[]), subject=self.body.subject, html="", text="")
+        message.extra_headers = headers_of(self.edition)
+        return mime.template_of(message, self.body)
 
 
 class Work:
@@ -254,6 +263,8 @@ def _suppress(call: Call, outcomes: Sequence[Outcome]) -> None:
 
 def _offer(work: Work, provider: Provider, call: Call) -> list[Outcome]:
     """The outcomes of one call; none where it was refused and any of its readers may be why."""
+    if provider.takes_many:
+        return _offer_many(work, provider, call)
     message = batch_message(provider, call) if provider.merge else single_message(call)
     ids = {reader.delivery_id for reader in call.readers}
     work.offered.update(ids)
@@ -274,10 +285,32 @@ def _offer(work: Work, provider: Provider, call: Call) -> list[Outcome]:
     return [_outcome(provider, message, reader, answer) for reader in call.readers]
 
 
+def _offer_many(work: Work, provider: Provider, call: Call) -> list[Outcome]:
+    """The outcomes of messages that are offered at once, each with an answer of its own."""
+    mails = [_mail(call, reader) for reader in call.readers]
+    ids = {reader.delivery_id for reader in call.readers}
+    work.offered.update(ids)
+    found = providers.offer_many(provider, mails)
+    surely_not = (Result.FAILED, Result.DEFERRED)
+    work.offered.difference_update(pk for pk in ids if found[pk].result in surely_not)
+    worst = [answer for answer in found.values() if answer.is_provider_down]
+    circuit.report(provider, worst[0] if worst else Answer(Result.SENT), messages=len(mails))
+    return [_outcome(provider, None, reader, found[reader.delivery_id]) for reader in call.readers]
+
+
+def _mail(call: Call, reader: Reader) -> Mail:
+    headers = {"To": reader.email, "Date": formatdate()} | reader_headers(reader)
+    content = call.template.fill(headers=headers, values=rendering.values_of(reader))
+    _, sender = parseaddr(settings.DEFAULT_FROM_EMAIL)
+    return Mail(reader.delivery_id, sender, reader.email, content)
+
+
 _REJECTED = frozenset({"rejected", "invalid", "failed"})
 
 
-def _outcome(provider: Provider, message: DigestMessage, reader: Reader, answer: Answer) -> Outcome:
+def _outcome(
+    provider: Provider, message: DigestMessage | None, reader: Reader, answer: Answer
+) -> Outcome:
     status = getattr(message, "anymail_status", None)
     said = status.recipients.get(reader.email) if status is not None else None
     result, detail, message_id = answer.result, answer.detail, ""

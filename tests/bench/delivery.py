@@ -29,6 +29,7 @@ def _send(made: Installation, address: str, subscribers: int, naive_rate: float)
     for number in range(WORKERS):
         made.start_worker(number)
     time.sleep(5)
+    requests.post(f"{address}/_control/reset", timeout=60).raise_for_status()
     before, busy = made.messages(), _busy_seconds()
     idle = {name: made.cpu_seconds(name) for name in ("esp", "worker0", "worker1")}
     started = time.perf_counter()
