@@ -4,6 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BENCH ?= all
 SUBSCRIBERS ?= 10000
+AUDIENCES ?= 500
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,8 +30,8 @@ test: $(DEV_STAMP) ## Run the tests, on SQLite with all flows, then on PostgreSQ
 	$(BIN)/python -m tests.postgres -q -m "not flow"
 	$(BIN)/python -m pytest -q
 
-bench: $(DEV_STAMP) ## Run the benchmarks; BENCH=rendering one of them, SUBSCRIBERS=100000 its size
-	@$(BIN)/python -m tests.bench $(BENCH) --subscribers $(SUBSCRIBERS)
+bench: $(DEV_STAMP) ## Run the benchmarks; BENCH=delivery one of them, SUBSCRIBERS=100000 its size
+	@$(BIN)/python -m tests.bench $(BENCH) --subscribers $(SUBSCRIBERS) --audiences $(AUDIENCES)
 
 lint: $(DEV_STAMP) ## Formatter, linter, types, contracts, migrations, deployment checks
 	$(BIN)/ruff format --check .

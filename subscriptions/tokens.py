@@ -9,6 +9,7 @@ import struct
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
@@ -54,6 +55,26 @@ def read_digest(token: str) -> tuple[UUID, int]:
     """The subscriber's public id and the edition's id; TokenError for anything else."""
     raw_id, edition_id = _ID_EDITION.unpack(_verified("digest", token, _ID_EDITION.size))
     return UUID(bytes=raw_id), edition_id
+
+
+def make_digest_links(
+    readers: Iterable[Addressee], *, edition_id: int, at: datetime
+) -> list[tuple[str, str, str]]:
+    """For each reader what `make_unsubscribe`, `make_preferences` and `make_digest` make, a million
+    times as quickly as can be."""
+    secret, moment = settings.SECRET_KEY, int(at.timestamp() * 1000)
+    leaving, choosing, reading = (
+        _key(name, secret) for name in ("unsubscribe", "preferences", "digest")
+    )
+    return [
+        (
+            _encoded(leaving, public_id),
+            _encoded(choosing, _ID_VERSION_TIME.pack(public_id, reader.token_version, moment)),
+            _encoded(reading, _ID_EDITION.pack(public_id, edition_id)),
+        )
+        for reader in readers
+        for public_id in [reader.public_id.bytes]
+    ]
 
 
 def make_confirm(subscriber: Subscriber) -> str:
@@ -125,7 +146,11 @@ def _mac(purpose: str, payload: bytes, secret: str) -> bytes:
 
 
 def _signed(purpose: str, payload: bytes) -> str:
-    mac = _mac(purpose, payload, settings.SECRET_KEY)
+    return _encoded(_key(purpose, settings.SECRET_KEY), payload)
+
+
+def _encoded(key: bytes, payload: bytes) -> str:
+    mac = hmac.digest(key, payload, "sha256")[:_MAC_SIZE]
     return urlsafe_b64encode(payload + mac).rstrip(b"=").decode("ascii")
 
 

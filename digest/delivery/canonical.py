@@ -8,6 +8,7 @@ wire stays the same to the byte.
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote_plus
 
 from anymail.backends import brevo, mailgun
 from anymail.utils import EmailAddress, last
@@ -54,8 +55,8 @@ class MailgunPayload(mailgun.MailgunPayload):  # type: ignore[misc]
     def populate_recipient_variables(self) -> None:
         """As Anymail's, for readers who all have the same names of values."""
         first = self.to_emails[0]
-        metadata, data = set(self.merge_metadata[first]), set(self.merge_data[first])
-        headers = {name: f"h:{name.title()}" for name in set(self.merge_headers[first])}
+        metadata, data = _names(self.merge_metadata[first]), _names(self.merge_data[first])
+        headers = {name: f"h:{name.title()}" for name in _names(self.merge_headers[first])}
         self.data |= {field: f"%recipient.{field}%" for field in headers.values()}
         variables = {
             email: {f"v:{name}": self.merge_metadata[email][name] for name in metadata}
@@ -71,6 +72,11 @@ class MailgunPayload(mailgun.MailgunPayload):  # type: ignore[misc]
         self.populate_recipient_variables()
         self.headers["Content-Type"] = "application/x-www-form-urlencoded"
         return form_encoded(self.data)
+
+
+def _names(values: Mapping[str, str]) -> set[str]:
+    # Added one by one, as Anymail does it: a set that is made of a dictionary has another order.
+    return {name for name in values}  # noqa: C416
 
 
 class BrevoPayload(brevo.BrevoPayload):  # type: ignore[misc]
@@ -98,8 +104,9 @@ class BrevoBackend(brevo.EmailBackend):  # type: ignore[misc]
         return super().build_message_payload(message, defaults)
 
 
+_SHORT = 300
 _OTHERS = re.compile(rb"[^ -~]")
-_QUOTED = [b"%", *(bytes([n]) for n in range(33, 127) if not re.match(r"[\w.~%-]", chr(n)))]
+_QUOTED = [b"%", b"\n", *(bytes([n]) for n in range(33, 127) if not re.match(r"[\w.~%-]", chr(n)))]
 
 
 def form_encoded(fields: Mapping[str, str | list[str]]) -> bytes:
@@ -118,6 +125,8 @@ def _pairs(name: str, values: str | list[str]) -> bytes:
 
 
 def _quoted(text: str) -> bytes:
+    if len(text) < _SHORT:
+        return quote_plus(text).encode("ascii")
     raw = text.encode()
     for character in _QUOTED:
         raw = raw.replace(character, b"%%%02X" % character[0])

@@ -87,31 +87,38 @@ def readers_of(
     addressees: Mapping[int, Addressee], *, edition_id: int, now: datetime, batch_id: int = 0
 ) -> list[Reader]:
     """Each addressee, by delivery id, with what makes the digest theirs, and links as old as `now`."""
-    domain = sender_domain()
+    domain, key = sender_domain(), _message_key(settings.SECRET_KEY)
     minute = now.replace(second=0, microsecond=0)
+    links = tokens.make_digest_links(addressees.values(), edition_id=edition_id, at=now)
     return [
         Reader(
             delivery_id=delivery_id,
             subscriber_id=addressee.subscriber_id,
             email=addressee.email,
-            unsubscribe=tokens.make_unsubscribe(addressee.public_id),
-            preferences=tokens.make_preferences(addressee, at=now),
-            digest=tokens.make_digest(addressee.public_id, edition_id),
-            message_id=message_id(edition_id, addressee.public_id, domain),
+            unsubscribe=unsubscribe,
+            preferences=preferences,
+            digest=digest,
+            message_id=_message_id(key, edition_id, addressee.public_id, domain),
             confirmed_on=day_in_words(addressee.since),
             next_digest=_next_digest(
                 addressee.frequency, addressee.hour, addressee.timezone, minute
             ),
             batch_id=batch_id,
         )
-        for delivery_id, addressee in addressees.items()
+        for (delivery_id, addressee), (unsubscribe, preferences, digest) in zip(
+            addressees.items(), links, strict=True
+        )
     ]
 
 
 def message_id(edition_id: int, public_id: UUID, domain: str) -> str:
     """The one Message-ID of this edition to this subscriber, the same on every try."""
+    return _message_id(_message_key(settings.SECRET_KEY), edition_id, public_id, domain)
+
+
+def _message_id(key: bytes, edition_id: int, public_id: UUID, domain: str) -> str:
     name = f"{edition_id}:{public_id.hex}".encode()
-    return f"<{hmac.digest(_message_key(settings.SECRET_KEY), name, 'sha256').hex()[:32]}@{domain}>"
+    return f"<{hmac.digest(key, name, 'sha256').hex()[:32]}@{domain}>"
 
 
 @lru_cache(maxsize=4)

@@ -182,7 +182,8 @@ def offer(provider: Provider, message: EmailMessage) -> Answer:
         vars(message).update(track_opens=False, track_clicks=False)
     try:
         link = connection(provider.name)
-        link.open()
+        if link.open():
+            _read_environment(link)
     except (ProviderSettingsError, OSError, smtplib.SMTPException, BotoCoreError) as error:
         # Nothing was offered yet, so nothing can have been taken.
         return answers.down(error)
@@ -196,6 +197,20 @@ def offer(provider: Provider, message: EmailMessage) -> Answer:
             _hang_up(link)
         return answer
     return Answer(Result.SENT)
+
+
+def _read_environment(link: Any) -> None:
+    """Proxies and certificates of the environment, once a session: requests would read all of the
+    environment again for each call."""
+    session, url = getattr(link, "session", None), getattr(link, "api_url", "")
+    if isinstance(session, requests.Session):
+        found = session.merge_environment_settings(url, {}, None, None, None)
+        session.proxies, session.verify, session.cert = (
+            found["proxies"],
+            found["verify"],
+            found["cert"],
+        )
+        session.trust_env = False
 
 
 def offer_many(provider: Provider, mails: Sequence[Mail]) -> dict[int, Answer]:

@@ -28,6 +28,7 @@ from .providers import Provider
 
 logger = logging.getLogger(__name__)
 
+_TOKEN = "{token}"  # noqa: S105  a mark
 SENDER_ID = "dailypapers"
 """The constant last field of Feedback-ID."""
 MOST_BATCHES = 25
@@ -135,11 +136,12 @@ class Work:
 
 def batch_size() -> int:
     """How many readers a batch may hold for the first provider that takes digests."""
-    ways = _ways()
+    ways = ways_out()
     return pacing.claim_size(ways[0]) if ways else outbox.MOST_READERS
 
 
-def _ways() -> list[Provider]:
+def ways_out() -> list[Provider]:
+    """The configured providers that take digests, in their order."""
     return [provider for provider in providers.configured() if provider.takes_digests]
 
 
@@ -150,7 +152,7 @@ def send_pending(*, until: datetime | None = None) -> int:
     from the table that nobody else can take.
     """
     offered = 0
-    while (ways := circuit.available(_ways())) and (until is None or timezone.now() < until):
+    while (ways := circuit.available(ways_out())) and (until is None or timezone.now() < until):
         size = pacing.room(ways[0])
         claims = outbox.claim(timezone.now(), size=size, most_batches=MOST_BATCHES)
         if not claims:
@@ -168,10 +170,13 @@ def send(claims: Sequence[outbox.Claim], ways: Sequence[Provider]) -> None:
     uncertain; the batches after it are sent all the same.
     """
     work = Work(claims)
+    audiences = Audience.objects.select_related("edition").in_bulk(
+        [claim.audience_id for claim in claims]
+    )
     failure: Exception | None = None
     for claim in claims:
         try:
-            call = _call(claim, timezone.now())
+            call = _call(claim, audiences[claim.audience_id])
             work.note(_offer_in_turn(work, call, ways))
         except Exception as error:
             logger.exception("batch failed", extra={"batch": claim.batch_id})
@@ -184,10 +189,12 @@ def send(claims: Sequence[outbox.Claim], ways: Sequence[Provider]) -> None:
         raise failure
 
 
-def _call(claim: outbox.Claim, now: datetime) -> Call:
-    audience = Audience.objects.select_related("edition").get(pk=claim.audience_id)
+def _call(claim: outbox.Claim, audience: Audience) -> Call:
     readers = content.readers_of(
-        claim.readers, edition_id=claim.edition_id, now=now, batch_id=claim.batch_id
+        claim.readers,
+        edition_id=claim.edition_id,
+        now=timezone.now(),
+        batch_id=claim.batch_id,
     )
     return Call(claim, audience.edition, content.body_of(audience), readers)
 
@@ -287,7 +294,11 @@ def _offer(work: Work, provider: Provider, call: Call) -> list[Outcome]:
 
 def _offer_many(work: Work, provider: Provider, call: Call) -> list[Outcome]:
     """The outcomes of messages that are offered at once, each with an answer of its own."""
-    mails = [_mail(call, reader) for reader in call.readers]
+    targets, (_, sender) = unsubscribe_targets(), parseaddr(settings.DEFAULT_FROM_EMAIL)
+    mails = [
+        Mail(reader.delivery_id, sender, reader.email, _content(call, reader, targets))
+        for reader in call.readers
+    ]
     ids = {reader.delivery_id for reader in call.readers}
     work.offered.update(ids)
     found = providers.offer_many(provider, mails)
@@ -298,11 +309,9 @@ def _offer_many(work: Work, provider: Provider, call: Call) -> list[Outcome]:
     return [_outcome(provider, None, reader, found[reader.delivery_id]) for reader in call.readers]
 
 
-def _mail(call: Call, reader: Reader) -> Mail:
-    headers = {"To": reader.email, "Date": formatdate()} | reader_headers(reader)
-    content = call.template.fill(headers=headers, values=rendering.values_of(reader))
-    _, sender = parseaddr(settings.DEFAULT_FROM_EMAIL)
-    return Mail(reader.delivery_id, sender, reader.email, content)
+def _content(call: Call, reader: Reader, targets: str) -> bytes:
+    headers = {"To": reader.email, "Date": formatdate()} | reader_headers(reader, targets)
+    return call.template.fill(headers=headers, values=rendering.values_of(reader))
 
 
 _REJECTED = frozenset({"rejected", "invalid", "failed"})
@@ -343,13 +352,21 @@ def headers_of(edition: Edition) -> dict[str, str]:
     }
 
 
-def reader_headers(reader: Reader) -> dict[str, str]:
+def reader_headers(reader: Reader, targets: str) -> dict[str, str]:
     """The headers that only this reader gets; the unsubscribe link among them (RFC 8058)."""
-    targets = [f"<{settings.SITE_URL}/unsubscribe/{reader.unsubscribe}/>"]
+    return {
+        "List-Unsubscribe": targets.replace(_TOKEN, reader.unsubscribe),
+        "Message-ID": reader.message_id,
+    }
+
+
+def unsubscribe_targets() -> str:
+    """The value of List-Unsubscribe, with a mark where a reader's token stands."""
+    targets = [f"<{settings.SITE_URL}/unsubscribe/{_TOKEN}/>"]
     if settings.UNSUBSCRIBE_EMAIL:
         local, _, domain = settings.UNSUBSCRIBE_EMAIL.rpartition("@")
-        targets.append(f"<mailto:{local}+{reader.unsubscribe}@{domain}>")
-    return {"List-Unsubscribe": ", ".join(targets), "Message-ID": reader.message_id}
+        targets.append(f"<mailto:{local}+{_TOKEN}@{domain}>")
+    return ", ".join(targets)
 
 
 def single_message(call: Call) -> DigestMessage:
@@ -357,7 +374,7 @@ def single_message(call: Call) -> DigestMessage:
     (reader,) = call.readers
     html, text = call.body.filled(rendering.values_of(reader))
     message = _message(call, subject=call.body.subject, html=html, text=text)
-    message.extra_headers = headers_of(call.edition) | reader_headers(reader)
+    message.extra_headers = headers_of(call.edition) | reader_headers(reader, unsubscribe_targets())
     message.metadata |= {"delivery": str(reader.delivery_id)}
     return message
 
@@ -374,14 +391,12 @@ def batch_message(provider: Provider, call: Call) -> DigestMessage:
     text = _merged(body.text_parts, marks, provider)
     message = _message(call, subject=_guarded(body.subject, provider), html=html, text=text)
     shared = headers_of(call.edition)
-    own = shared if provider.headers_per_reader else {}
-    keep = provider.common_headers
+    own = {k: v for k, v in shared.items() if k not in provider.common_headers}
+    own = own if provider.headers_per_reader else {}
+    targets = unsubscribe_targets()
     message.extra_headers = {} if provider.headers_per_reader else shared
     message.merge_data = {r.email: rendering.escaped_values(r) for r in call.readers}
-    message.merge_headers = {
-        r.email: {k: v for k, v in (own | reader_headers(r)).items() if k not in keep}
-        for r in call.readers
-    }
+    message.merge_headers = {r.email: own | reader_headers(r, targets) for r in call.readers}
     message.merge_metadata = {r.email: {"delivery": str(r.delivery_id)} for r in call.readers}
     check_shape(message)
     return message

@@ -13,7 +13,7 @@ def _set(schema_editor, fillfactor):
 
 
 def leave_room(apps, schema_editor):
-    _set(schema_editor, 45)
+    _set(schema_editor, 40)
 
 
 def fill_pages(apps, schema_editor):

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from types import ModuleType
 
 import django
 from rich.console import Console
@@ -10,23 +11,35 @@ from rich.table import Table
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()
 
-from tests.bench import rendering  # noqa: E402  after the settings
+from tests.bench import audiences, delivery, events, faults, rendering, scale, smtp  # noqa: E402
 
-BENCHES = {"rendering": rendering.run}
+BENCHES: dict[str, ModuleType] = {
+    "rendering": rendering,
+    "delivery": delivery,
+    "audiences": audiences,
+    "smtp": smtp,
+    "events": events,
+    "faults": faults,
+    "scale": scale,
+}
+SLOW = ("scale", "faults")
+"""Minutes long: only when they are asked for by name."""
+HEADINGS = ("what", "figure", "ratio")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("bench", choices=["all", *BENCHES])
     parser.add_argument("--subscribers", type=int, default=10_000)
+    parser.add_argument("--audiences", type=int, default=500)
     chosen = parser.parse_args()
-    for name, run in BENCHES.items():
-        if chosen.bench not in ("all", name):
+    for name, bench in BENCHES.items():
+        if name != chosen.bench and (chosen.bench != "all" or name in SLOW):
             continue
-        table = Table(
-            "what", "time", "speed-up", title=f"{name}, {chosen.subscribers:,} subscribers"
-        )
-        for row in run(subscribers=chosen.subscribers):
+        options = {"audiences": chosen.audiences} if bench is delivery else {}
+        headings = getattr(bench, "HEADINGS", HEADINGS)
+        table = Table(*headings, title=f"{name}, {chosen.subscribers:,} subscribers")
+        for row in bench.run(subscribers=chosen.subscribers, **options):
             table.add_row(*row)
         Console().print(table)
 

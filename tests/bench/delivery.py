@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import requests
@@ -12,53 +13,92 @@ from tests.bench.installation import DAY, NOW, Installation, installation
 
 Row = tuple[str, str, str]
 WORKERS = 2
+FEW = 10_000
+"""Readers of the send that the memory is compared with."""
+
+
+@dataclass
+class Measured:
+    """What a send took and used."""
+
+    sent: int
+    due: int
+    planned: float
+    seconds: float
+    peak_mib: float
+    messages: int
+    used: dict[str, float]
+    """Seconds of processor time, by process."""
 
 
 def run(*, subscribers: int, audiences: int = 500) -> list[Row]:
     """Rows of what, figure, and the ratio to one render, one inliner and one call a reader."""
     with installation(EMAIL_PROVIDERS="mailgun") as made:
-        address = made.start_esp("--mode", "lean")
-        made.environment["MAILGUN_API_URL"] = f"{address}/v3"
-        audiences = min(audiences, subscribers)
-        made.python("tests.bench.installation", str(subscribers), str(audiences))
-        naive_rate = float(made.python("tests.bench.naive"))
-        return list(_send(made, address, subscribers, naive_rate))
+        few = measure(made, min(FEW, subscribers), min(audiences, FEW, subscribers))
+    with installation(EMAIL_PROVIDERS="mailgun") as made:
+        found = measure(made, subscribers, min(audiences, subscribers))
+        naive = float(made.python("tests.bench.naive"))
+        alone = _planned_alone(made)
+    rate = found.sent / found.seconds
+    share = found.peak_mib / few.peak_mib - 1
+    each = 1e6 / max(found.sent, 1)
+    return [
+        ("the naive loop (baseline)", f"{naive:,.1f}/s", "1 x"),
+        (
+            f"{subscribers:,} readers, {audiences} audiences, {WORKERS} workers: to a balanced ledger",
+            f"{found.seconds:,.1f} s, {rate:,.0f}/s",
+            f"{rate / naive:,.0f} x",
+        ),
+        (f"planning {found.due:,} deliveries, while others send", f"{found.planned:,.1f} s", ""),
+        (f"planning {found.due:,} deliveries, alone", f"{alone:,.1f} s", ""),
+        ("peak memory of a worker", f"{found.peak_mib:,.0f} MiB", f"{share:+.0%} to {FEW:,}"),
+        ("messages on the broker", f"{found.messages:,}", ""),
+        *(
+            (f"processor time, {name}", f"{spent:,.1f} s", f"{spent * each:,.0f} µs a reader")
+            for name, spent in found.used.items()
+        ),
+    ]
 
 
-def _send(made: Installation, address: str, subscribers: int, naive_rate: float) -> Iterator[Row]:
+def measure(made: Installation, subscribers: int, audiences: int) -> Measured:
+    """Sends to so many readers of a fresh installation, and checks that each got one digest."""
+    address = made.start_esp("--mode", "lean")
+    made.environment["MAILGUN_API_URL"] = f"{address}/v3"
+    made.python("tests.bench.installation", str(subscribers), str(audiences))
     for number in range(WORKERS):
         made.start_worker(number)
-    time.sleep(5)
-    requests.post(f"{address}/_control/reset", timeout=60).raise_for_status()
+    made.wait_for_workers(WORKERS)
+    names = ["esp", *(f"worker{number}" for number in range(WORKERS))]
     before, busy = made.messages(), _busy_seconds()
-    idle = {name: made.cpu_seconds(name) for name in ("esp", "worker0", "worker1")}
+    idle = {name: made.cpu_seconds(name) for name in names}
     started = time.perf_counter()
     made.manage("send_digests", "--date", str(DAY), "--now", NOW.isoformat(), "--json")
     planned = time.perf_counter() - started
     ledger = _settled(made)
     seconds = time.perf_counter() - started
+    used = {name: made.cpu_seconds(name) - idle[name] for name in names}
+    used["database, planning and the rest"] = _busy_seconds() - busy - sum(used.values())
     counts = requests.get(f"{address}/_control/counts", timeout=60).json()
     assert ledger["balanced"], ledger
     assert ledger["pending"] == ledger["uncertain"] == ledger["failed"] == 0, ledger
     assert counts["readers"] == counts["accepted"] == ledger["sent"], counts
-    rate = ledger["sent"] / seconds
-    yield "the naive loop (baseline)", f"{naive_rate:,.1f}/s", "1 x"
-    yield (
-        f"{subscribers:,} readers, from send_digests to a balanced ledger",
-        f"{seconds:,.1f} s, {rate:,.0f}/s", f"{rate / naive_rate:,.0f} x",
-    )  # fmt: skip
-    yield f"planning {ledger['due']:,} deliveries, while others send", f"{planned:,.1f} s", ""
-    peak = max(made.peak_mib(f"worker{number}") for number in range(WORKERS))
-    yield "peak memory of a worker", f"{peak:,.0f} MiB", ""
-    yield "messages on the broker", f"{made.messages() - before:,}", ""
-    used = {name: made.cpu_seconds(name) - idle[name] for name in idle}
-    rest = _busy_seconds() - busy - sum(used.values())
-    each = 1e6 / max(ledger["sent"], 1)
-    for name, spent in [*used.items(), ("database, planning and the rest", rest)]:
-        yield f"processor time: {name}", f"{spent:,.1f} s, {spent * each:,.0f} µs a reader", ""
+    return Measured(
+        sent=ledger["sent"],
+        due=ledger["due"],
+        planned=planned,
+        seconds=seconds,
+        peak_mib=max(made.peak_mib(f"worker{number}") for number in range(WORKERS)),
+        messages=made.messages() - before,
+        used=used,
+    )
 
 
-def _settled(made: Installation) -> dict:
+def _planned_alone(made: Installation) -> float:
+    made.python("tests.bench.steps", "unplan")
+    return float(made.python("tests.bench.steps", "plan", str(DAY), NOW.isoformat()))
+
+
+def _settled(made: Installation) -> dict[str, Any]:
     unsettled = "SELECT EXISTS (SELECT FROM digest_batch WHERE state IN ('open', 'claimed'))"
     with psycopg.connect(made.environment["DATABASE_URL"], autocommit=True) as database:
         while database.execute(unsettled).fetchone()[0]:

@@ -58,6 +58,25 @@ class Installation:
             "--without-heartbeat",
         )  # fmt: skip
 
+    def wait_for_workers(self, number: int) -> None:
+        """Returns when so many workers wait for messages."""
+
+        def waiting() -> bool:
+            with redis.Redis(port=self.redis_port) as client:
+                return sum("brpop" in entry["cmd"] for entry in client.client_list()) >= number
+
+        wait_for(waiting, what="the workers")
+
+    def start_sink(self) -> int:
+        """The port of an SMTP server in a process of its own."""
+        sink = subprocess.Popen(
+            [sys.executable, "-m", "tests.smtp"], cwd=ROOT, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )  # fmt: skip
+        self.processes["sink"] = sink
+        assert sink.stdout
+        return int(sink.stdout.readline())
+
     def manage(self, *arguments: str) -> str:
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.environment,
