@@ -55,7 +55,8 @@ class MailgunPayload(mailgun.MailgunPayload):  # type: ignore[misc]
     def populate_recipient_variables(self) -> None:
         """As Anymail's, for readers who all have the same names of values."""
         first = self.to_emails[0]
-        metadata, data = _names(self.merge_metadata[first]), _names(self.merge_data[first])
+        metadata = _names(self.merge_metadata[first])
+        data = _names(self.merge_data[first]).union(self.merge_global_data)
         headers = {name: f"h:{name.title()}" for name in _names(self.merge_headers[first])}
         self.data |= {field: f"%recipient.{field}%" for field in headers.values()}
         variables = {

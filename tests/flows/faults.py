@@ -26,7 +26,7 @@ import psycopg
 import requests
 
 from tests.bench.installation import family
-from tests.flows.faults_seed import FEW, FIRST_DAY, MANY
+from tests.flows.faults_seed import EDITIONS, FEW, FIRST_DAY
 from tests.flows.postgres_server import PostgresServer
 from tests.flows.processes import ROOT, Installation, free_port, wait_for
 from tests.services import RedisServer
@@ -247,7 +247,9 @@ class Stage:
     def play(self, scenario: Scenario) -> Row:
         """Sends an edition to the scenario's crowd while it happens; returns when all is settled,
         or nothing changes any more."""
-        day = FIRST_DAY + timedelta(days=next(self.days))
+        # Beat plans the newest.
+        place = EDITIONS - 1 if scenario.is_planned_by_beat else next(self.days)
+        day = FIRST_DAY + timedelta(days=place)
         self.use(scenario.provider)
         self.tell("reset", {})
         self.tell("faults", {"faults": scenario.faults})
@@ -396,11 +398,3 @@ def stage(
         made.start()
         yield made
 
-
-def kill_workers(stage: Stage, *, times: int = 50, every: float = 0.3) -> None:
-    """One at a time, at random moments: mostly the child that sends, sometimes all of a worker, or
-    only its parent, so that an orphan goes on for a while."""
-    for _ in range(times):
-        time.sleep(random.uniform(0.2, 1.8) * every)
-        fate = random.random()
-        stage.crew.kill(random.choice(stage.workers), child=fate < 0.84, group=fate < 0.92)

@@ -19,7 +19,7 @@ EDITIONS = 40
 PAPERS = 3
 FEW, MANY = 7, 9
 """The hours of the two crowds."""
-READERS_OF_AUDIENCE = 100
+READERS_OF_AUDIENCE = {"few": 25, "many": 100}
 
 
 def seed(few: int, many: int) -> None:
@@ -64,7 +64,7 @@ def _add_readers(crowd: str, hour: int, number: int, topics: list) -> None:
     subsets = itertools.chain.from_iterable(
         itertools.combinations(topics, size) for size in range(1, len(topics) + 1)
     )
-    chosen = list(itertools.islice(subsets, max(1, number // READERS_OF_AUDIENCE)))
+    chosen = list(itertools.islice(subsets, max(1, number // READERS_OF_AUDIENCE[crowd])))
     keys = [Selection(topics=tuple(sorted(t.slug for t in subset))).key for subset in chosen]
     now = datetime(2031, 1, 1, tzinfo=UTC)
     Subscriber.objects.bulk_create(
