@@ -1,11 +1,15 @@
 """The ledger of an edition: what became of every reader who was due, and that it adds up."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
 from digest.models import Batch, Delivery, Edition
+
+from . import outbox
 
 State = Delivery.State
 
@@ -66,17 +70,23 @@ def is_settled(edition: Edition) -> bool:
     return not Batch.objects.filter(edition=edition, state__in=open_states).exists()
 
 
+def _numbers(rows: QuerySet[Delivery]) -> Iterable[tuple[str, str, int]]:
+    groups = rows.order_by().values_list("state", "reason")
+    return groups.annotate(number=Count("pk"))
+
+
 def of_edition(edition: Edition) -> Ledger:
     """The edition's ledger as the outbox stands now; `due` was counted when it was planned."""
-    rows = Delivery.objects.filter(edition=edition)
+    # By the indexes that there are: an edition's batches have ids in a row.
+    first, last = outbox.batch_ids(edition)
+    in_batches = Delivery.objects.filter(batch_id__gte=first, batch_id__lte=last)
+    others = Delivery.objects.filter(edition=edition, batch__isnull=True)
     counts: dict[str, int] = {}
     skipped: dict[str, int] = {}
-    for state, reason, number in (
-        rows.order_by().values_list("state", "reason").annotate(number=Count("pk"))
-    ):
+    for state, reason, number in chain(_numbers(in_batches), _numbers(others)):
         counts[state] = counts.get(state, 0) + number
         if state == State.SKIPPED:
-            skipped[reason] = number
+            skipped[reason] = skipped.get(reason, 0) + number
     due = Edition.objects.values_list("due_count", flat=True).get(pk=edition.pk)
     return Ledger(
         edition=edition.name,

@@ -316,9 +316,9 @@ def first_batch_id(edition: Edition) -> int:
     return (edition.pk << _NUMBERS) + edition.batch_count
 
 
-def first_batch_id_after(edition: Edition) -> int:
-    """The id from which on batches are of a later edition."""
-    return (edition.pk + 1) << _NUMBERS
+def batch_ids(edition: Edition) -> tuple[int, int]:
+    """The lowest and the highest id that a batch of the edition may have."""
+    return edition.pk << _NUMBERS, ((edition.pk + 1) << _NUMBERS) - 1
 
 
 def close(batch_ids: Collection[int]) -> None:
@@ -386,12 +386,17 @@ def accept(*, delivery_ids: Collection[int] = (), batch_ids: Collection[int] = (
     return number
 
 
+def _doubtful(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    # By their batches, which are few and have an index.
+    return deliveries.filter(state=State.UNCERTAIN, batch__state=Batch.State.UNCERTAIN)
+
+
 def release(deliveries: QuerySet[Delivery], *, retry_at: datetime | None = None) -> int:
     """Sends the uncertain ones of these again, under the same Message-ID; returns how many.
 
     By an operator's word, or because it is evident that the provider did not take them.
     """
-    doubtful = deliveries.filter(state=State.UNCERTAIN).order_by()
+    doubtful = _doubtful(deliveries).order_by()
     batch_ids = doubtful.values_list("batch_id", flat=True)
     number = 0
     for batch in Batch.objects.filter(pk__in=list(batch_ids.distinct())).order_by("pk"):
@@ -409,7 +414,7 @@ def release(deliveries: QuerySet[Delivery], *, retry_at: datetime | None = None)
 
 def drop(deliveries: QuerySet[Delivery]) -> int:
     """An operator says: give the uncertain ones of these up. Returns how many."""
-    doubtful = deliveries.filter(state=State.UNCERTAIN)
+    doubtful = _doubtful(deliveries)
     batch_ids = list(doubtful.order_by().values_list("batch_id", flat=True).distinct())
     with transaction.atomic():
         number = doubtful.update(state=State.FAILED, reason=Reason.DROPPED)

@@ -207,7 +207,7 @@ ON CONFLICT DO NOTHING
 _BATCHES = """
 INSERT INTO digest_batch (id, edition_id, audience_id, state, size, attempts, provider)
 SELECT batch_id, %s, audience_id, 'open', COUNT(*), 0, ''
-FROM digest_delivery WHERE batch_id >= %s AND batch_id < %s GROUP BY batch_id, audience_id
+FROM digest_delivery WHERE batch_id BETWEEN %s AND %s GROUP BY batch_id, audience_id
 """
 
 
@@ -243,9 +243,9 @@ def _plan_page(
                 edition_id,
             ],
         )
-        number, after = cursor.rowcount, outbox.first_batch_id_after(locked)
+        number, (_, after) = cursor.rowcount, outbox.batch_ids(locked)
         cursor.execute(_BATCHES, [edition_id, batch, after])
-        last_batch = Batch.objects.filter(pk__gte=batch, pk__lt=after).aggregate(pk=Max("pk"))["pk"]
+        last_batch = Batch.objects.filter(pk__range=(batch, after)).aggregate(pk=Max("pk"))["pk"]
         _count_up(edition, deliveries=number, batches=(last_batch or batch - 1) - batch + 1)
         rows = Delivery.objects.filter(pk__gt=newest, edition=edition)
         _count(made, rows, slot)

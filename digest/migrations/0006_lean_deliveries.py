@@ -9,6 +9,18 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RemoveConstraint(
+            model_name='delivery',
+            name='delivery_unique',
+        ),
+        migrations.AddConstraint(
+            model_name='delivery',
+            constraint=models.UniqueConstraint(fields=('subscriber', 'edition'), name='delivery_unique'),
+        ),
+        migrations.AddIndex(
+            model_name='delivery',
+            index=models.Index(condition=models.Q(('batch__isnull', True)), fields=['edition'], name='delivery_in_no_batch'),
+        ),
         migrations.RemoveIndex(
             model_name='delivery',
             name='delivery_pending',
@@ -56,7 +68,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='delivery',
             name='subscriber',
-            field=models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='deliveries', to='subscriptions.subscriber'),
+            field=models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='deliveries', to='subscriptions.subscriber'),
         ),
         migrations.AddConstraint(
             model_name='delivery',

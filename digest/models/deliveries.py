@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
-from subscriptions.models import Subscriber
+from subscriptions.models import Subscriber, TransactionalMessage
 
 from .editions import Audience, Edition
 
@@ -34,6 +34,8 @@ class Batch(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     provider = models.CharField(max_length=20, blank=True)
     """Who was offered it last."""
+    only_provider = models.CharField(max_length=20, blank=True, default="", db_default="")
+    """The one that may be offered it: it knows the call by its idempotency key, if it took it."""
     claimed_at = models.DateTimeField(null=True, blank=True)
     offered_at = models.DateTimeField(null=True, blank=True)
     """Set just before the provider is called: a claim without it surely reached nobody."""
@@ -61,9 +63,9 @@ class Delivery(models.Model):
     pending -> skipped | suppressed (left or blocked before the claim);
     uncertain -> sent | failed | pending (evidence, or an operator).
 
-    A million rows a day: no index has the state in it, so that settling a row is an update in its
-    own page (HOT), and keys to other rows are not checked by the database, which takes longer than
-    the insert. What a dangling key would mean is safe: a reader who is not there gets nothing.
+    A million rows a day: there are few indexes, and none has the state in it, so that settling a
+    row is an update in its own page (HOT). Keys to other rows are not checked by the database,
+    which takes longer than the insert; a dangling one is safe: who is not there gets nothing.
     """
 
     class State(models.TextChoices):
@@ -96,6 +98,7 @@ class Delivery(models.Model):
         on_delete=models.SET_NULL,
         null=True,
         related_name="deliveries",
+        db_index=False,
         db_constraint=False,
     )
     """Null once the subscriber is erased: the count stays, the person does not."""
@@ -129,11 +132,18 @@ class Delivery(models.Model):
     class Meta:
         verbose_name_plural = "deliveries"
         constraints = [
-            models.UniqueConstraint(fields=["edition", "subscriber"], name="delivery_unique"),
+            # The subscriber first: it is found by this index, too. An edition's are found by its
+            # batches, whose ids begin with it, and by the index of those that are in none.
+            models.UniqueConstraint(fields=["subscriber", "edition"], name="delivery_unique"),
             models.CheckConstraint(
                 condition=~Q(state__in=["pending", "sent", "uncertain"]) | Q(batch__isnull=False),
                 name="delivery_offered_in_a_batch",
             ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["edition"], name="delivery_in_no_batch", condition=Q(batch__isnull=True)
+            )
         ]
 
     def __str__(self) -> str:
@@ -141,22 +151,33 @@ class Delivery(models.Model):
 
 
 class Event(models.Model):
-    """What an ESP reported about a message, stored once by the ESP's own event id."""
+    """What an ESP reported about a message, stored once by the ESP's own event id.
+
+    It names deliveries and messages as the ESP sent them back: whether they exist is asked when
+    its effect is applied, not while the ESP waits for an answer.
+    """
 
     provider = models.CharField(max_length=20)
     event_id = models.CharField(max_length=200)
     type = models.CharField(max_length=20)
-    """Anymail's event type."""
+    """Anymail's event type; a bounce that the ESP calls soft is `deferred`."""
     delivery = models.ForeignKey(
-        Delivery, on_delete=models.SET_NULL, null=True, related_name="events"
+        Delivery, on_delete=models.SET_NULL, null=True, related_name="events", db_constraint=False
     )
-    subscriber = models.ForeignKey(
-        Subscriber, on_delete=models.SET_NULL, null=True, related_name="+"
-    )
-    batch_id = models.BigIntegerField(null=True, blank=True, db_index=True)
+    batch_id = models.BigIntegerField(null=True, blank=True)
     """Of the one call that held all of the batch: what happened to one reader tells of all."""
+    message = models.ForeignKey(
+        TransactionalMessage,
+        on_delete=models.DO_NOTHING,
+        null=True,
+        related_name="events",
+        db_constraint=False,
+        db_index=False,
+    )
+    """The number stays when the message is forgotten."""
     reject_reason = models.CharField(max_length=20, blank=True)
     description = models.CharField(max_length=300, blank=True)
+    """The words of the ESP and of the reader's mail server, without any address."""
     occurred_at = models.DateTimeField(null=True, blank=True)
     received_at = models.DateTimeField(auto_now_add=True)
     applied_at = models.DateTimeField(null=True, blank=True)
@@ -168,10 +189,16 @@ class Event(models.Model):
         ]
         indexes = [
             models.Index(
+                fields=["id"], name="event_unapplied", condition=Q(applied_at__isnull=True)
+            ),
+            models.Index(
                 fields=["received_at"],
                 name="event_bad",
                 condition=Q(type__in=["bounced", "complained", "rejected"]),
-            )
+            ),
+            models.Index(
+                fields=["message"], name="event_message", condition=Q(message__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
