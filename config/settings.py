@@ -68,6 +68,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    # Webhooks need none of what follows.
+    "digest.receivers.short_way",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -192,6 +194,8 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "dispatch": {"task": "digest.tasks.dispatch_digests", "schedule": crontab()},
     "messages": {"task": "subscriptions.tasks.send_messages", "schedule": crontab()},
     "watch": {"task": "digest.tasks.watch_sends", "schedule": crontab()},
+    "events": {"task": "digest.tasks.apply_events", "schedule": 15.0},
+    "evidence": {"task": "digest.tasks.settle_by_evidence", "schedule": crontab(minute="2-59/3")},
     "settle": {"task": "digest.tasks.settle_deliveries", "schedule": crontab(minute="*/5")},
     "purge": {"task": "subscriptions.tasks.purge", "schedule": crontab(minute="40", hour="3")},
     "forget": {"task": "digest.tasks.forget", "schedule": crontab(minute="50", hour="3")},

@@ -1,52 +1,171 @@
-"""Anymail's webhooks and its tracking signal: translates an event and hands it on."""
+"""Anymail's webhooks and its tracking signal: translates events, has them stored, wakes a worker."""
 
-from collections.abc import Callable
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from functools import wraps
 from typing import Any
 
 import anymail.urls
 from anymail.signals import tracking
+from celery import current_app
 from django.core.exceptions import ImproperlyConfigured
 from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path
+from kombu.exceptions import OperationalError
 
-from digest.delivery import events
+from digest.delivery import intake
+
+logger = logging.getLogger(__name__)
+
+WAKE_SECONDS = 1.0
+"""A process wakes a worker at most so often, and so long before the worker looks: what comes in
+meanwhile is there by then."""
+_PATIENCE = 60.0
+"""Seconds without a try when the broker is away; the sweep finds what is stored."""
+
+_gathered: ContextVar[list[intake.Report] | None] = ContextVar("gathered", default=None)
+"""The events of the call that is being answered."""
 
 
 @receiver(tracking)
 def receive_event(event: Any, esp_name: str, **_: Any) -> None:
-    """Anymail has checked the signature and the shared secret before it calls this."""
+    """Anymail has checked the signature and the shared secret before it calls this, once an event;
+    the events of one call are stored together."""
+    report = _report(event, esp_name)
+    gathered = _gathered.get()
+    if gathered is None:
+        intake.store([report])
+    else:
+        gathered.append(report)
+
+
+def _report(event: Any, esp_name: str) -> intake.Report:
     metadata = event.metadata if isinstance(event.metadata, dict) else {}
-    events.record(
-        events.Report(
-            provider=esp_name.lower().replace(" ", "_")[:20],
-            event_id=str(event.event_id or "")[:200],
-            type=str(event.event_type or "unknown"),
-            metadata={str(key): str(value) for key, value in metadata.items()},
-            occurred_at=event.timestamp,
-            reject_reason=str(event.reject_reason or ""),
-            description="" if event.description is None else str(event.description),
-        )
+    kind, reason = _verdict(event, esp_name)
+    return intake.Report(
+        provider=esp_name.lower().replace(" ", "_"),
+        event_id=str(event.event_id or ""),
+        type=kind,
+        metadata={str(key): str(value) for key, value in metadata.items()},
+        occurred_at=event.timestamp,
+        reject_reason=reason,
+        description=_words(event.description, event.mta_response),
     )
 
 
-def _is_set_up(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """404 in the place of an error page, for a provider whose settings are not there."""
+def _words(*said: object) -> str:
+    """What was said, each once."""
+    texts = dict.fromkeys(str(each).strip() for each in said if each)
+    return " ".join(texts)
+
+
+def _verdict(event: Any, esp_name: str) -> tuple[str, str]:
+    """Anymail's type and reject reason, corrected where it files soft bounces under hard ones, or
+    can't tell, though the ESP can."""
+    kind, reason = str(event.event_type or "unknown"), str(event.reject_reason or "")
+    tell = _IS_HARD.get(esp_name)
+    if kind != "bounced" or tell is None or not isinstance(event.esp_event, Mapping):
+        return kind, reason
+    is_hard = tell(event.esp_event)
+    if is_hard is None:
+        return kind, reason
+    return ("bounced", reason or "bounced") if is_hard else ("deferred", reason)
+
+
+def _said(hard: str, soft: str, *keys: str) -> Callable[[Mapping[str, Any]], bool | None]:
+    """Reads what stands under the keys, one inside the other: True for `hard`, False for `soft`,
+    which may be several."""
+    verdicts = {hard: True} | dict.fromkeys(soft.split("|"), False)
+
+    def tell(raw: Mapping[str, Any]) -> bool | None:
+        value: Any = raw
+        for key in keys:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return verdicts.get(str(value))
+
+    return tell
+
+
+_IS_HARD: Mapping[str, Callable[[Mapping[str, Any]], bool | None]] = {
+    "Amazon SES": _said("Permanent", "Transient|Undetermined", "bounce", "bounceType"),
+    "Brevo": _said("hard_bounce", "soft_bounce", "event"),
+    "MailerSend": _said("activity.hard_bounced", "activity.soft_bounced", "type"),
+    "Mailjet": _said("True", "False", "hard_bounce"),
+    "Postmark": _said("HardBounce", "SoftBounce", "Type"),
+    "Resend": _said("Permanent", "Transient|Undetermined", "data", "bounce", "type"),
+    "SendGrid": _said("bounce", "blocked", "type"),
+}
+
+
+class _Waker:
+    """Tells a worker that there are events, not once an event."""
+
+    def __init__(self) -> None:
+        self._next_at = 0.0
+
+    def wake(self) -> None:
+        now = time.monotonic()
+        if now < self._next_at:
+            return
+        self._next_at = now + WAKE_SECONDS
+        try:
+            current_app.send_task("digest.tasks.apply_events", countdown=WAKE_SECONDS, expires=60)
+        except OperationalError:
+            self._next_at = now + _PATIENCE
+            logger.warning("broker is away, events wait for the sweep")
+
+
+_waker = _Waker()
+
+
+def _gathering(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """The view's answer, once all events of the call are committed; an error is a 500, after which
+    the ESP tries again. 404 for a provider whose settings are not there.
+    """
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        reports: list[intake.Report] = []
+        token = _gathered.set(reports)
         try:
-            return view(request, *args, **kwargs)
+            answer = view(request, *args, **kwargs)
         except ImproperlyConfigured as error:
             raise Http404 from error
+        finally:
+            _gathered.reset(token)
+        if reports:
+            intake.store(reports)
+            _waker.wake()
+        return answer
 
     return wrapped
 
 
 urlpatterns: list[URLPattern] = [
-    path(str(pattern.pattern), _is_set_up(pattern.callback), name=pattern.name)
+    path(str(pattern.pattern), _gathering(pattern.callback), name=pattern.name)
     for pattern in anymail.urls.urlpatterns
     if str(pattern.name).endswith("_tracking_webhook")
 ]
 """Anymail's addresses for events, as they are; we take no mail in."""
+
+_PREFIX = "/webhooks/"
+_VIEWS = {f"{_PREFIX}{pattern.pattern}": pattern.callback for pattern in urlpatterns}
+
+
+def short_way(answer: Callable[[HttpRequest], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Middleware that answers webhooks before what only pages need: sessions, messages, CSRF and
+    content policies. All of a morning's events come within minutes, each by a call of its own."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        view = _VIEWS.get(request.path_info)
+        if view is None:
+            return answer(request)
+        found: HttpResponseBase = view(request)
+        # Or gunicorn would send it in pieces.
+        found.headers.setdefault("Content-Length", str(len(getattr(found, "content", b""))))
+        return found
+
+    return middleware

@@ -9,7 +9,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from digest.delivery import forgetting, notices, outbox, planning, sending, watch
+from digest.delivery import events, evidence, forgetting, notices, outbox, planning, sending, watch
 from digest.editions import building
 from digest.papers import fetching
 
@@ -83,6 +83,20 @@ def send_deliveries() -> None:
 def settle_deliveries() -> None:
     """Claims whose worker never came back become uncertain."""
     outbox.find_stale(timezone.now())
+
+
+@shared_task
+def apply_events() -> None:
+    """Applies what providers reported, for a minute at most; the next one goes on."""
+    events.apply_all(until=timezone.now() + timedelta(seconds=WAKE_SECONDS))
+
+
+@shared_task
+def settle_by_evidence() -> None:
+    """Asks what the silence about batches in doubt means; what is released is sent again."""
+    events.apply_all(until=timezone.now() + timedelta(seconds=WAKE_SECONDS))
+    evidence.settle(timezone.now())
+    wake_senders()
 
 
 @shared_task

@@ -107,6 +107,9 @@ class Subscriber(models.Model):
     """Null exactly while not active. Who changes the rhythm while a digest is due stays in the old
     one until that is planned."""
 
+    soft_bounces = models.PositiveSmallIntegerField(default=0, db_default=0)
+    """Digests that the mailbox did not take for now, since it last took one."""
+
     created_at = models.DateTimeField(auto_now_add=True)
     confirmed_at = models.DateTimeField(null=True, blank=True)
     unsubscribed_at = models.DateTimeField(null=True, blank=True)

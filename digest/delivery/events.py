@@ -1,107 +1,212 @@
-"""What an ESP reports: stored once by its event id, then applied once, in whatever order."""
+"""Applies what ESPs reported, as `intake.py` stored it: once, in whatever order, a page at a time."""
 
-import hashlib
 import logging
-import re
-import uuid
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from django.db import transaction
 from django.utils import timezone
 
-from digest.models import Delivery, Event
+from digest.models import Batch, Delivery, Event
 from subscriptions import selectors, services
 from subscriptions.models import Suppression
 
-from . import outbox
+from . import bounces, outbox
 
 logger = logging.getLogger(__name__)
 
-# Events outlive the erasure of their reader.
-_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+")
-_HARD = frozenset({"bounced", "invalid"})
-_TAKEN = frozenset({"queued", "sent", "delivered", "deferred", "bounced", "complained"})
+TAKEN = frozenset(
+    {"queued", "sent", "delivered", "deferred", "bounced", "complained", "opened", "clicked"}
+)
+"""Types that are evidence that the provider took the delivery."""
+REFUSED = frozenset({"rejected", "failed"})
+ARRIVED = frozenset({"delivered", "opened", "clicked", "complained"})
+PAGE = 5000
+"""Events that are applied in one transaction."""
+SOFT_LIMIT = 5
+"""Editions in a row that a mailbox may fail to take, over at least SOFT_DAYS, before it counts as
+dead."""
+SOFT_DAYS = 3
+SOFT_WINDOW = timedelta(days=60)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """An ESP's event in plain values."""
+class _Told(NamedTuple):
+    """What of a stored event has an effect."""
 
+    pk: int
     provider: str
-    event_id: str
     type: str
-    metadata: dict[str, str]
-    occurred_at: datetime | None = None
-    reject_reason: str = ""
-    description: str = ""
+    delivery_id: int | None
+    batch_id: int | None
+    message_id: int | None
+    reject_reason: str
+    description: str
+
+    @property
+    def is_hard(self) -> bool:
+        return bounces.is_hard(self.type, self.reject_reason, self.description)
+
+    @property
+    def is_soft(self) -> bool:
+        return bounces.is_soft(self.type, self.reject_reason, self.description)
 
 
-def record(report: Report) -> bool:
-    """Stores the event and applies its effect; False when it was stored before.
+def apply_all(*, until: datetime) -> int:
+    """Applies what is stored until nothing is left, or `until` (UTC) has passed; how many."""
+    total = 0
+    while timezone.now() < until:
+        number = apply_pending()
+        total += number
+        if not number:
+            break
+    return total
 
-    Both happen in one transaction: an error leaves nothing behind, and the ESP tries again.
+
+def apply_pending(limit: int = PAGE) -> int:
+    """Afterwards the effects of the next events, the oldest first, are in force; how many events.
+
+    They are marked as applied in the same transaction, so a crash leaves them for the next call,
+    and two workers never take the same ones. The number of queries does not grow with the events.
     """
-    delivery = _delivery(report.metadata.get("delivery", ""))
+    waiting = Event.objects.filter(applied_at__isnull=True).order_by("pk")
     with transaction.atomic():
-        event, is_new = Event.objects.get_or_create(
-            provider=report.provider,
-            event_id=report.event_id or _made_up_id(report),
-            defaults={
-                "type": report.type[:20],
-                "delivery": delivery,
-                "subscriber_id": _subscriber_id(report, delivery),
-                "batch_id": _uuid(report.metadata.get("batch", "")),
-                "reject_reason": report.reject_reason[:20],
-                "description": _ADDRESS.sub("an address", report.description)[:300],
-                "occurred_at": report.occurred_at,
-            },
+        page = waiting.select_for_update(skip_locked=True)[:limit]
+        told = [_Told._make(row) for row in page.values_list(*_Told._fields)]
+        mine = Event.objects.filter(pk__in=[event.pk for event in told], applied_at__isnull=True)
+        if mine.update(applied_at=timezone.now()) != len(told):
+            # Where no rows are locked somebody else may have been first.
+            transaction.set_rollback(True)
+            return 0
+        if told:
+            _apply(told)
+    return len(told)
+
+
+def _apply(told: Sequence[_Told]) -> None:
+    delivery_ids = {event.delivery_id for event in told if event.delivery_id}
+    rows = Delivery.objects.filter(pk__in=delivery_ids)
+    readers: dict[int, int] = {}
+    unsettled: set[int] = set()
+    for pk, subscriber_id, state in rows.values_list("pk", "subscriber_id", "state"):
+        if subscriber_id:
+            readers[pk] = subscriber_id
+        if state in (Delivery.State.PENDING, Delivery.State.UNCERTAIN):
+            unsettled.add(pk)
+    _settle(told, unsettled)
+    _judge_addresses(told, readers)
+    _report_policies(told)
+
+
+def _settle(told: Sequence[_Told], unsettled: set[int]) -> None:
+    """The provider took what it tells of; what it says it refused will not go again either.
+
+    Where both are told of one delivery, whichever comes first counts: neither is sent again.
+    """
+    batch_ids = {event.batch_id for event in told if event.batch_id and event.type in TAKEN}
+    open_batches = Batch.objects.filter(pk__in=batch_ids).exclude(state=Batch.State.DONE)
+    open_ids = list(open_batches.values_list("pk", flat=True)) if batch_ids else []
+    taken = _deliveries(told, TAKEN) & unsettled
+    if taken or open_ids:
+        outbox.accept(delivery_ids=taken, batch_ids=open_ids)
+    if refused := _deliveries(told, REFUSED) & unsettled - taken:
+        outbox.refuse(refused)
+
+
+def _deliveries(told: Sequence[_Told], types: Collection[str]) -> set[int]:
+    return {event.delivery_id for event in told if event.delivery_id and event.type in types}
+
+
+def _judge_addresses(told: Sequence[_Told], readers: Mapping[int, int]) -> None:
+    message_ids = {event.message_id for event in told if event.message_id}
+    owners = selectors.subscribers_of_messages(message_ids) if message_ids else {}
+    known = [
+        (event, reader)
+        for event in told
+        if (reader := readers.get(event.delivery_id or 0) or owners.get(event.message_id or 0))
+    ]
+    complained = {reader for event, reader in known if event.type == "complained"}
+    left = {reader for event, reader in known if event.type == "unsubscribed"} | complained
+    dead = {reader for event, reader in known if event.is_hard}
+    if complained:
+        services.suppress_all(complained, Suppression.Reason.COMPLAINED)
+    if left:
+        services.unsubscribe_all(left)
+    _count_soft_bounces(known)
+    if dead:
+        services.suppress_all(dead, Suppression.Reason.BOUNCED)
+
+
+def _count_soft_bounces(known: Sequence[tuple[_Told, int]]) -> None:
+    arrived = {reader for event, reader in known if event.type in ARRIVED}
+    if arrived:
+        services.forget_soft_bounces(arrived)
+    failed = {(event.delivery_id, reader) for event, reader in known if event.is_soft}
+    counts = Counter(reader for _, reader in failed)
+    if counts and (suspects := services.count_soft_bounces(counts, limit=SOFT_LIMIT)):
+        worn_out = _worn_out(suspects)
+        services.suppress_all(worn_out, Suppression.Reason.BOUNCED)
+
+
+def _worn_out(suspects: Collection[int]) -> set[int]:
+    """Who of these did not take the last SOFT_LIMIT editions, as the stored events say, in
+    whatever order they came. The count by which they are suspected may be too high, as one
+    edition is told of more than once.
+
+    A provider that never tells of what arrived proves nothing by its silence about it.
+    """
+    recent = Event.objects.filter(received_at__gte=timezone.now() - SOFT_WINDOW)
+    rows = recent.filter(
+        delivery__subscriber__in=suspects, type__in=ARRIVED | {"deferred", "bounced"}
+    )
+    failed: dict[int, dict[date, str]] = defaultdict(dict)
+    arrived: dict[int, date] = {}
+    for reader, day, provider, kind, reason, description in rows.values_list(
+        "delivery__subscriber_id", "delivery__edition__date",
+        "provider", "type", "reject_reason", "description",
+    ):  # fmt: skip
+        if kind in ARRIVED:
+            arrived[reader] = max(day, arrived.get(reader, day))
+        elif bounces.is_soft(kind, reason, description):
+            failed[reader][day] = provider
+    found = {
+        reader: set(editions.values())
+        for reader, days in failed.items()
+        if _is_enough(editions := _after(arrived.get(reader), days))
+    }
+    talkative = _talkative({provider for providers in found.values() for provider in providers})
+    return {reader for reader, providers in found.items() if providers <= talkative}
+
+
+def _after(last: date | None, days: Mapping[date, str]) -> dict[date, str]:
+    return {day: provider for day, provider in days.items() if last is None or day > last}
+
+
+def _is_enough(days: Collection[date]) -> bool:
+    return len(days) >= SOFT_LIMIT and max(days) - min(days) >= timedelta(days=SOFT_DAYS)
+
+
+def _talkative(providers: Collection[str]) -> set[str]:
+    """The providers that tell of what was delivered."""
+    return {
+        provider
+        for provider in providers
+        if Event.objects.filter(provider=provider, type="delivered").exists()
+    }
+
+
+def _report_policies(told: Sequence[_Told]) -> None:
+    refused = [event for event in told if event.type in {"bounced", "deferred", *REFUSED}]
+    refused = [event for event in refused if bounces.is_policy(event.description)]
+    wrong = [event for event in refused if bounces.is_unauthenticated(event.description)]
+    if wrong:
+        logger.error(
+            "mail fails authentication: check SPF, DKIM and DMARC of the sender's domain",
+            extra={"events": len(wrong), "example": wrong[0].description},
         )
-        if is_new:
-            apply([event])
-    return is_new
-
-
-def apply(events: Iterable[Event]) -> None:
-    """Afterwards each event's effect is in force, and it is marked as applied."""
-    for event in events:
-        claimed = Event.objects.filter(pk=event.pk, applied_at__isnull=True)
-        if not claimed.update(applied_at=timezone.now()):
-            continue
-        if event.type in _TAKEN:
-            outbox.accept(delivery_id=event.delivery_id, batch_id=event.batch_id)
-        if event.subscriber is None:
-            continue
-        if event.type == "complained":
-            services.suppress(event.subscriber, Suppression.Reason.COMPLAINED)
-            services.unsubscribe(event.subscriber)
-        elif event.type == "unsubscribed":
-            services.unsubscribe(event.subscriber)
-        elif event.type in ("bounced", "rejected") and event.reject_reason in _HARD:
-            services.suppress(event.subscriber, Suppression.Reason.BOUNCED)
-
-
-def _delivery(text: str) -> Delivery | None:
-    if not (text.isascii() and text.isdigit()) or len(text) > 18:  # noqa: PLR2004  fits 64 bits
-        return None
-    return Delivery.objects.filter(pk=int(text)).first()
-
-
-def _subscriber_id(report: Report, delivery: Delivery | None) -> int | None:
-    if delivery is not None:
-        return delivery.subscriber_id
-    return selectors.subscriber_id_of_message(report.metadata.get("message", ""))
-
-
-def _uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
-
-
-def _made_up_id(report: Report) -> str:
-    """An id for an event that came without one, equal for equal events."""
-    parts = (report.type, report.metadata, report.occurred_at, report.reject_reason)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
+    elif refused:
+        logger.warning(
+            "mail is refused by policy",
+            extra={"events": len(refused), "example": refused[0].description},
+        )

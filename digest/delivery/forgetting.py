@@ -7,12 +7,26 @@ from django.conf import settings
 from digest.editions import audiences
 from digest.models import Event, Fetch
 
+_PAGE = 10_000
+
 
 def forget(now: datetime) -> dict[str, int]:
     """Afterwards events and records of fetches are at most KEEP_EVENTS_DAYS old, and no audience
     tells what a former reader followed. Returns how many rows of each were forgotten.
     """
     limit = now - timedelta(days=settings.KEEP_EVENTS_DAYS)
-    events, _ = Event.objects.filter(received_at__lt=limit, applied_at__isnull=False).delete()
+    events = _forget_events(limit)
     fetches, _ = Fetch.objects.filter(started_at__lt=limit).delete()
     return {"events": events, "fetches": fetches, "audiences": audiences.forget_wishes()}
+
+
+def _forget_events(limit: datetime) -> int:
+    """A page at a time from the oldest on, as there are millions, and no index on their time."""
+    applied = Event.objects.filter(applied_at__isnull=False).order_by("pk")
+    forgotten = 0
+    while True:
+        page = applied.values_list("pk", "received_at")[:_PAGE]
+        old = [pk for pk, received_at in page if received_at < limit]
+        if not old:
+            return forgotten
+        forgotten += Event.objects.filter(pk__in=old).delete()[0]

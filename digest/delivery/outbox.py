@@ -369,13 +369,11 @@ def accept(*, delivery_ids: Collection[int] = (), batch_ids: Collection[int] = (
     What was in doubt is sent afterwards; so is a delivery that waits for a second try, because
     its first copy arrived. Returns how many were settled by it.
     """
-    offered = Batch.objects.filter(offered_at__isnull=False)
-    now_claimed = offered.filter(state=Batch.State.CLAIMED)
     taken = Q(pk__in=delivery_ids, state=State.UNCERTAIN)
     taken |= Q(pk__in=delivery_ids, state=State.PENDING, batch__attempts__gt=0)
     if batch_ids:
         taken |= Q(batch_id__in=batch_ids, state=State.UNCERTAIN)
-        taken |= Q(batch_id__in=batch_ids, state=State.PENDING, batch__in=now_claimed)
+        taken |= Q(batch_id__in=batch_ids, state=State.PENDING, batch__attempts__gt=0)
     with transaction.atomic():
         found = dict(Delivery.objects.filter(taken).values_list("pk", "batch_id"))
         if not found:
@@ -391,10 +389,14 @@ def _doubtful(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
     return deliveries.filter(state=State.UNCERTAIN, batch__state=Batch.State.UNCERTAIN)
 
 
-def release(deliveries: QuerySet[Delivery], *, retry_at: datetime | None = None) -> int:
+def release(
+    deliveries: QuerySet[Delivery], *, retry_at: datetime | None = None, to: str = ""
+) -> int:
     """Sends the uncertain ones of these again, under the same Message-ID; returns how many.
 
-    By an operator's word, or because it is evident that the provider did not take them.
+    By an operator's word, or because it is evident that the provider did not take them; or by
+    asking the provider `to`, and no other, once more under the same idempotency key. A batch that
+    is released as a whole stays one, so that late evidence of its first offer still finds it.
     """
     doubtful = _doubtful(deliveries).order_by()
     batch_ids = doubtful.values_list("batch_id", flat=True)
@@ -405,11 +407,21 @@ def release(deliveries: QuerySet[Delivery], *, retry_at: datetime | None = None)
             mine = deliveries.filter(batch=batch, state=State.UNCERTAIN)
             ids = list(mine.values_list("pk", flat=True))
             Delivery.objects.filter(pk__in=ids).update(state=State.PENDING)
-            if ids:
-                move(batch, ids, attempts=0, retry_at=retry_at)
+            if ids and not _reopen(batch, retry_at=retry_at, to=to):
+                move(batch, ids, attempts=1, retry_at=retry_at)
             close([batch.pk])
             number += len(ids)
     return number
+
+
+def _reopen(batch: Batch, *, retry_at: datetime | None, to: str) -> bool:
+    """Opens a batch of which nothing is in doubt any more; False where something is, or where a
+    worker has it."""
+    in_doubt = Delivery.objects.filter(batch=OuterRef("pk"), state=State.UNCERTAIN)
+    mine = Batch.objects.filter(~Exists(in_doubt), pk=batch.pk, state=Batch.State.UNCERTAIN)
+    return bool(
+        mine.update(state=Batch.State.OPEN, retry_at=retry_at, attempts=1, only_provider=to)
+    )
 
 
 def drop(deliveries: QuerySet[Delivery]) -> int:
@@ -419,4 +431,17 @@ def drop(deliveries: QuerySet[Delivery]) -> int:
     with transaction.atomic():
         number = doubtful.update(state=State.FAILED, reason=Reason.DROPPED)
         close(batch_ids)
+    return number
+
+
+def refuse(delivery_ids: Collection[int]) -> int:
+    """The provider says that it refused these: the uncertain ones have failed; how many."""
+    with transaction.atomic():
+        doubtful = Delivery.objects.filter(pk__in=delivery_ids, state=State.UNCERTAIN)
+        found = dict(doubtful.values_list("pk", "batch_id"))
+        if not found:
+            return 0
+        rows = Delivery.objects.filter(pk__in=found, state=State.UNCERTAIN)
+        number = rows.update(state=State.FAILED, reason=Reason.REFUSED, detail="by its event")
+        close(set(found.values()) - {None})
     return number

@@ -8,10 +8,14 @@ from .asking import request_link, request_link_for, request_message, request_new
 from .choosing import change_frequency, change_preferences, delete_topic, pause, resume
 from .coming import confirm, subscribe
 from .leaving import (
+    count_soft_bounces,
     erase,
+    forget_soft_bounces,
     suppress,
+    suppress_all,
     undo_unsubscribe,
     unsubscribe,
+    unsubscribe_all,
     unsubscribe_and_tell,
     unsuppress,
 )
@@ -23,8 +27,10 @@ __all__ = [
     "change_frequency",
     "change_preferences",
     "confirm",
+    "count_soft_bounces",
     "delete_topic",
     "erase",
+    "forget_soft_bounces",
     "pause",
     "purge",
     "request_link",
@@ -34,8 +40,10 @@ __all__ = [
     "resume",
     "subscribe",
     "suppress",
+    "suppress_all",
     "undo_unsubscribe",
     "unsubscribe",
+    "unsubscribe_all",
     "unsubscribe_and_tell",
     "unsuppress",
 ]

@@ -1,14 +1,16 @@
 """Papers, listings and editions for tests: plain functions with sane defaults."""
 
 import itertools
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
 from digest.editions import building
-from digest.models import Edition, Listing, Paper, PaperTopic
-from subscriptions.models import Topic
+from digest.models import Audience, Batch, Delivery, Edition, Listing, Paper, PaperTopic
+from subscriptions.models import Subscriber, Topic
 
 _numbers = itertools.count(1)
+OFFERED_AT = datetime(2026, 8, 21, 8, 0, tzinfo=UTC)
 PUBLISHED_AT = datetime(2026, 8, 18, tzinfo=UTC)
 
 
@@ -37,3 +39,41 @@ def make_edition(day: date, papers: list[Paper], *, frequency: str = "daily") ->
     for paper in papers:
         make_listing(paper, day)
     return building.build(day, frequency=frequency)
+
+
+def make_batch(
+    readers: Sequence[Subscriber],
+    day: date = date(2026, 8, 20),
+    *,
+    deliveries: str = "uncertain",
+    **fields: Any,
+) -> Batch:
+    """A batch of the day's edition, offered by Mailgun at OFFERED_AT unless `fields` say otherwise;
+    its deliveries are in the state `deliveries`."""
+    edition, _ = Edition.objects.get_or_create(frequency="daily", date=day)
+    audience, _ = Audience.objects.get_or_create(
+        edition=edition, selection_key="0" * 32, defaults={"selection": {}, "cards": []}
+    )
+    number = edition.batches.count()
+    values = {
+        "state": {"uncertain": "uncertain", "pending": "open"}.get(deliveries, "done"),
+        "attempts": 1,
+        "provider": "mailgun",
+        "claimed_at": fields.get("offered_at", OFFERED_AT),
+        "offered_at": OFFERED_AT,
+    }
+    batch = Batch.objects.create(
+        pk=(edition.pk << 32) + number,
+        edition=edition,
+        audience=audience,
+        size=len(readers),
+        **values | fields,
+    )
+    Edition.objects.filter(pk=edition.pk).update(batch_count=number + 1)
+    Delivery.objects.bulk_create(
+        Delivery(
+            edition=edition, audience=audience, batch=batch, subscriber=reader, state=deliveries
+        )
+        for reader in readers
+    )
+    return batch

@@ -1,113 +1,257 @@
-"""Webhooks: Mailgun's signed events in, once, in any order."""
+"""Webhooks: the ESPs' events in, verified, stored before the answer."""
 
 import hashlib
 import hmac
+import itertools
 import json
 import time
-from datetime import UTC, date, datetime
 
 import pytest
+from anymail.signals import AnymailTrackingEvent, tracking
+from django.db import connection
 
-from digest.delivery import outbox, planning
-from digest.editions import building
+from config.celery import app
+from digest import receivers
+from digest.delivery import events
 from digest.models import Delivery, Event
-from subscriptions.models import Suppression
+from subscriptions.models import Subscriber, Suppression
 from tests.builders import make_subscriber
-from tests.digest.builders import make_listing, make_paper
+from tests.digest.builders import make_batch
 
 pytestmark = pytest.mark.django_db
-URL = "/webhooks/mailgun/tracking/"
-NOW = datetime(2026, 8, 21, 8, 0, tzinfo=UTC)
+MAILGUN = "/webhooks/mailgun/tracking/"
+MAILJET = "/webhooks/mailjet/tracking/"
 AUTH = {"HTTP_AUTHORIZATION": "Basic dXNlcjp3b3Jk"}
+_numbers = itertools.count()
 
 
-@pytest.fixture
-def batch(settings):
-    """A claimed batch of two readers."""
+@pytest.fixture(autouse=True)
+def _keys(settings):
     settings.ANYMAIL = settings.ANYMAIL | {
         "MAILGUN_WEBHOOK_SIGNING_KEY": "signing-key",
         "WEBHOOK_SECRET": ["user:word"],
     }
-    make_listing(make_paper(), date(2026, 8, 20))
-    building.build(date(2026, 8, 20))
-    make_subscriber(next_digest_at=NOW)
-    make_subscriber(next_digest_at=NOW)
-    planning.plan(NOW)
-    return outbox.claim(NOW, size=10)
 
 
-def payload(batch, *, name="delivered", event_id="e1", key="signing-key", **fields):
-    stamp, token = str(int(time.time())), "t" * 50
+@pytest.fixture
+def batch():
+    """Two readers' deliveries, of which nobody knows whether the provider took them."""
+    return make_batch([make_subscriber(), make_subscriber()])
+
+
+def payload(batch, *, name="delivered", token=None, key="signing-key", **fields):
+    stamp, token = str(int(time.time())), token or f"{next(_numbers):050}"
     signature = hmac.new(key.encode(), (stamp + token).encode(), hashlib.sha256).hexdigest()
-    delivery = batch.deliveries[0]
+    delivery = batch.deliveries.earliest("pk")
     return {
         "signature": {"timestamp": stamp, "token": token, "signature": signature},
         "event-data": {
             "event": name,
-            "id": event_id,
             "timestamp": time.time(),
             "recipient": delivery.subscriber.email,
-            "user-variables": {"delivery": str(delivery.pk), "batch": str(batch.batch_id)},
+            "user-variables": {"delivery": str(delivery.pk), "batch": str(batch.pk)},
             "message": {"headers": {"message-id": "1@mailgun"}},
         }
         | fields,
     }
 
 
-def post(client, data, **extra):
-    return client.post(URL, json.dumps(data), content_type="application/json", **AUTH | extra)
+def post(client, data, url=MAILGUN, **extra):
+    return client.post(url, json.dumps(data), content_type="application/json", **AUTH | extra)
 
 
 def states():
     return list(Delivery.objects.order_by("pk").values_list("state", flat=True))
 
 
-def test_delivered_event_settles_the_one_call_with_the_whole_batch(client, batch):
+def test_event_is_stored_before_the_answer_and_applied_after(client, batch):
     assert post(client, payload(batch)).status_code == 200
+    assert states() == ["uncertain", "uncertain"]
+    events.apply_pending()
     assert states() == ["sent", "sent"]
 
 
-def test_delivered_event_of_a_call_with_one_reader_settles_only_that_one(client, batch):
-    own = {"delivery": str(batch.deliveries[0].pk)}
+def test_event_of_a_call_with_one_reader_settles_only_that_one(client, batch):
+    own = {"delivery": str(batch.deliveries.earliest("pk").pk)}
     post(client, payload(batch, **{"user-variables": own}))
-    assert states() == ["sent", "claimed"]
-
-
-def test_late_proof_of_the_first_copy_keeps_a_released_delivery_from_going_again(client, batch):
-    Delivery.objects.update(state=Delivery.State.UNCERTAIN)
-    outbox.release(Delivery.objects.all())
-    own = {"delivery": str(batch.deliveries[0].pk)}
-    post(client, payload(batch, **{"user-variables": own}))
-    assert states() == ["sent", "pending"]
+    events.apply_pending()
+    assert states() == ["sent", "uncertain"]
 
 
 def test_repeated_event_is_recorded_once(client, batch):
     for _ in range(3):
-        assert post(client, payload(batch)).status_code == 200
+        assert post(client, payload(batch, token="t" * 50)).status_code == 200
     assert Event.objects.count() == 1
 
 
 def test_permanent_failure_suppresses_the_address(client, batch):
     post(client, payload(batch, name="failed", severity="permanent", reason="bounce"))
+    events.apply_pending()
     assert Suppression.objects.get().reason == "bounced"
 
 
-def test_temporary_failure_does_not(client, batch):
+def test_temporary_failure_is_counted_and_does_not(client, batch):
     post(client, payload(batch, name="failed", severity="temporary", reason="generic"))
+    events.apply_pending()
     assert not Suppression.objects.exists()
+    assert sorted(Subscriber.objects.values_list("soft_bounces", flat=True)) == [0, 1]
 
 
-def test_address_in_the_providers_words_is_not_kept(client, batch):
+def test_address_in_the_words_of_a_mail_server_is_not_kept(client, batch):
     """Events outlive the erasure of their reader."""
-    status = {"description": "550 5.1.1 <ada@example.org>: unknown", "code": 550}
+    words = "550 5.1.1 <ada@example.org>: unknown"
+    status = {"description": words, "message": words, "code": 550}
     fields = {"severity": "permanent", "reason": "bounce", "delivery-status": status}
     post(client, payload(batch, name="failed", **fields))
     assert Event.objects.get().description == "550 5.1.1 <an address>: unknown"
 
 
+def mailjet(batch, kind="sent", **fields):
+    """What Mailjet posts: many events in one call."""
+    return [
+        {
+            "event": kind,
+            "time": 1_787_300_000 + number,
+            "MessageID": number,
+            "email": "ada@example.org",
+            "Payload": json.dumps({"delivery": str(row.pk), "batch": str(batch.pk)}),
+        }
+        | fields
+        for number, row in enumerate(batch.deliveries.all())
+    ]
+
+
+def test_events_of_one_call_are_one_insert_and_nothing_is_looked_up(
+    client, django_assert_num_queries
+):
+    batch = make_batch([make_subscriber() for _ in range(30)])
+    calls = mailjet(batch)
+    with django_assert_num_queries(1) as queries:
+        assert post(client, calls, MAILJET).status_code == 200
+    assert "INSERT" in queries[0]["sql"]
+    assert Event.objects.count() == 30
+
+
+def test_call_without_events_is_answered_well(client):
+    assert post(client, [], MAILJET).status_code == 200
+    assert not Event.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_call_that_can_not_be_stored_is_an_error_so_that_it_comes_again(client, batch, settings):
+    client.raise_request_exception = False
+    body = payload(batch)
+    with connection.execute_wrapper(_no_inserts):
+        assert post(client, body).status_code == 500
+    assert not Event.objects.exists()
+    assert post(client, body).status_code == 200
+    assert Event.objects.count() == 1
+
+
+def _no_inserts(execute, sql, params, many, context):
+    if sql.startswith("INSERT"):
+        raise connection.Database.OperationalError("disk full")
+    return execute(sql, params, many, context)
+
+
+def test_broken_call_stores_none_of_its_events(client, batch):
+    client.raise_request_exception = False
+    assert post(client, [*mailjet(batch), {"no": "event"}], MAILJET).status_code == 500
+    assert not Event.objects.exists()
+
+
+def bounce(esp, raw, reason="bounced"):
+    """What Anymail makes of a bounce, as far as the receiver looks at it."""
+    row = make_batch([make_subscriber()], deliveries="sent").deliveries.get()
+    event = AnymailTrackingEvent(
+        event_type="bounced",
+        event_id=str(next(_numbers)),
+        reject_reason=reason,
+        metadata={"delivery": row.pk},
+        esp_event=raw,
+    )
+    tracking.send(sender=None, event=event, esp_name=esp)
+    return Event.objects.latest("pk")
+
+
+SOFT = [
+    ("Amazon SES", {"bounce": {"bounceType": "Transient"}}),
+    ("Amazon SES", {"bounce": {"bounceType": "Undetermined"}}),
+    ("Brevo", {"event": "soft_bounce"}),
+    ("MailerSend", {"type": "activity.soft_bounced"}),
+    ("Mailjet", {"hard_bounce": False}),
+    ("Postmark", {"Type": "SoftBounce"}),
+    ("Resend", {"data": {"bounce": {"type": "Transient"}}}),
+    ("SendGrid", {"type": "blocked"}),
+]
+HARD = [
+    ("Amazon SES", {"bounce": {"bounceType": "Permanent"}}),
+    ("Brevo", {"event": "hard_bounce"}),
+    ("Postmark", {"Type": "HardBounce"}),
+    ("SendGrid", {"type": "bounce"}),
+    ("Mailgun", {}),
+]
+
+
+@pytest.mark.parametrize(("esp", "raw"), SOFT)
+def test_bounce_that_the_esp_calls_soft_is_soft_whatever_anymail_says(esp, raw):
+    assert bounce(esp, raw).type == "deferred"
+    events.apply_pending()
+    assert not Suppression.objects.exists()
+
+
+@pytest.mark.parametrize(("esp", "raw"), HARD)
+def test_bounce_that_the_esp_calls_hard_is_hard(esp, raw):
+    assert bounce(esp, raw).type == "bounced"
+    events.apply_pending()
+    assert Suppression.objects.exists()
+
+
+def test_sendgrid_says_hard_where_anymail_gives_no_reason():
+    bounce("SendGrid", {"type": "bounce"}, reason=None)
+    events.apply_pending()
+    assert Suppression.objects.exists()
+
+
+def test_many_calls_wake_a_worker_once_a_second(client, batch, monkeypatch):
+    monkeypatch.setattr(receivers, "_waker", receivers._Waker())
+    name = "digest.tasks.apply_events"
+    queue = app.amqp.router.route({}, name)["queue"].name
+    with app.connection_for_read() as broker:
+        messages = broker.SimpleQueue(queue)
+        messages.clear()
+        for _ in range(5):
+            post(client, payload(batch))
+        assert messages.get(timeout=1).headers["task"] == name
+        assert messages.qsize() == 0
+
+
+@pytest.fixture
+def _by_the_short_way(settings):
+    settings.MIDDLEWARE = ["digest.receivers.short_way", "csp.middleware.CSPMiddleware"]
+
+
+@pytest.mark.usefixtures("_by_the_short_way")
+def test_short_way_stores_events_and_leaves_out_what_pages_need(client, batch):
+    answer = post(client, payload(batch))
+    assert (answer.status_code, answer.headers["Content-Length"]) == (200, "0")
+    assert "Content-Security-Policy" not in answer.headers
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.usefixtures("_by_the_short_way")
+def test_short_way_refuses_what_is_not_signed(client, batch):
+    assert post(client, payload(batch, key="another")).status_code == 400
+
+
+@pytest.mark.usefixtures("_by_the_short_way")
+def test_pages_go_the_long_way(client):
+    assert "Content-Security-Policy" in client.get("/").headers
+
+
 def test_webhook_of_a_provider_that_is_not_set_up_is_not_found(client, settings):
     settings.ANYMAIL = {}
-    assert client.post(URL, "{}", content_type="application/json").status_code == 404
+    assert client.post(MAILGUN, "{}", content_type="application/json").status_code == 404
 
 
 def test_bad_signature_changes_nothing(client, batch):

@@ -5,6 +5,7 @@ and provider. It plays one `Scenario` after the other and returns a `Row` for ea
 compared with the provider's count, reader by reader.
 """
 
+import itertools
 import json
 import os
 import random
@@ -124,15 +125,9 @@ class Crew:
             self.installation.processes[name].wait(20)
 
     def stop(self) -> None:
+        """Ends everything that was ever started, also children that outlived their parents."""
         self.closing.set()
         self.keeper.join()
-        for process in self.installation.processes.values():
-            if process.poll() is None:
-                process.terminate()
-        for process in self.installation.processes.values():
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(5)
-        # Children may outlive a parent that was killed.
         for group in self.groups:
             with suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
@@ -179,13 +174,13 @@ class Stage:
         self,
         folder: Path,
         postgres: PostgresServer,
-        database: str,
         *,
         has_webhooks: bool,
-        days: Iterator[int],
     ) -> None:
-        self.postgres, self.has_webhooks, self.days = postgres, has_webhooks, days
-        self.database = postgres.create(database, template=SEEDED)
+        self.postgres, self.has_webhooks = postgres, has_webhooks
+        self.days = itertools.count()
+        self.name = "with_webhooks" if has_webhooks else "without_webhooks"
+        self.database = postgres.create(self.name, template=SEEDED)
         self.redis = RedisServer(free_port(), folder)
         self.esp = f"http://127.0.0.1:{free_port()}"
         self.installation = Installation(
@@ -386,15 +381,12 @@ def make_seed(postgres: PostgresServer, *, few: int, many: int) -> None:
 
 
 @contextmanager
-def stage(
-    postgres: PostgresServer, database: str, *, has_webhooks: bool, days: Iterator[int]
-) -> Iterator[Stage]:
+def stage(postgres: PostgresServer, *, has_webhooks: bool) -> Iterator[Stage]:
     """A running stage; its processes are ended and its database is dropped afterwards."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        made = Stage(folder, postgres, database, has_webhooks=has_webhooks, days=days)
-        stack.callback(postgres.drop, database)
+        made = Stage(folder, postgres, has_webhooks=has_webhooks)
+        stack.callback(postgres.drop, made.name)
         stack.callback(made.stop)
         made.start()
         yield made
-

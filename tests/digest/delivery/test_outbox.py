@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from digest.delivery import events, ledger, outbox, planning
+from digest.delivery import ledger, outbox, planning
 from digest.editions import building
 from digest.errors import EditionOpenError
 from digest.models import Delivery
@@ -330,56 +330,6 @@ def test_released_deliveries_are_offered_again_and_dropped_ones_are_not(edition)
     batch = claim(NOW, size=10)
     assert list(batch.readers) == [first.pk]
     assert Delivery.objects.exclude(pk=first.pk).get().reason == "dropped"
-
-
-def test_event_of_the_batch_settles_its_uncertain_deliveries(edition):
-    due()
-    due()
-    planning.plan(NOW)
-    batch = claim(NOW, size=10)
-    record(batch, outcomes(batch, Result.UNCERTAIN))
-    events.record(make_report("e1", "delivered", batch))
-    assert set(states().values()) == {State.SENT}
-
-
-def make_report(event_id, kind, batch, reason=""):
-    return events.Report(
-        provider="mailgun",
-        event_id=event_id,
-        type=kind,
-        metadata={"batch": str(batch.batch_id), "delivery": str(next(iter(batch.readers)))},
-        reject_reason=reason,
-    )
-
-
-def test_hard_bounce_suppresses_and_is_recorded_once(edition):
-    reader = due()
-    planning.plan(NOW)
-    batch = claim(NOW, size=10)
-    assert events.record(make_report("e1", "bounced", batch, "bounced")) is True
-    assert events.record(make_report("e1", "bounced", batch, "bounced")) is False
-    assert Suppression.objects.get().address_hash == reader.address_hash
-
-
-def test_complaint_suppresses_and_unsubscribes(edition):
-    reader = due()
-    planning.plan(NOW)
-    events.record(make_report("e1", "complained", claim(NOW, size=10)))
-    reader.refresh_from_db()
-    assert reader.state == Subscriber.State.UNSUBSCRIBED
-    assert Suppression.objects.exists()
-
-
-def test_event_with_foreign_metadata_is_stored_and_changes_nothing():
-    report = events.Report(
-        provider="mailgun",
-        event_id="e9",
-        type="bounced",
-        metadata={"delivery": "9" * 40, "batch": "no uuid", "message": "-1"},
-        reject_reason="bounced",
-    )
-    assert events.record(report) is True
-    assert not Suppression.objects.exists()
 
 
 def test_ledger_adds_up_over_every_state(edition):

@@ -90,7 +90,7 @@ def test_claims_are_small_enough_to_be_offered_soon(settings):
 
 def test_calls_never_hold_more_than_the_provider_takes(settings):
     settings.SEND_RATES = {"mailgun": 1000.0, "smtp": 1000.0}
-    assert (pacing.call_size(MAILGUN), pacing.call_size(SMTP)) == (1000, 1)
+    assert (pacing.call_size(MAILGUN), pacing.call_size(SMTP)) == (1000, 200)
 
 
 def test_queue_of_more_than_a_minute_is_crowded(settings, pauses, clock):

@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('digest', '0010_late_papers'),
+        ('digest', '0009_late_papers'),
         ('subscriptions', '0006_soft_bounces'),
     ]
 

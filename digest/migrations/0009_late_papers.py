@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('digest', '0009_care_of_sends'),
+        ('digest', '0008_care_of_sends'),
     ]
 
     operations = [
