@@ -21,6 +21,8 @@ from digest.records import Result
 _LONGEST_WAIT = 86_400.0
 _TOO_MANY = 429
 _UNAVAILABLE = 503
+_ASKED_BEFORE = 409
+"""Resend knows the key from another call, or from one that is not over: it may have been taken."""
 _NOT_ALLOWED = (401, 402, 403, 404)
 # SES says these with HTTP 400 (its API reference, common errors and SendEmail).
 _AWS_TOO_MANY = frozenset(
@@ -111,7 +113,7 @@ def _of_http(response: requests.Response) -> Answer:
     if status in _NOT_ALLOWED:
         # Our key or account, not the readers' addresses.
         return Answer(Result.DEFERRED, f"{words}: check the key", is_provider_down=True)
-    if status >= 500 or status < 400:  # noqa: PLR2004
+    if status >= 500 or status < 400 or status == _ASKED_BEFORE:  # noqa: PLR2004
         return Answer(Result.UNCERTAIN, words)
     return Answer(Result.FAILED, words)
 

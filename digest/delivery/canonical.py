@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote_plus
 
-from anymail.backends import brevo, mailgun
+from anymail.backends import brevo, mailgun, resend
 from anymail.utils import EmailAddress, last
 
 
@@ -103,6 +103,19 @@ class BrevoBackend(brevo.EmailBackend):  # type: ignore[misc]
         if getattr(message, "merge_headers", None):
             return BrevoPayload(message, defaults, self)
         return super().build_message_payload(message, defaults)
+
+
+class ResendBackend(resend.EmailBackend):  # type: ignore[misc]
+    """Resend, which answers a call with a key that it knows as it did the first time, for a day.
+
+    A message without an `idempotency_key` is sent without one.
+    """
+
+    def build_message_payload(self, message: Any, defaults: Any) -> Any:
+        payload = super().build_message_payload(message, defaults)
+        if key := getattr(message, "idempotency_key", ""):
+            payload.headers["Idempotency-Key"] = key
+        return payload
 
 
 _SHORT = 300

@@ -14,7 +14,19 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, CharField, Exists, F, OuterRef, Q, QuerySet, Sum, Value, When
+from django.db.models import (
+    Case,
+    CharField,
+    Exists,
+    F,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Sum,
+    Value,
+    When,
+)
 from django.utils import timezone
 
 from digest.models import Batch, Delivery, Edition
@@ -45,6 +57,8 @@ class Claim:
     claimed_at: datetime
     readers: Mapping[int, Addressee]
     """By the id of their delivery."""
+    only_provider: str = ""
+    """The one that may be offered it, where it may have taken it before."""
 
 
 def _offerable(now: datetime) -> QuerySet[Batch]:
@@ -92,6 +106,7 @@ def claim(now: datetime, *, size: int, most_batches: int = 1) -> list[Claim]:
                     batch.attempts + 1,
                     now,
                     readers[batch.pk],
+                    batch.only_provider,
                 )
                 for batch in batches
                 if batch.pk in readers
@@ -145,6 +160,13 @@ def _readers(batch_ids: Collection[int]) -> dict[int, dict[int, Addressee]]:
         else:
             pending_rows.update(state=State.SKIPPED, reason=Reason.UNSUBSCRIBED)
     return found
+
+
+def planned_at(claim: Claim) -> datetime:
+    """When the claim's deliveries were planned: the same on every try."""
+    rows = Delivery.objects.filter(pk__in=claim.readers)
+    found: datetime | None = rows.aggregate(first=Min("created_at"))["first"]
+    return found or claim.claimed_at
 
 
 def begin(claims: Sequence[Claim], provider: str) -> set[int]:
@@ -306,6 +328,7 @@ def move(
         size=len(delivery_ids),
         attempts=attempts,
         retry_at=retry_at,
+        only_provider=batch.only_provider,
     )
     Edition.objects.filter(pk=edition.pk).update(batch_count=F("batch_count") + 1)
     Delivery.objects.filter(pk__in=delivery_ids).update(batch=new)
@@ -408,6 +431,7 @@ def release(
             ids = list(mine.values_list("pk", flat=True))
             Delivery.objects.filter(pk__in=ids).update(state=State.PENDING)
             if ids and not _reopen(batch, retry_at=retry_at, to=to):
+                batch.only_provider = to
                 move(batch, ids, attempts=1, retry_at=retry_at)
             close([batch.pk])
             number += len(ids)

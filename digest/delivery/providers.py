@@ -103,7 +103,7 @@ PROVIDERS: Mapping[str, Provider] = {
         _anymail("postmark", has_tracking=True),
         _anymail("amazon_ses"),
         _anymail("sendgrid", has_tracking=True),
-        _anymail("resend"),
+        _anymail("resend", "digest.delivery.canonical.ResendBackend", is_idempotent=True),
         _anymail("mailersend", has_tracking=True),
         _anymail("mailtrap"),
         _anymail("postal"),

@@ -36,6 +36,8 @@ MOST_BATCHES = 25
 WRITE_READERS = 25
 WRITE_SECONDS = 0.5
 """Outcomes of so many readers, or of so long, are written at the latest."""
+KEYS_LAST = timedelta(hours=20)
+"""How long a provider surely knows a call by its idempotency key; Resend says a day."""
 PATIENCE = 120.0
 """Seconds that a database may be away before what is known of a batch is lost."""
 
@@ -48,6 +50,7 @@ class DigestMessage(EmailMultiAlternatives):
     merge_data: dict[str, dict[str, str]]
     merge_headers: dict[str, dict[str, str]]
     merge_metadata: dict[str, dict[str, str]]
+    idempotency_key: str
     anymail_status: Any
 
     def message(self, **options: Any) -> Any:
@@ -176,8 +179,9 @@ def send(claims: Sequence[outbox.Claim], ways: Sequence[Provider]) -> None:
     failure: Exception | None = None
     for claim in claims:
         try:
-            call = _call(claim, audiences[claim.audience_id])
-            work.note(_offer_in_turn(work, call, ways))
+            allowed = _allowed(claim, ways)
+            call = _call(claim, audiences[claim.audience_id], allowed)
+            work.note(_offer_in_turn(work, call, allowed))
         except Exception as error:
             logger.exception("batch failed", extra={"batch": claim.batch_id})
             failure = error
@@ -189,11 +193,23 @@ def send(claims: Sequence[outbox.Claim], ways: Sequence[Provider]) -> None:
         raise failure
 
 
-def _call(claim: outbox.Claim, audience: Audience) -> Call:
+def _allowed(claim: outbox.Claim, ways: Sequence[Provider]) -> Sequence[Provider]:
+    """The providers that the claim may be offered to."""
+    if not claim.only_provider:
+        return ways
+    if timezone.now() > outbox.planned_at(claim) + KEYS_LAST:
+        return []
+    return [provider for provider in ways if provider.name == claim.only_provider]
+
+
+def _call(claim: outbox.Claim, audience: Audience, ways: Sequence[Provider]) -> Call:
+    # A provider that knows the call by its key wants the same words each time.
+    is_repeatable = any(provider.is_idempotent for provider in ways)
+    written_at = outbox.planned_at(claim) if is_repeatable else timezone.now()
     readers = content.readers_of(
         claim.readers,
         edition_id=claim.edition_id,
-        now=timezone.now(),
+        now=written_at,
         batch_id=claim.batch_id,
     )
     return Call(claim, audience.edition, content.body_of(audience), readers)
@@ -201,7 +217,7 @@ def _call(claim: outbox.Claim, audience: Audience) -> Call:
 
 def _offer_in_turn(work: Work, call: Call, ways: Sequence[Provider]) -> list[Outcome]:
     """The outcomes of those whom no provider would take now; the others are noted."""
-    waiting: list[Outcome] = []
+    waiting = [] if ways else [_nobody(call, reader) for reader in call.readers]
     for provider in ways:
         waiting = _through(work, provider, call)
         left = {outcome.delivery_id for outcome in waiting}
@@ -209,6 +225,18 @@ def _offer_in_turn(work: Work, call: Call, ways: Sequence[Provider]) -> list[Out
         if not waiting:
             break
     return waiting
+
+
+def _nobody(call: Call, reader: Reader) -> Outcome:
+    is_too_late = timezone.now() > outbox.planned_at(call.claim) + KEYS_LAST
+    return Outcome(
+        delivery_id=reader.delivery_id,
+        batch_id=reader.batch_id,
+        result=Result.UNCERTAIN if is_too_late else Result.DEFERRED,
+        provider=call.claim.only_provider,
+        detail="the one provider that may be asked rests, or is not configured",
+        is_provider_down=True,
+    )
 
 
 def _through(work: Work, provider: Provider, call: Call) -> list[Outcome]:
@@ -375,7 +403,9 @@ def single_message(call: Call) -> DigestMessage:
     html, text = call.body.filled(rendering.values_of(reader))
     message = _message(call, subject=call.body.subject, html=html, text=text)
     message.extra_headers = headers_of(call.edition) | reader_headers(reader, unsubscribe_targets())
-    message.metadata |= {"delivery": str(reader.delivery_id)}
+    # Its own delivery is all that an event can tell of; the batch would be another one next time.
+    message.metadata = {"delivery": str(reader.delivery_id)}
+    message.idempotency_key = reader.message_id.strip("<>")
     return message
 
 

@@ -18,7 +18,7 @@ from tests.flows.faults_seed import FEW, FIRST_DAY
 from tests.flows.processes import ROOT, Installation, wait_for
 
 SIZE = "48m"
-FULL_SECONDS = 5.0
+FULL_SECONDS = 3.0
 _NOW = "2041-01-01T08:00:00+00:00"
 _ROOT = 0
 _OPEN = "SELECT EXISTS (SELECT 1 FROM digest_batch WHERE state IN ({}))"

@@ -7,7 +7,7 @@ from django.apps import AppConfig
 from config.settings import *  # noqa: F403
 
 EMAIL_TIMEOUT = 2
-UNCERTAIN_AFTER = 8
+UNCERTAIN_AFTER = 6
 LATE_AFTER = 600
 ANYMAIL |= {"REQUESTS_TIMEOUT": EMAIL_TIMEOUT}  # noqa: F405
 # Each second, of which none may pile up; upstream is left alone.
@@ -26,10 +26,11 @@ class Hurry(AppConfig):
 
     def ready(self) -> None:
         from digest import tasks  # noqa: PLC0415  after the models
-        from digest.delivery import circuit, outbox  # noqa: PLC0415
+        from digest.delivery import circuit, evidence, outbox  # noqa: PLC0415
 
         tasks.WAKE_SECONDS = 2
         outbox.FIRST_WAIT = timedelta(seconds=0.5)
+        evidence.ASK_AGAIN = timedelta(seconds=2)
         circuit.FIRST_REST = timedelta(seconds=1)
         circuit.LONGEST_REST = timedelta(seconds=3)
         circuit.TRIAL = timedelta(seconds=4)

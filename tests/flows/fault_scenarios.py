@@ -65,7 +65,7 @@ def kill_web(stage: Stage) -> None:
 
 
 MURDER = Scenario(
-    f"{KILLS} times a worker killed", faults="slow:0.3=1", disturb=kill_workers, crowd=MANY
+    f"{KILLS} times a worker killed", faults="slow:0.2=1", disturb=kill_workers, crowd=MANY
 )
 SERVICES = [
     Scenario("beat killed and doubled", is_planned_by_beat=True, disturb=kill_and_double_beat),
@@ -74,8 +74,6 @@ SERVICES = [
     ),
     Scenario("PostgreSQL restarted", _SLOWLY, disturb=restart_postgres, provider="postmark"),
 ]
-WEB_KILLED = Scenario("web killed while events come in", events={"spread": 4}, disturb=kill_web)
-
 PROVIDER = [
     Scenario("429 with Retry-After", "429:2=0.1"),
     Scenario("429 without Retry-After", "429=0.1"),
@@ -90,6 +88,7 @@ PROVIDER = [
     Scenario("slow as a snail", "slow:1.5=1"),
 ]
 _DOUBT = "500-after=0.1 reset-before=0.1 reset-after=0.1"
+WEB_KILLED = Scenario("web killed while events come in", _DOUBT, {"spread": 3}, kill_web)
 EVENTS = [
     Scenario("events late", _DOUBT, {"delay": 4}),
     Scenario("events doubled", _DOUBT, {"doubled": 1, "doubles_anew": True, "spread": 2}),
@@ -99,7 +98,7 @@ EVENTS = [
 ANY_EVENTS = Scenario(
     "events late, doubled, out of order",
     _DOUBT,
-    {"delay": 2, "spread": 4, "doubled": 1, "doubles_anew": True, "deferred": 0.3},
+    {"delay": 1, "spread": 3, "doubled": 1, "doubles_anew": True, "deferred": 0.3},
 )
 _ALL_AT_ONCE = (
     "429:1={0} 429={0} 500={0} 500-after={0} reset-before={0} reset-after={0} cut-after={0} "

@@ -10,7 +10,17 @@ from django.core import mail
 from django.db import OperationalError
 from django.utils import timezone
 
-from digest.delivery import events, intake, local_outbox, outbox, planning, providers, sending, smtp
+from digest.delivery import (
+    events,
+    evidence,
+    intake,
+    local_outbox,
+    outbox,
+    planning,
+    providers,
+    sending,
+    smtp,
+)  # fmt: skip
 from digest.editions import building
 from digest.models import Delivery
 from digest.records import Result
@@ -39,12 +49,14 @@ class Endpoint(LocalServer):
     def __init__(self, *answers):
         self.answers = list(answers)
         self.bodies = []
+        self.headers = []
         endpoint = self
 
         class Handler(BaseHTTPRequestHandler):
             def log_message(self, *_): ...
 
             def do_POST(self):
+                endpoint.headers.append(self.headers)
                 endpoint.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
                 if not endpoint.answers:
                     time.sleep(3)
@@ -180,6 +192,42 @@ def test_event_of_one_message_says_nothing_of_the_next_ones(settings, readers):
         intake.store([intake.Report(**report)])
         events.apply_pending()
     assert states() == ["sent", "pending", "pending"]
+
+
+def use_resend(settings, endpoint):
+    settings.EMAIL_PROVIDERS = ["resend"]
+    settings.ANYMAIL = settings.ANYMAIL | {
+        "RESEND_API_KEY": "key", "RESEND_API_URL": f"{endpoint.url}/",
+    }  # fmt: skip
+
+
+def test_provider_that_takes_keys_is_asked_again_in_the_same_words(settings, readers):
+    taken = (200, {"id": "1"})
+    with Endpoint((500, {}), taken, taken, taken) as endpoint:
+        use_resend(settings, endpoint)
+        sending.send_pending()
+        assert states() == ["uncertain", "sent", "sent"]
+        later = timezone.now() + timedelta(minutes=2)
+        evidence.settle(later)
+        sending.send_pending()
+        assert states() == ["sent"] * 3
+        keys = [headers["Idempotency-Key"] for headers in endpoint.headers]
+        assert keys[0] == keys[3]
+        assert len(set(keys)) == 3
+        assert endpoint.bodies[0] == endpoint.bodies[3]
+
+
+def test_what_one_provider_may_have_taken_is_never_offered_to_another(settings, readers):
+    with Endpoint((500, {})) as endpoint:
+        use_resend(settings, endpoint)
+        sending.send_pending()
+        first = Delivery.objects.filter(state="uncertain").first()
+        Delivery.objects.exclude(pk=first.pk).update(state="sent")
+        evidence.settle(timezone.now() + timedelta(minutes=2))
+        settings.EMAIL_PROVIDERS = ["outbox"]
+        sending.send_pending()
+        assert states().count("pending") == 1
+        assert not list(local_outbox.maildir().iterkeys())
 
 
 def test_settings_that_are_missing_leave_all_pending_for_the_next_provider(settings, readers):
