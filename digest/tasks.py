@@ -9,7 +9,17 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from digest.delivery import events, evidence, forgetting, notices, outbox, planning, sending, watch
+from digest.delivery import (
+    events,
+    evidence,
+    forgetting,
+    notices,
+    outbox,
+    planning,
+    sending,
+    settling,
+    watch,
+)
 from digest.editions import building
 from digest.papers import fetching
 
@@ -82,7 +92,7 @@ def send_deliveries() -> None:
 @shared_task
 def settle_deliveries() -> None:
     """Claims whose worker never came back become uncertain."""
-    outbox.find_stale(timezone.now())
+    settling.find_stale(timezone.now())
 
 
 @shared_task

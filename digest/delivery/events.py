@@ -13,7 +13,7 @@ from digest.models import Batch, Delivery, Event
 from subscriptions import selectors, services
 from subscriptions.models import Suppression
 
-from . import bounces, outbox
+from . import bounces, settling
 
 logger = logging.getLogger(__name__)
 
@@ -109,9 +109,9 @@ def _settle(told: Sequence[_Told], unsettled: set[int]) -> None:
     open_ids = list(open_batches.values_list("pk", flat=True)) if batch_ids else []
     taken = _deliveries(told, TAKEN) & unsettled
     if taken or open_ids:
-        outbox.accept(delivery_ids=taken, batch_ids=open_ids)
+        settling.accept(delivery_ids=taken, batch_ids=open_ids)
     if refused := _deliveries(told, REFUSED) & unsettled - taken:
-        outbox.refuse(refused)
+        settling.refuse(refused)
 
 
 def _deliveries(told: Sequence[_Told], types: Collection[str]) -> set[int]:

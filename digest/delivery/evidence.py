@@ -18,7 +18,7 @@ It says that the provider did not take a batch where it would have told of it by
 
 Where that comes to MOST_DOUBT or less, the batch is released. Any event about it, applied or not,
 speaks against that. Should a late one come after the release, what is still pending is stopped by
-it (`outbox.accept`); a second copy that is out by then has the same Message-ID.
+it (`settling.accept`); a second copy that is out by then has the same Message-ID.
 """
 
 import logging
@@ -31,7 +31,7 @@ from django.db.models import Count, Min, Q, QuerySet
 
 from digest.models import Batch, Delivery, Edition, Event
 
-from . import events, notices, outbox, pacing, providers
+from . import batches, events, notices, pacing, providers, settling
 from .providers import Provider
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def settle(now: datetime) -> dict[str, int]:
         found = batch.deliveries.filter(state=Delivery.State.UNCERTAIN)
         size, planned_at = found.aggregate(n=Count("pk"), at=Min("created_at")).values()
         if not size:
-            outbox.close([batch.pk])
+            batches.close([batch.pk])
             continue
         provider = providers.PROVIDERS.get(batch.provider)
         if because := _why_hopeless(batch, provider, now - planned_at):
@@ -73,7 +73,7 @@ def settle(now: datetime) -> dict[str, int]:
         elif provider and provider.is_idempotent:
             counts[_ask_again(batch, now)] += size
         elif provider and _is_refuted(batch, provider, size, now):
-            outbox.release(found)
+            settling.release(found)
             counts["released"] += size
         else:
             counts["wait"] += size
@@ -108,7 +108,7 @@ def _tell(edition: Edition, provider: str, because: str) -> None:
 def _ask_again(batch: Batch, now: datetime) -> str:
     if batch.offered_at is None or now < batch.offered_at + ASK_AGAIN:
         return "wait"
-    outbox.release(batch.deliveries.all(), to=batch.provider)
+    settling.release(batch.deliveries.all(), to=batch.provider)
     return "asked"
 
 

@@ -9,7 +9,7 @@ from django.db.models import Count, QuerySet
 
 from digest.models import Batch, Delivery, Edition
 
-from . import outbox
+from . import batches
 
 State = Delivery.State
 
@@ -78,7 +78,7 @@ def _numbers(rows: QuerySet[Delivery]) -> Iterable[tuple[str, str, int]]:
 def of_edition(edition: Edition) -> Ledger:
     """The edition's ledger as the outbox stands now; `due` was counted when it was planned."""
     # By the indexes that there are: an edition's batches have ids in a row.
-    first, last = outbox.batch_ids(edition)
+    first, last = batches.ids_of(edition)
     in_batches = Delivery.objects.filter(batch_id__gte=first, batch_id__lte=last)
     others = Delivery.objects.filter(edition=edition, batch__isnull=True)
     counts: dict[str, int] = {}

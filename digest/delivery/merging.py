@@ -13,7 +13,7 @@ from django.db.models import F, Min
 from digest.editions import audiences
 from digest.models import Audience, Batch, Delivery, Edition
 
-from . import outbox
+from . import batches
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def _move(batch_id: int, ids: list[int], edition: Edition, key: str, since: date
     audience = Audience.objects.get(edition=edition, selection_key=key, since=since)
     batch = Batch.objects.get(pk=batch_id)
     batch.audience_id = audience.pk
-    outbox.move(batch, ids, attempts=batch.attempts, retry_at=batch.retry_at)
+    batches.move(batch, ids, attempts=batch.attempts, retry_at=batch.retry_at)
     Delivery.objects.filter(pk__in=ids).update(audience=audience)
     Batch.objects.filter(pk=batch_id).update(size=F("size") - len(ids))
     if not Delivery.objects.filter(batch_id=batch_id, state=State.PENDING).exists():

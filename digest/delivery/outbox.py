@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import (
     Case,
     CharField,
-    Exists,
     F,
     Min,
-    OuterRef,
     Q,
     QuerySet,
     Sum,
@@ -29,10 +26,12 @@ from django.db.models import (
 )
 from django.utils import timezone
 
-from digest.models import Batch, Delivery, Edition
+from digest.models import Batch, Delivery
 from digest.records import Outcome, Result
 from subscriptions import selectors
 from subscriptions.records import Addressee, Standing
+
+from . import batches
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +41,6 @@ MOST_ATTEMPTS = 8
 FIRST_WAIT = timedelta(minutes=1)
 MOST_READERS = 1000
 """In a batch that is put together anew."""
-_NUMBERS = 32
-"""Bits of a batch's id that count the batches of one edition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +133,7 @@ def _split(batch: Batch, size: int) -> None:
     waiting = batch.deliveries.filter(state=State.PENDING).order_by("pk")
     ids = list(waiting.values_list("pk", flat=True))
     for start in range(size, len(ids), size):
-        move(batch, ids[start : start + size], attempts=batch.attempts)
+        batches.move(batch, ids[start : start + size], attempts=batch.attempts)
     Batch.objects.filter(pk=batch.pk).update(size=min(size, len(ids)))
 
 
@@ -272,7 +269,7 @@ def _close_claims(
     if is_all_sent and len(whole) == len(numbers):
         Batch.objects.filter(pk__in=whole).update(state=Batch.State.DONE)
     else:
-        close(numbers)
+        batches.close(numbers)
 
 
 def _ids(outcomes: Sequence[Outcome]) -> Case | Value:
@@ -312,47 +309,7 @@ def _defer(
         waiting = Batch.objects.filter(pk=batch.pk)
         waiting.update(state=Batch.State.OPEN, attempts=attempts, retry_at=retry_at)
     elif ids:
-        move(batch, ids, attempts=attempts, retry_at=retry_at)
-
-
-def move(
-    batch: Batch, delivery_ids: Collection[int], *, attempts: int, retry_at: datetime | None = None
-) -> None:
-    """Puts deliveries into an open batch of their own: what is said of the old one, such as an
-    event of the provider, is not said of them. Runs in a transaction."""
-    edition = Edition.objects.select_for_update().get(pk=batch.edition_id)
-    new = Batch.objects.create(
-        pk=first_batch_id(edition),
-        edition=edition,
-        audience_id=batch.audience_id,
-        size=len(delivery_ids),
-        attempts=attempts,
-        retry_at=retry_at,
-        only_provider=batch.only_provider,
-    )
-    Edition.objects.filter(pk=edition.pk).update(batch_count=F("batch_count") + 1)
-    Delivery.objects.filter(pk__in=delivery_ids).update(batch=new)
-
-
-def first_batch_id(edition: Edition) -> int:
-    """The id of the edition's next batch, as long as its row is locked."""
-    return (edition.pk << _NUMBERS) + edition.batch_count
-
-
-def batch_ids(edition: Edition) -> tuple[int, int]:
-    """The lowest and the highest id that a batch of the edition may have."""
-    return edition.pk << _NUMBERS, ((edition.pk + 1) << _NUMBERS) - 1
-
-
-def close(batch_ids: Collection[int]) -> None:
-    """Afterwards each of the batches is uncertain while one of its deliveries is, and done once
-    all are settled. An open one, and one that a worker still has, stays as it is."""
-    mine = Delivery.objects.filter(batch_id=OuterRef("pk"))
-    batches = Batch.objects.filter(pk__in=batch_ids).exclude(state=Batch.State.OPEN)
-    batches = batches.filter(~Exists(mine.filter(state=State.PENDING)))
-    in_doubt = Exists(mine.filter(state=State.UNCERTAIN))
-    batches.filter(in_doubt).update(state=Batch.State.UNCERTAIN)
-    batches.filter(~in_doubt).update(state=Batch.State.DONE)
+        batches.move(batch, ids, attempts=attempts, retry_at=retry_at)
 
 
 def give_back(claim: Claim, *, but: Collection[int] = ()) -> None:
@@ -363,109 +320,4 @@ def give_back(claim: Claim, *, but: Collection[int] = ()) -> None:
         rows.filter(pk__in=but).update(state=State.UNCERTAIN)
         detail = "an error of our own"
         _defer(claim, rows, attempts=claim.attempts, seconds=None, provider="", detail=detail)
-        close([claim.batch_id])
-
-
-def find_stale(now: datetime) -> int:
-    """Settles claims that were never settled within UNCERTAIN_AFTER, because their worker is gone.
-
-    What was not offered yet is open again. What may have been is uncertain: returns how many.
-    """
-    limit = now - timedelta(seconds=settings.UNCERTAIN_AFTER)
-    stale = Batch.objects.filter(state=Batch.State.CLAIMED, claimed_at__lt=limit)
-    stale.filter(offered_at__isnull=True).update(state=Batch.State.OPEN)
-    number = 0
-    for batch_id in list(stale.values_list("pk", flat=True)):
-        with transaction.atomic():
-            if stale.filter(pk=batch_id).update(state=Batch.State.UNCERTAIN):
-                rows = Delivery.objects.filter(batch_id=batch_id, state=State.PENDING)
-                number += rows.update(state=State.UNCERTAIN, detail="the worker never came back")
-                close([batch_id])
-    if number:
-        logger.error("deliveries are uncertain", extra={"deliveries": number})
-    return number
-
-
-def accept(*, delivery_ids: Collection[int] = (), batch_ids: Collection[int] = ()) -> int:
-    """Evidence came that the provider took these deliveries, or the one call with all of a batch.
-
-    What was in doubt is sent afterwards; so is a delivery that waits for a second try, because
-    its first copy arrived. Returns how many were settled by it.
-    """
-    taken = Q(pk__in=delivery_ids, state=State.UNCERTAIN)
-    taken |= Q(pk__in=delivery_ids, state=State.PENDING, batch__attempts__gt=0)
-    if batch_ids:
-        taken |= Q(batch_id__in=batch_ids, state=State.UNCERTAIN)
-        taken |= Q(batch_id__in=batch_ids, state=State.PENDING, batch__attempts__gt=0)
-    with transaction.atomic():
-        found = dict(Delivery.objects.filter(taken).values_list("pk", "batch_id"))
-        if not found:
-            return 0
-        rows = Delivery.objects.filter(pk__in=found, state__in=[State.UNCERTAIN, State.PENDING])
-        number = rows.update(state=State.SENT, sent_at=timezone.now())
-        close(set(found.values()) - {None})
-    return number
-
-
-def _doubtful(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
-    # By their batches, which are few and have an index.
-    return deliveries.filter(state=State.UNCERTAIN, batch__state=Batch.State.UNCERTAIN)
-
-
-def release(
-    deliveries: QuerySet[Delivery], *, retry_at: datetime | None = None, to: str = ""
-) -> int:
-    """Sends the uncertain ones of these again, under the same Message-ID; returns how many.
-
-    By an operator's word, or because it is evident that the provider did not take them; or by
-    asking the provider `to`, and no other, once more under the same idempotency key. A batch that
-    is released as a whole stays one, so that late evidence of its first offer still finds it.
-    """
-    doubtful = _doubtful(deliveries).order_by()
-    batch_ids = doubtful.values_list("batch_id", flat=True)
-    number = 0
-    for batch in Batch.objects.filter(pk__in=list(batch_ids.distinct())).order_by("pk"):
-        with transaction.atomic():
-            Edition.objects.select_for_update().get(pk=batch.edition_id)
-            mine = deliveries.filter(batch=batch, state=State.UNCERTAIN)
-            ids = list(mine.values_list("pk", flat=True))
-            Delivery.objects.filter(pk__in=ids).update(state=State.PENDING)
-            if ids and not _reopen(batch, retry_at=retry_at, to=to):
-                batch.only_provider = to
-                move(batch, ids, attempts=1, retry_at=retry_at)
-            close([batch.pk])
-            number += len(ids)
-    return number
-
-
-def _reopen(batch: Batch, *, retry_at: datetime | None, to: str) -> bool:
-    """Opens a batch of which nothing is in doubt any more; False where something is, or where a
-    worker has it."""
-    in_doubt = Delivery.objects.filter(batch=OuterRef("pk"), state=State.UNCERTAIN)
-    mine = Batch.objects.filter(~Exists(in_doubt), pk=batch.pk, state=Batch.State.UNCERTAIN)
-    return bool(
-        mine.update(state=Batch.State.OPEN, retry_at=retry_at, attempts=1, only_provider=to)
-    )
-
-
-def drop(deliveries: QuerySet[Delivery]) -> int:
-    """An operator says: give the uncertain ones of these up. Returns how many."""
-    doubtful = _doubtful(deliveries)
-    batch_ids = list(doubtful.order_by().values_list("batch_id", flat=True).distinct())
-    with transaction.atomic():
-        number = doubtful.update(state=State.FAILED, reason=Reason.DROPPED)
-        close(batch_ids)
-    return number
-
-
-def refuse(delivery_ids: Collection[int]) -> int:
-    """The provider says that it refused these: the uncertain ones have failed; how many."""
-    with transaction.atomic():
-        doubtful = Delivery.objects.filter(pk__in=delivery_ids, state=State.UNCERTAIN)
-        found = dict(doubtful.values_list("pk", "batch_id"))
-        if not found:
-            return 0
-        rows = Delivery.objects.filter(pk__in=found, state=State.UNCERTAIN)
-        number = rows.update(state=State.FAILED, reason=Reason.REFUSED, detail="by its event")
-        close(set(found.values()) - {None})
-    return number
+        batches.close([claim.batch_id])

@@ -20,7 +20,7 @@ from digest.models import Audience, Batch, Delivery, Edition
 from subscriptions import selectors, services
 from subscriptions.models import Slot, Subscriber
 
-from . import merging, outbox
+from . import batches, merging, outbox
 
 logger = logging.getLogger(__name__)
 
@@ -226,7 +226,7 @@ def _plan_page(
     with transaction.atomic(), connection.cursor() as cursor:
         locked = Edition.objects.select_for_update().get(pk=edition.pk)
         newest = Delivery.objects.aggregate(pk=Max("pk"))["pk"] or 0
-        batch = outbox.first_batch_id(locked)
+        batch = batches.first_id(locked)
         edition_id = edition.pk
         planned_at = connection.ops.adapt_datetimefield_value(timezone.now())
         cursor.execute(
@@ -243,7 +243,7 @@ def _plan_page(
                 edition_id,
             ],
         )
-        number, (_, after) = cursor.rowcount, outbox.batch_ids(locked)
+        number, (_, after) = cursor.rowcount, batches.ids_of(locked)
         cursor.execute(_BATCHES, [edition_id, batch, after])
         last_batch = Batch.objects.filter(pk__range=(batch, after)).aggregate(pk=Max("pk"))["pk"]
         _count_up(edition, deliveries=number, batches=(last_batch or batch - 1) - batch + 1)
@@ -302,7 +302,7 @@ def plan_now(subscriber: Subscriber) -> Delivery | None:
         old = mine.first()
         if row.state == State.PENDING and (old is None or old.state == State.SKIPPED):
             row.batch = Batch.objects.create(
-                pk=outbox.first_batch_id(locked), edition=edition, audience=audience, size=1
+                pk=batches.first_id(locked), edition=edition, audience=audience, size=1
             )
             _count_up(edition, deliveries=0 if old else 1, batches=1)
             if old is None:

@@ -10,7 +10,7 @@ from digest.records import Reader
 from subscriptions.models import Topic
 from subscriptions.records import Selection
 
-from . import content, outbox, rendering, sending
+from . import content, messages, outbox, rendering
 
 _NOBODY = Reader(
     delivery_id=0,
@@ -51,7 +51,7 @@ def preview(selection: Selection, *, day: date | None = None) -> Preview:
     body = content.body_of(audience)
     html, text = body.filled(rendering.values_of(_NOBODY))
     claim = outbox.Claim(0, edition.pk, 0, 0, edition.closed_at, {})
-    message = sending.single_message(sending.Call(claim, edition, body, [_NOBODY]))
+    message = messages.single_message(messages.Call(claim, edition, body, [_NOBODY]))
     return Preview(body.subject, html, text, message.message().as_bytes())
 
 

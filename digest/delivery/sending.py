@@ -3,34 +3,28 @@
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from email.utils import formataddr, formatdate, parseaddr
-from functools import cached_property
+from email.utils import formatdate, parseaddr
 from itertools import chain
-from typing import Any
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
-from digest.errors import BatchShapeError
-from digest.models import Audience, Edition
+from digest.models import Audience
 from digest.records import Outcome, Reader, Result
 from subscriptions import services
 from subscriptions.models import Subscriber, Suppression
 
-from . import circuit, content, mime, outbox, pacing, providers, rendering, watch
+from . import circuit, content, messages, outbox, pacing, providers, rendering, watch
 from .answers import Answer
+from .messages import Call
 from .pipelining import Mail
 from .providers import Provider
 
 logger = logging.getLogger(__name__)
 
-_TOKEN = "{token}"  # noqa: S105  a mark
-SENDER_ID = "dailypapers"
-"""The constant last field of Feedback-ID."""
 MOST_BATCHES = 25
 """Small batches that are claimed at once."""
 WRITE_READERS = 25
@@ -40,51 +34,6 @@ KEYS_LAST = timedelta(hours=20)
 """How long a provider surely knows a call by its idempotency key; Resend says a day."""
 PATIENCE = 120.0
 """Seconds that a database may be away before what is known of a batch is lost."""
-
-
-class DigestMessage(EmailMultiAlternatives):
-    """A message with the attributes that Anymail reads; other ways out pass them over."""
-
-    tags: list[str]
-    metadata: dict[str, Any]
-    merge_data: dict[str, dict[str, str]]
-    merge_headers: dict[str, dict[str, str]]
-    merge_metadata: dict[str, dict[str, str]]
-    idempotency_key: str
-    anymail_status: Any
-
-    def message(self, **options: Any) -> Any:
-        """The MIME message; no header is folded, as links in folded headers get lost on the way.
-
-        RFC 5322 allows lines of 998 octets, and no value of ours comes near.
-        """
-        mime: Any = super().message(**options)
-        mime.policy = mime.policy.clone(max_line_length=998)
-        return mime
-
-
-@dataclass(frozen=True)
-class Call:
-    """What one call to a provider is made of."""
-
-    claim: outbox.Claim
-    edition: Edition
-    body: rendering.Body
-    readers: Sequence[Reader]
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        """Names the batch only where this call is all of it: an event about one reader is then
-        evidence for all, and never for readers whom another call was to reach."""
-        is_whole = len(self.readers) == len(self.claim.readers)
-        return {"batch": str(self.claim.batch_id)} if is_whole else {}
-
-    @cached_property
-    def template(self) -> mime.Template:
-        """The message without what is a reader's own."""
-        message = _message(replace(self, readers=[]), subject=self.body.subject, html="", text="")
-        message.extra_headers = headers_of(self.edition)
-        return mime.template_of(message, self.body)
 
 
 class Work:
@@ -300,7 +249,9 @@ def _offer(work: Work, provider: Provider, call: Call) -> list[Outcome]:
     """The outcomes of one call; none where it was refused and any of its readers may be why."""
     if provider.takes_many:
         return _offer_many(work, provider, call)
-    message = batch_message(provider, call) if provider.merge else single_message(call)
+    message = (
+        messages.batch_message(provider, call) if provider.merge else messages.single_message(call)
+    )
     ids = {reader.delivery_id for reader in call.readers}
     work.offered.update(ids)
     try:
@@ -322,7 +273,7 @@ def _offer(work: Work, provider: Provider, call: Call) -> list[Outcome]:
 
 def _offer_many(work: Work, provider: Provider, call: Call) -> list[Outcome]:
     """The outcomes of messages that are offered at once, each with an answer of its own."""
-    targets, (_, sender) = unsubscribe_targets(), parseaddr(settings.DEFAULT_FROM_EMAIL)
+    targets, (_, sender) = messages.unsubscribe_targets(), parseaddr(settings.DEFAULT_FROM_EMAIL)
     mails = [
         Mail(reader.delivery_id, sender, reader.email, _content(call, reader, targets))
         for reader in call.readers
@@ -338,7 +289,7 @@ def _offer_many(work: Work, provider: Provider, call: Call) -> list[Outcome]:
 
 
 def _content(call: Call, reader: Reader, targets: str) -> bytes:
-    headers = {"To": reader.email, "Date": formatdate()} | reader_headers(reader, targets)
+    headers = {"To": reader.email, "Date": formatdate()} | messages.reader_headers(reader, targets)
     return call.template.fill(headers=headers, values=rendering.values_of(reader))
 
 
@@ -346,7 +297,7 @@ _REJECTED = frozenset({"rejected", "invalid", "failed"})
 
 
 def _outcome(
-    provider: Provider, message: DigestMessage | None, reader: Reader, answer: Answer
+    provider: Provider, message: messages.DigestMessage | None, reader: Reader, answer: Answer
 ) -> Outcome:
     status = getattr(message, "anymail_status", None)
     said = status.recipients.get(reader.email) if status is not None else None
@@ -366,110 +317,3 @@ def _outcome(
         is_provider_down=answer.is_provider_down,
         is_dead_address=answer.is_dead_address,
     )
-
-
-def headers_of(edition: Edition) -> dict[str, str]:
-    """The headers that all readers of an edition share (EMAIL_STANDARDS section 2)."""
-    domain = content.sender_domain()
-    return {
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        "List-Id": settings.LIST_ID or f"Daily Papers <daily.{domain}>",
-        "Feedback-ID": f"{edition.name}:{edition.frequency}:digest:{SENDER_ID}",
-        "Auto-Submitted": "auto-generated",
-        "Precedence": "bulk",
-    }
-
-
-def reader_headers(reader: Reader, targets: str) -> dict[str, str]:
-    """The headers that only this reader gets; the unsubscribe link among them (RFC 8058)."""
-    return {
-        "List-Unsubscribe": targets.replace(_TOKEN, reader.unsubscribe),
-        "Message-ID": reader.message_id,
-    }
-
-
-def unsubscribe_targets() -> str:
-    """The value of List-Unsubscribe, with a mark where a reader's token stands."""
-    targets = [f"<{settings.SITE_URL}/unsubscribe/{_TOKEN}/>"]
-    if settings.UNSUBSCRIBE_EMAIL:
-        local, _, domain = settings.UNSUBSCRIBE_EMAIL.rpartition("@")
-        targets.append(f"<mailto:{local}+{_TOKEN}@{domain}>")
-    return ", ".join(targets)
-
-
-def single_message(call: Call) -> DigestMessage:
-    """The message for one reader, complete."""
-    (reader,) = call.readers
-    html, text = call.body.filled(rendering.values_of(reader))
-    message = _message(call, subject=call.body.subject, html=html, text=text)
-    message.extra_headers = headers_of(call.edition) | reader_headers(reader, unsubscribe_targets())
-    # Its own delivery is all that an event can tell of; the batch would be another one next time.
-    message.metadata = {"delivery": str(reader.delivery_id)}
-    message.idempotency_key = reader.message_id.strip("<>")
-    return message
-
-
-def batch_message(provider: Provider, call: Call) -> DigestMessage:
-    """One message for many readers, each of whom gets an own copy without the others' addresses.
-
-    Raises BatchShapeError when any reader would lack a link, a header or the metadata: Anymail
-    drops what is filed under an address that differs by a letter, without an error.
-    """
-    marks = {name: provider.merge.format(name=name) for name in rendering.READER_TOKENS}
-    body = call.body
-    html = _merged(body.html_parts, marks, provider)
-    text = _merged(body.text_parts, marks, provider)
-    message = _message(call, subject=_guarded(body.subject, provider), html=html, text=text)
-    shared = headers_of(call.edition)
-    own = {k: v for k, v in shared.items() if k not in provider.common_headers}
-    own = own if provider.headers_per_reader else {}
-    targets = unsubscribe_targets()
-    message.extra_headers = {} if provider.headers_per_reader else shared
-    message.merge_data = {r.email: rendering.escaped_values(r) for r in call.readers}
-    message.merge_headers = {r.email: own | reader_headers(r, targets) for r in call.readers}
-    message.merge_metadata = {r.email: {"delivery": str(r.delivery_id)} for r in call.readers}
-    check_shape(message)
-    return message
-
-
-def check_shape(message: DigestMessage) -> None:
-    """Refuses a batch in which any address lacks what is its own, or which has a Cc or Bcc."""
-    addresses = set(message.to)
-    complete = all(
-        addresses == set(values)
-        for values in (message.merge_data, message.merge_headers, message.merge_metadata)
-    )
-    if not complete or len(addresses) != len(message.to) or message.cc or message.bcc:
-        raise BatchShapeError("a reader of the batch lacks links, headers or metadata of their own")
-    if not all("List-Unsubscribe" in headers for headers in message.merge_headers.values()):
-        raise BatchShapeError("a reader of the batch lacks the List-Unsubscribe header")
-
-
-def _merged(parts: Sequence[str], marks: dict[str, str], provider: Provider) -> str:
-    filled = [_guarded(part, provider) for part in parts]
-    filled[1::2] = [marks[name] for name in parts[1::2]]
-    return "".join(filled)
-
-
-def _guarded(text: str, provider: Provider) -> str:
-    """The text with an invisible word joiner inside everything the provider would replace."""
-    for opening in provider.openings:
-        text = text.replace(opening, f"{opening[0]}\N{WORD JOINER}{opening[1:]}")
-    return text
-
-
-def _message(call: Call, *, subject: str, html: str, text: str) -> DigestMessage:
-    name, address = parseaddr(settings.DEFAULT_FROM_EMAIL)
-    message = DigestMessage(
-        subject=subject,
-        body=text,
-        from_email=formataddr((name, address)),
-        to=[reader.email for reader in call.readers],
-        reply_to=[settings.REPLY_TO] if settings.REPLY_TO else None,
-        connection=None,
-    )
-    message.attach_alternative(html, "text/html")
-    message.encoding = providers.quoted_printable()
-    message.tags = ["digest"]
-    message.metadata = call.metadata
-    return message

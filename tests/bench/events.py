@@ -245,7 +245,7 @@ def naive_application():
     from django.utils import timezone
 
     from digest import receivers
-    from digest.delivery import outbox
+    from digest.delivery import settling
     from digest.models import Delivery, Event
 
     def record(event, esp_name, **_):
@@ -263,7 +263,7 @@ def naive_application():
             )
             mine = Event.objects.filter(pk=row.pk, applied_at__isnull=True)
             if is_new and mine.update(applied_at=timezone.now()):
-                outbox.accept(delivery_ids=[row.delivery_id], batch_ids=[row.batch_id])
+                settling.accept(delivery_ids=[row.delivery_id], batch_ids=[row.batch_id])
 
     tracking.disconnect(receivers.receive_event)
     tracking.connect(record, weak=False)

@@ -20,7 +20,7 @@ django.setup()
 from django.conf import settings  # noqa: E402  after the settings
 from django.db import connection  # noqa: E402
 
-from digest.delivery import ledger, outbox, planning, sending  # noqa: E402
+from digest.delivery import ledger, planning, sending, settling  # noqa: E402
 from digest.editions import building  # noqa: E402
 from digest.models import (  # noqa: E402
     Audience,
@@ -152,7 +152,7 @@ def same_as_undisturbed(
 def check_sending(esp: FakeEsp) -> Callable[[], list[str]]:
     def check() -> list[str]:
         sending.send_pending()
-        outbox.find_stale(NOW + timedelta(days=365))
+        settling.find_stale(NOW + timedelta(days=365))
         # What was claimed and surely not offered is open again.
         sending.send_pending()
         copies = {address: len(got) for address, got in esp.inbox.items()}
@@ -165,8 +165,8 @@ def check_sending(esp: FakeEsp) -> Callable[[], list[str]]:
         # What an operator who looked at the provider's log would do.
         got = [address for address, n in copies.items() if n]
         doubtful = Delivery.objects.filter(state="uncertain")
-        outbox.drop(doubtful.filter(subscriber__email__in=got))
-        outbox.release(doubtful)
+        settling.drop(doubtful.filter(subscriber__email__in=got))
+        settling.release(doubtful)
         sending.send_pending()
         copies = {address: len(got) for address, got in esp.inbox.items()}
         if sorted(copies.values()) != [1] * 6:

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from digest.delivery import ledger, outbox, planning, sending
+from digest.delivery import ledger, planning, sending, settling
 from digest.errors import DigestError
 from digest.management import arguments
 from digest.tasks import wake_senders
@@ -80,7 +80,7 @@ class Command(BaseCommand):
         pause = 0.1
         while True:
             offered = sending.send_pending()
-            outbox.find_stale(timezone.now())
+            settling.find_stale(timezone.now())
             if all(ledger.is_settled(edition) for edition in made.editions):
                 return
             pause = 0.1 if offered else min(pause * 2, LONGEST_PAUSE)

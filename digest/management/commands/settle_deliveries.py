@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from digest.delivery import outbox
+from digest.delivery import settling
 from digest.management import arguments
 from digest.models import Delivery
 from digest.tasks import wake_senders
@@ -26,14 +26,14 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        outbox.find_stale(timezone.now())
+        settling.find_stale(timezone.now())
         deliveries = Delivery.objects.all()
         if options["date"]:
             deliveries = deliveries.filter(edition__date=options["date"])
         if options["release"]:
-            number = outbox.release(deliveries)
+            number = settling.release(deliveries)
             wake_senders()
             self.stdout.write(f"{number} uncertain deliveries will be sent again")
         else:
-            number = outbox.drop(deliveries)
+            number = settling.drop(deliveries)
             self.stdout.write(f"{number} uncertain deliveries are given up")

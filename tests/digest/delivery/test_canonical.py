@@ -6,7 +6,7 @@ import pytest
 import requests
 from anymail.backends import brevo, mailgun
 
-from digest.delivery import canonical, providers, sending
+from digest.delivery import canonical, messages, providers
 from digest.delivery.outbox import Claim
 from digest.delivery.rendering import Body
 from digest.models import Edition
@@ -34,8 +34,8 @@ def message(name):
     readers = [reader(n, address) for n, address in enumerate(ADDRESSES)]
     claim = Claim(7, 1, 1, 1, NOW, dict.fromkeys(range(len(readers))))
     edition = Edition(frequency="daily", date=NOW.date())
-    built = sending.batch_message(
-        providers.PROVIDERS[name], sending.Call(claim, edition, BODY, readers)
+    built = messages.batch_message(
+        providers.PROVIDERS[name], messages.Call(claim, edition, BODY, readers)
     )
     if name == "mailgun":
         built.track_opens = built.track_clicks = False

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from digest.delivery import events, evidence, intake, outbox, providers
+from digest.delivery import events, evidence, intake, outbox, providers, settling
 from digest.models import Batch, Delivery, Edition, Event, Notice
 from subscriptions.models import TransactionalMessage
 from tests.builders import make_subscriber
@@ -213,7 +213,7 @@ def test_late_event_after_the_second_copy_is_out_changes_nothing():
 def test_late_event_finds_the_one_reader_whom_an_operator_released():
     batch = batch_of(10)
     first = batch.deliveries.earliest("pk")
-    outbox.release(Delivery.objects.filter(pk=first.pk))
+    settling.release(Delivery.objects.filter(pk=first.pk))
     assert Delivery.objects.get(pk=first.pk).batch != batch
     store("delivered", first, batch)
     assert set(Delivery.objects.values_list("state", flat=True)) == {"sent"}

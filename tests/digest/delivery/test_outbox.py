@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from digest.delivery import ledger, outbox, planning
+from digest.delivery import ledger, outbox, planning, settling
 from digest.editions import building
 from digest.errors import EditionOpenError
 from digest.models import Delivery
@@ -291,8 +291,8 @@ def test_claim_whose_worker_died_becomes_uncertain_and_is_not_sent_blindly(editi
     due()
     planning.plan(NOW)
     outbox.begin([claim()], "mailgun")
-    assert outbox.find_stale(NOW + timedelta(seconds=899)) == 0
-    assert outbox.find_stale(NOW + timedelta(seconds=901)) == 1
+    assert settling.find_stale(NOW + timedelta(seconds=899)) == 0
+    assert settling.find_stale(NOW + timedelta(seconds=901)) == 1
     assert claim(NOW + timedelta(days=1), size=10) is None
     assert Delivery.objects.get().state == State.UNCERTAIN
 
@@ -301,7 +301,7 @@ def test_claim_that_was_never_offered_is_open_again(edition, settings):
     due()
     planning.plan(NOW)
     first = claim()
-    assert outbox.find_stale(NOW + timedelta(seconds=settings.UNCERTAIN_AFTER + 1)) == 0
+    assert settling.find_stale(NOW + timedelta(seconds=settings.UNCERTAIN_AFTER + 1)) == 0
     second = claim(NOW + timedelta(hours=1))
     assert list(second.readers) == list(first.readers)
     assert outbox.begin([first], "mailgun") == set()
@@ -313,7 +313,7 @@ def test_worker_that_was_given_up_has_the_last_word_about_its_own_batch(edition,
     planning.plan(NOW)
     batch = claim(NOW, size=10)
     outbox.begin([batch], "mailgun")
-    outbox.find_stale(NOW + timedelta(seconds=settings.UNCERTAIN_AFTER + 1))
+    settling.find_stale(NOW + timedelta(seconds=settings.UNCERTAIN_AFTER + 1))
     record(batch, outcomes(batch, Result.SENT))
     assert Delivery.objects.get().state == State.SENT
 
@@ -325,8 +325,8 @@ def test_released_deliveries_are_offered_again_and_dropped_ones_are_not(edition)
     batch = claim(NOW, size=10)
     record(batch, outcomes(batch, Result.UNCERTAIN))
     first = Delivery.objects.order_by("pk").first()
-    assert outbox.release(Delivery.objects.filter(pk=first.pk)) == 1
-    assert outbox.drop(Delivery.objects.all()) == 1
+    assert settling.release(Delivery.objects.filter(pk=first.pk)) == 1
+    assert settling.drop(Delivery.objects.all()) == 1
     batch = claim(NOW, size=10)
     assert list(batch.readers) == [first.pk]
     assert Delivery.objects.exclude(pk=first.pk).get().reason == "dropped"

@@ -10,17 +10,19 @@ from django.core import mail
 from django.db import OperationalError
 from django.utils import timezone
 
-from digest.delivery import (
+from digest.delivery import (  # fmt: skip
     events,
     evidence,
     intake,
     local_outbox,
+    messages,
     outbox,
     planning,
     providers,
     sending,
+    settling,
     smtp,
-)  # fmt: skip
+)
 from digest.editions import building
 from digest.models import Delivery
 from digest.records import Result
@@ -302,7 +304,7 @@ def test_mistake_of_ours_after_a_provider_was_down_leaves_all_pending(
     settings, readers, monkeypatch
 ):
     settings.EMAIL_PROVIDERS = ["mailgun", "outbox"]
-    monkeypatch.setattr(sending, "single_message", lambda _: 1 / 0)
+    monkeypatch.setattr(messages, "single_message", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         sending.send_pending()
     assert states() == ["pending"] * 3
@@ -336,7 +338,7 @@ def test_record_that_fails_for_good_gives_nothing_back_that_was_offered(
     with pytest.raises(OperationalError):
         sending.send_pending()
     assert not outbox.claim(timezone.now() + timedelta(days=1), size=10)
-    outbox.find_stale(timezone.now() + timedelta(seconds=settings.UNCERTAIN_AFTER + 1))
+    settling.find_stale(timezone.now() + timedelta(seconds=settings.UNCERTAIN_AFTER + 1))
     assert states() == ["uncertain"] * 3
 
 

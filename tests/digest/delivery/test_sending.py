@@ -9,7 +9,16 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from digest.delivery import local_outbox, outbox, planning, providers, rendering, sending
+from digest.delivery import (
+    local_outbox,
+    messages,
+    outbox,
+    planning,
+    providers,
+    rendering,
+    sending,
+    settling,
+)
 from digest.editions import building
 from digest.errors import BatchShapeError
 from digest.models import Batch, Delivery
@@ -150,7 +159,7 @@ def test_message_id_is_the_same_on_every_try(mailgun, readers):
     """EMAIL_STANDARDS 2: one Message-ID per edition and recipient."""
     mailgun.faults.append(Fault(accepts=True))
     sending.send_pending()
-    outbox.release(Delivery.objects.all())
+    settling.release(Delivery.objects.all())
     sending.send_pending()
     for first, second in mailgun.inbox.values():
         assert first.headers["Message-Id"] == second.headers["Message-Id"]
@@ -260,7 +269,7 @@ def test_next_provider_is_not_asked_after_silence(settings, esp, readers):
 
 def test_batch_in_which_a_reader_lacks_a_header_is_refused():
     """EMAIL_STANDARDS 9: refuse a batch in which any reader lacks a header."""
-    message = sending.DigestMessage(to=["ada@example.org", "alan@example.org"])
+    message = messages.DigestMessage(to=["ada@example.org", "alan@example.org"])
     message.merge_data = {"ada@example.org": {}, "alan@example.org": {}}
     message.merge_metadata = message.merge_data
     message.merge_headers = {
@@ -268,7 +277,7 @@ def test_batch_in_which_a_reader_lacks_a_header_is_refused():
         "Alan@example.org": {"List-Unsubscribe": "<https://x.example/>"},
     }
     with pytest.raises(BatchShapeError):
-        sending.check_shape(message)
+        messages.check_shape(message)
 
 
 def test_error_of_our_own_gives_the_batch_back(mailgun, readers, monkeypatch):

@@ -1,0 +1,124 @@
+"""Settles what a worker left behind, and what is in doubt: by evidence, or by an operator's word."""
+
+import logging
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from digest.models import Batch, Delivery, Edition
+
+from . import batches
+
+logger = logging.getLogger(__name__)
+
+State = Delivery.State
+Reason = Delivery.Reason
+
+
+def find_stale(now: datetime) -> int:
+    """Settles claims that were never settled within UNCERTAIN_AFTER, because their worker is gone.
+
+    What was not offered yet is open again. What may have been is uncertain: returns how many.
+    """
+    limit = now - timedelta(seconds=settings.UNCERTAIN_AFTER)
+    stale = Batch.objects.filter(state=Batch.State.CLAIMED, claimed_at__lt=limit)
+    stale.filter(offered_at__isnull=True).update(state=Batch.State.OPEN)
+    number = 0
+    for batch_id in list(stale.values_list("pk", flat=True)):
+        with transaction.atomic():
+            if stale.filter(pk=batch_id).update(state=Batch.State.UNCERTAIN):
+                rows = Delivery.objects.filter(batch_id=batch_id, state=State.PENDING)
+                number += rows.update(state=State.UNCERTAIN, detail="the worker never came back")
+                batches.close([batch_id])
+    if number:
+        logger.error("deliveries are uncertain", extra={"deliveries": number})
+    return number
+
+
+def accept(*, delivery_ids: Collection[int] = (), batch_ids: Collection[int] = ()) -> int:
+    """Evidence came that the provider took these deliveries, or the one call with all of a batch.
+
+    What was in doubt is sent afterwards; so is a delivery that waits for a second try, because
+    its first copy arrived. Returns how many were settled by it.
+    """
+    taken = Q(pk__in=delivery_ids, state=State.UNCERTAIN)
+    taken |= Q(pk__in=delivery_ids, state=State.PENDING, batch__attempts__gt=0)
+    if batch_ids:
+        taken |= Q(batch_id__in=batch_ids, state=State.UNCERTAIN)
+        taken |= Q(batch_id__in=batch_ids, state=State.PENDING, batch__attempts__gt=0)
+    with transaction.atomic():
+        found = dict(Delivery.objects.filter(taken).values_list("pk", "batch_id"))
+        if not found:
+            return 0
+        rows = Delivery.objects.filter(pk__in=found, state__in=[State.UNCERTAIN, State.PENDING])
+        number = rows.update(state=State.SENT, sent_at=timezone.now())
+        batches.close(set(found.values()) - {None})
+    return number
+
+
+def _doubtful(deliveries: QuerySet[Delivery]) -> QuerySet[Delivery]:
+    # By their batches, which are few and have an index.
+    return deliveries.filter(state=State.UNCERTAIN, batch__state=Batch.State.UNCERTAIN)
+
+
+def release(
+    deliveries: QuerySet[Delivery], *, retry_at: datetime | None = None, to: str = ""
+) -> int:
+    """Sends the uncertain ones of these again, under the same Message-ID; returns how many.
+
+    By an operator's word, or because it is evident that the provider did not take them; or by
+    asking the provider `to`, and no other, once more under the same idempotency key. A batch that
+    is released as a whole stays one, so that late evidence of its first offer still finds it.
+    """
+    doubtful = _doubtful(deliveries).order_by()
+    batch_ids = doubtful.values_list("batch_id", flat=True)
+    number = 0
+    for batch in Batch.objects.filter(pk__in=list(batch_ids.distinct())).order_by("pk"):
+        with transaction.atomic():
+            Edition.objects.select_for_update().get(pk=batch.edition_id)
+            mine = deliveries.filter(batch=batch, state=State.UNCERTAIN)
+            ids = list(mine.values_list("pk", flat=True))
+            Delivery.objects.filter(pk__in=ids).update(state=State.PENDING)
+            if ids and not _reopen(batch, retry_at=retry_at, to=to):
+                batch.only_provider = to
+                batches.move(batch, ids, attempts=1, retry_at=retry_at)
+            batches.close([batch.pk])
+            number += len(ids)
+    return number
+
+
+def _reopen(batch: Batch, *, retry_at: datetime | None, to: str) -> bool:
+    """Opens a batch of which nothing is in doubt any more; False where something is, or where a
+    worker has it."""
+    in_doubt = Delivery.objects.filter(batch=OuterRef("pk"), state=State.UNCERTAIN)
+    mine = Batch.objects.filter(~Exists(in_doubt), pk=batch.pk, state=Batch.State.UNCERTAIN)
+    return bool(
+        mine.update(state=Batch.State.OPEN, retry_at=retry_at, attempts=1, only_provider=to)
+    )
+
+
+def drop(deliveries: QuerySet[Delivery]) -> int:
+    """An operator says: give the uncertain ones of these up. Returns how many."""
+    doubtful = _doubtful(deliveries)
+    batch_ids = list(doubtful.order_by().values_list("batch_id", flat=True).distinct())
+    with transaction.atomic():
+        number = doubtful.update(state=State.FAILED, reason=Reason.DROPPED)
+        batches.close(batch_ids)
+    return number
+
+
+def refuse(delivery_ids: Collection[int]) -> int:
+    """The provider says that it refused these: the uncertain ones have failed; how many."""
+    with transaction.atomic():
+        doubtful = Delivery.objects.filter(pk__in=delivery_ids, state=State.UNCERTAIN)
+        found = dict(doubtful.values_list("pk", "batch_id"))
+        if not found:
+            return 0
+        rows = Delivery.objects.filter(pk__in=found, state=State.UNCERTAIN)
+        number = rows.update(state=State.FAILED, reason=Reason.REFUSED, detail="by its event")
+        batches.close(set(found.values()) - {None})
+    return number
