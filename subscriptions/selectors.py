@@ -1,7 +1,7 @@
 """Everything that is read about readers, above all who may receive mail."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -175,13 +175,17 @@ def preferences_of(subscriber: Subscriber) -> Preferences:
     return Preferences(selection_of(subscriber), rhythm_of(subscriber), subscriber.paused_until)
 
 
-def selections(keys: Collection[str]) -> dict[str, Selection]:
-    """The selection behind each key, read from one subscriber who has it.
+def selections(
+    keys: Collection[str], *, one_of: Mapping[str, int] | None = None
+) -> dict[str, Selection]:
+    """The selection behind each key, read from one subscriber who has it: the one that `one_of`
+    names by id, or any.
 
     The number of queries does not depend on the number of keys. Keys that nobody has any more
     are left out.
     """
-    found: dict[str, Selection] = {}
+    read = selections_of([one_of[key] for key in keys]) if one_of else {}
+    found = {key: read[one_of[key]] for key in keys if one_of and one_of[key] in read}
     for _ in range(_SELECTION_READS):
         doubtful = [key for key in keys if key not in found or found[key].key != key]
         if not doubtful:

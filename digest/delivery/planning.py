@@ -156,7 +156,8 @@ def _pages(slot: Slot, edition: Edition) -> Iterator[tuple[selectors.Place, sele
     of its readers are there."""
     place: selectors.Place = ("", 0)
     while page := selectors.page_of(slot, place, PAGE):
-        audiences.ensure(edition, (key for key, _ in page))
+        readers = dict(page)
+        audiences.ensure(edition, readers, one_of=readers)
         yield place, page[-1]
         place = page[-1]
 
@@ -164,7 +165,7 @@ def _pages(slot: Slot, edition: Edition) -> Iterator[tuple[selectors.Place, sele
 def _has_left_out(slot: Slot, edition: Edition) -> bool:
     # A value for each reader, and no join: PostgreSQL guesses joins wrong while a table grows.
     mine = Delivery.objects.filter(edition=edition, subscriber=OuterRef("pk")).values("pk")
-    readers = Subscriber.objects.filter(slot=slot, state=Subscriber.State.ACTIVE)
+    readers = Subscriber.objects.filter(slot=slot)
     return readers.alias(planned=Subquery(mine)).filter(planned=None).exists()
 
 
@@ -226,7 +227,7 @@ def _plan_page(
     with transaction.atomic(), connection.cursor() as cursor:
         locked = Edition.objects.select_for_update().get(pk=edition.pk)
         newest = Delivery.objects.aggregate(pk=Max("pk"))["pk"] or 0
-        batch = batches.first_id(locked)
+        batch, before = batches.first_id(locked), made.states[State.PENDING]
         edition_id = edition.pk
         planned_at = connection.ops.adapt_datetimefield_value(timezone.now())
         cursor.execute(
@@ -245,10 +246,13 @@ def _plan_page(
         )
         number, (_, after) = cursor.rowcount, batches.ids_of(locked)
         cursor.execute(_BATCHES, [edition_id, batch, after])
-        last_batch = Batch.objects.filter(pk__range=(batch, after)).aggregate(pk=Max("pk"))["pk"]
-        _count_up(edition, deliveries=number, batches=(last_batch or batch - 1) - batch + 1)
-        rows = Delivery.objects.filter(pk__gt=newest, edition=edition)
-        _count(made, rows, slot)
+        new = Batch.objects.filter(pk__range=(batch, after)).order_by("pk")
+        last_batch = new.values_list("pk", flat=True).last() or batch - 1
+        _count_up(edition, deliveries=number, batches=last_batch - batch + 1)
+        _count(made, new, slot)
+        if number > made.states[State.PENDING] - before:
+            others = Delivery.objects.filter(pk__gt=newest, edition=edition, batch__isnull=True)
+            _count_others(made, others)
 
 
 def _count_up(edition: Edition, *, deliveries: int, batches: int) -> None:
@@ -259,18 +263,18 @@ def _count_up(edition: Edition, *, deliveries: int, batches: int) -> None:
         )
 
 
-def _count(made: Plan, rows: QuerySet[Delivery], slot: Slot) -> None:
-    groups = rows.order_by().values_list("state", "reason", "audience_id")
-    pending: Counter[int] = Counter()
-    for state, reason, audience_id, number in groups.annotate(number=Count("pk")):
-        made.states[reason or state] += number
-        if state == State.PENDING:
-            pending[audience_id] += number
-            made.hours[f"{slot.hour:02}:00 {slot.timezone}"] += number
-    found = Audience.objects.filter(pk__in=pending).values_list("pk", "selection__topics")
-    for audience_id, topics in found:
+def _count(made: Plan, new: QuerySet[Batch], slot: Slot) -> None:
+    for size, topics in new.values_list("size", "audience__selection__topics"):
+        made.states[State.PENDING.value] += size
+        made.hours[f"{slot.hour:02}:00 {slot.timezone}"] += size
         for topic in topics or ["(no topic)"]:
-            made.topics[topic] += pending[audience_id]
+            made.topics[topic] += size
+
+
+def _count_others(made: Plan, others: QuerySet[Delivery]) -> None:
+    groups = others.order_by().values_list("state", "reason")
+    for state, reason, number in groups.annotate(number=Count("pk")):
+        made.states[reason or state] += number
 
 
 def plan_now(subscriber: Subscriber) -> Delivery | None:

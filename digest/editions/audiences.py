@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import lru_cache
@@ -147,8 +147,15 @@ def _phrase(keyword: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w){re.escape(fold(keyword))}(?:e?s)?(?!\w)")
 
 
-def ensure(edition: Edition, selection_keys: Iterable[str], *, since: date | None = None) -> None:
-    """Afterwards the edition has an audience for each selection key that some reader has.
+def ensure(
+    edition: Edition,
+    selection_keys: Iterable[str],
+    *,
+    since: date | None = None,
+    one_of: Mapping[str, int] | None = None,
+) -> None:
+    """Afterwards the edition has an audience for each selection key that some reader has;
+    `one_of` may name one by id.
 
     The number of queries grows with the chunks of CHUNK keys, so that memory is bounded. Two
     processes that ask at once make the same rows once.
@@ -174,7 +181,7 @@ def ensure(edition: Edition, selection_keys: Iterable[str], *, since: date | Non
                     cards=cards,
                     paper_count=len(cards),
                 )
-                for key, selection in selectors.selections(missing).items()
+                for key, selection in selectors.selections(missing, one_of=one_of).items()
                 for cards in [select(selection, papers, period=period)]
             ),
             ignore_conflicts=True,

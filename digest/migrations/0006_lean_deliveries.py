@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(condition=models.Q(('batch__isnull', True)), fields=['edition'], name='delivery_in_no_batch'),
+            index=models.Index(condition=models.Q(('batch__isnull', True)), fields=['edition', 'id'], name='delivery_in_no_batch'),
         ),
         migrations.RemoveIndex(
             model_name='delivery',

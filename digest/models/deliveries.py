@@ -142,7 +142,9 @@ class Delivery(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["edition"], name="delivery_in_no_batch", condition=Q(batch__isnull=True)
+                fields=["edition", "id"],
+                name="delivery_in_no_batch",
+                condition=Q(batch__isnull=True),
             )
         ]
 

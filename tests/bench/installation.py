@@ -249,11 +249,12 @@ def _insert_readers(cursor, readers: int, slot_id: int, chosen: list, topics: di
         """
         INSERT INTO subscriptions_subscription (subscriber_id, topic_id, created_at)
         SELECT one.id, pick_topic.topic, now()
-        FROM (SELECT MIN(id) AS id, selection_key FROM subscriptions_subscriber GROUP BY 2) AS one
+        FROM (SELECT MAX(id) AS id, selection_key FROM subscriptions_subscriber GROUP BY 2) AS one
         JOIN pick ON pick.key = one.selection_key JOIN pick_topic ON pick_topic.n = pick.n
         """
     )
-    cursor.execute("ANALYZE")
+    # As autovacuum leaves tables that are older than this.
+    cursor.execute("VACUUM ANALYZE")
 
 
 if __name__ == "__main__":

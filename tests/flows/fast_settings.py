@@ -28,12 +28,18 @@ class Hurry(AppConfig):
         from digest import tasks  # noqa: PLC0415  after the models
         from digest.delivery import circuit, evidence, outbox  # noqa: PLC0415
 
-        tasks.WAKE_SECONDS = 2
-        outbox.FIRST_WAIT = timedelta(seconds=0.5)
-        evidence.ASK_AGAIN = timedelta(seconds=2)
-        circuit.FIRST_REST = timedelta(seconds=1)
-        circuit.LONGEST_REST = timedelta(seconds=3)
-        circuit.TRIAL = timedelta(seconds=4)
+        waits = {
+            (tasks, "WAKE_SECONDS"): 2,
+            (outbox, "FIRST_WAIT"): timedelta(seconds=0.5),
+            (evidence, "ASK_AGAIN"): timedelta(seconds=2),
+            (circuit, "FIRST_REST"): timedelta(seconds=1),
+            (circuit, "LONGEST_REST"): timedelta(seconds=3),
+            (circuit, "TRIAL"): timedelta(seconds=4),
+        }
+        for (module, name), wait in waits.items():
+            # A constant that moved must not go unnoticed.
+            assert type(getattr(module, name)) is type(wait), name
+            setattr(module, name, wait)
 
 
 INSTALLED_APPS += ["tests.flows.fast_settings.Hurry"]  # noqa: F405

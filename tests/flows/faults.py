@@ -257,9 +257,9 @@ class Stage:
         scenario.disturb(self)
         self._settle(day.isoformat(), scenario)
         seconds = time.monotonic() - started
-        ledger = json.loads(
-            self.installation.manage("ledger", "--date", str(day), "--json", check=False).stdout
-        )
+        done = self.installation.manage("ledger", "--date", str(day), "--json", check=False)
+        assert done.stdout, done.stderr
+        ledger = json.loads(done.stdout)
         due = [email for (email,) in self.rows(_READERS, scenario.crowd)]
         states = dict(self.rows(_STATES, day))
         found = judge(states, self.ask("readers"), due=due)
