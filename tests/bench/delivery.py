@@ -69,7 +69,7 @@ def measure(made: Installation, subscribers: int, audiences: int) -> Measured:
         made.start_worker(number)
     made.wait_for_workers(WORKERS)
     names = ["esp", *(f"worker{number}" for number in range(WORKERS))]
-    before, busy = made.messages(), _busy_seconds()
+    before, busy, asked = made.messages(), _busy_seconds(), made.database_seconds()
     idle = {name: made.cpu_seconds(name) for name in names}
     started = time.perf_counter()
     made.manage("send_digests", "--date", str(DAY), "--now", NOW.isoformat(), "--json")
@@ -77,7 +77,8 @@ def measure(made: Installation, subscribers: int, audiences: int) -> Measured:
     ledger = _settled(made)
     seconds = time.perf_counter() - started
     used = {name: made.cpu_seconds(name) - idle[name] for name in names}
-    used["database, planning and the rest"] = _busy_seconds() - busy - sum(used.values())
+    used["database"] = made.database_seconds() - asked
+    used["the rest of the machine"] = _busy_seconds() - busy - sum(used.values())
     counts = requests.get(f"{address}/_control/counts", timeout=60).json()
     assert ledger["balanced"], ledger
     assert ledger["pending"] == ledger["uncertain"] == ledger["failed"] == 0, ledger

@@ -104,6 +104,16 @@ class Installation:
         """What the process and its living children used."""
         return sum(map(_cpu, family(self.processes[name].pid)))
 
+    def database_seconds(self) -> float:
+        """What the database server used so far, for whomever, where it is on this machine."""
+        with psycopg.connect(self.environment["DATABASE_URL"]) as database:
+            backend = Path(f"/proc/{database.info.backend_pid}/stat")
+            if not backend.exists():
+                return 0.0
+            server = int(backend.read_text().rpartition(")")[2].split()[1])
+            gone = Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()[13:15]
+            return sum(map(int, gone)) / os.sysconf("SC_CLK_TCK") + sum(map(_cpu, family(server)))
+
     def messages(self) -> int:
         """How many messages were put on the broker's queues so far."""
         with redis.Redis(port=self.redis_port) as client:
@@ -125,7 +135,10 @@ def _status(pid: int, name: str) -> int:
 
 
 def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:  # ended meanwhile
+        return 0.0
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 

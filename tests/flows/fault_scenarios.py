@@ -12,7 +12,7 @@ from tests.flows.faults_seed import MANY
 from tests.flows.postgres_server import QUICK
 
 KILLS = 50
-_SLOWLY = "slow:0.01=1"
+_SLOWLY = "slow:0.03=1"
 """For a call a reader, so that the send is still on when something breaks."""
 
 

@@ -13,7 +13,7 @@ from tests.flows.postgres_server import postgres_server, programs
 from tests.services import missing
 
 pytestmark = pytest.mark.flow
-FEW, MANY = 1_000, 20_000
+FEW, MANY = 600, 20_000
 WITH, WITHOUT = "with webhooks", "without webhooks"
 
 
