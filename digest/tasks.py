@@ -68,8 +68,11 @@ def dispatch_digests() -> None:
     """Closes what is past its cutoff, plans who is due, and wakes as many senders as that needs."""
     now = timezone.now()
     _say_that_a_worker_is_here(now)
-    planning.plan(now, batch_size=sending.batch_size(), page_planned=wake_senders)
-    wake_senders()
+    try:
+        planning.plan(now, batch_size=sending.batch_size(), page_planned=wake_senders)
+    finally:
+        # What was planned before waits, whatever became of the rest.
+        wake_senders()
 
 
 def _say_that_a_worker_is_here(now: datetime) -> None:

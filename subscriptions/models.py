@@ -46,6 +46,8 @@ class Slot(models.Model):
     timezone = models.CharField(max_length=64)
     next_digest_at = models.DateTimeField(db_index=True)
     """UTC; in the past while its readers are due."""
+    begun_with = models.BigIntegerField(null=True, blank=True)
+    """The id of the edition that some of its readers have been planned for, until all are."""
 
     class Meta:
         constraints = [

@@ -6,12 +6,14 @@ from django.conf import settings
 from django.db.models import Min
 
 from digest.models import Batch, Delivery, Edition, Lease
+from subscriptions import selectors
 
 from . import circuit, ledger, notices, pacing, providers
 
 STUCK = timedelta(minutes=15)
 """How long past UNCERTAIN_AFTER a claim may stand: it is settled every five minutes."""
 IN_DOUBT = timedelta(days=1)
+A_DAY = timedelta(days=1)
 LEDGER_EVERY = timedelta(hours=1)
 
 
@@ -38,6 +40,23 @@ def check_late(now: datetime) -> None:
             what=f"Digests of edition {edition.name} have waited since {since:%Y-%m-%d %H:%M} UTC.",
             mend="Are workers running, are SEND_RATE and WARM_UP large enough? Type: "
             + notices.command("ledger", edition),
+        )
+
+
+def check_unplanned(now: datetime) -> None:
+    """Slots stay due while nothing can be planned: before the first edition, and when it fails."""
+    limit = now - timedelta(seconds=settings.LATE_AFTER)
+    if not Edition.objects.filter(paper_count__gt=0, closed_at__lt=limit).exists():
+        return
+    # Weekly readers in the east wait for hours until their week is closed.
+    daily = selectors.due_slots(limit).exclude(frequency="weekly")
+    weekly = selectors.due_slots(limit - A_DAY).filter(frequency="weekly")
+    if number := daily.count() + weekly.count():
+        notices.tell(
+            "unplanned",
+            pacing.today(),
+            what=f"The readers of {number} hours of sending are due and not planned.",
+            mend="Is beat running, and a worker? Its log says why. Type: manage.py send_digests",
         )
 
 

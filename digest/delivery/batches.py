@@ -38,6 +38,7 @@ def move(
         only_provider=batch.only_provider,
     )
     Edition.objects.filter(pk=edition.pk).update(batch_count=F("batch_count") + 1)
+    Batch.objects.filter(pk=batch.pk).update(size=F("size") - len(delivery_ids))
     Delivery.objects.filter(pk__in=delivery_ids).update(batch=new)
 
 

@@ -61,7 +61,18 @@ def settle(now: datetime) -> dict[str, int]:
     counts: Counter[str] = Counter(released=0, asked=0, wait=0, hopeless=0)
     doubtful = Batch.objects.filter(state=Batch.State.UNCERTAIN).select_related("edition")
     for batch in list(doubtful.order_by("pk")):
-        found = batch.deliveries.filter(state=Delivery.State.UNCERTAIN)
+        in_doubt = Delivery.objects.filter(
+            # As it was read: it may have been released, offered again, and be in doubt anew.
+            batch=batch,
+            state=Delivery.State.UNCERTAIN,
+            batch__state=Batch.State.UNCERTAIN,
+            batch__offered_at=batch.offered_at,
+        )
+        names = set(in_doubt.values_list("provider", flat=True)) or {""}
+        # Each by the provider that was asked for it; another one may have taken the rest.
+        name = min(names)
+        found = in_doubt.filter(provider=name)
+        batch.provider = name or batch.provider
         size, planned_at = found.aggregate(n=Count("pk"), at=Min("created_at")).values()
         if not size:
             batches.close([batch.pk])
@@ -71,10 +82,9 @@ def settle(now: datetime) -> dict[str, int]:
             _tell(batch.edition, batch.provider, because)
             counts["hopeless"] += size
         elif provider and provider.is_idempotent:
-            counts[_ask_again(batch, now)] += size
+            counts[_ask_again(batch, found, now)] += size
         elif provider and _is_refuted(batch, provider, size, now):
-            settling.release(found)
-            counts["released"] += size
+            counts["released"] += settling.release(found)
         else:
             counts["wait"] += size
     _check_webhooks(now)
@@ -105,10 +115,10 @@ def _tell(edition: Edition, provider: str, because: str) -> None:
     )
 
 
-def _ask_again(batch: Batch, now: datetime) -> str:
+def _ask_again(batch: Batch, found: QuerySet[Delivery], now: datetime) -> str:
     if batch.offered_at is None or now < batch.offered_at + ASK_AGAIN:
         return "wait"
-    settling.release(batch.deliveries.all(), to=batch.provider)
+    settling.release(found, to=batch.provider)
     return "asked"
 
 
@@ -137,9 +147,10 @@ def _is_heard_of(batch: Batch, provider: Provider) -> bool:
 
 
 def _witnesses(batch: Batch, offered_at: datetime, *, until: datetime) -> list[Batch]:
-    recent = Edition.objects.filter(closed_at__gte=until - RECENT).order_by().values("pk")
+    recent = Edition.objects.filter(closed_at__gte=until - RECENT).values_list("pk", flat=True)
     others = Batch.objects.filter(
-        Q(edition__in=recent) | Q(edition=batch.edition_id),
+        # Numbers, not a query: only then the index of editions is used.
+        edition__in={*recent, batch.edition_id},
         provider=batch.provider,
         state=Batch.State.DONE,
         offered_at__gte=offered_at - NEAR,

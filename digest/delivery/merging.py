@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Min
+from django.db.models import Exists, Min, OuterRef
 
 from digest.editions import audiences
 from digest.models import Audience, Batch, Delivery, Edition
@@ -24,14 +24,21 @@ def merge(edition: Edition, *, now: datetime) -> int:
     """Afterwards whoever waits for a digest of an older edition that was planned MERGE_AFTER ago,
     and for this one, waits for one digest with the papers of both; returns how many readers.
 
-    Who is being sent to at this moment is left alone.
+    Who is being sent to at this moment is left alone, and so is an edition that is held: its papers
+    are not to go out.
     """
     limit = now - timedelta(seconds=settings.MERGE_AFTER)
     older = Batch.objects.filter(
         state=Batch.State.OPEN,
         edition__frequency=edition.frequency,
         edition__date__lt=edition.date,
+        edition__held_at__isnull=True,
     )
+    mine = Delivery.objects.filter(
+        edition=edition, state=State.PENDING, subscriber=OuterRef("subscriber")
+    )
+    both = Delivery.objects.filter(Exists(mine), batch=OuterRef("pk"), state=State.PENDING)
+    older = older.filter(Exists(both))
     planned = older.annotate(planned_at=Min("deliveries__created_at"))
     ids = planned.filter(planned_at__lt=limit).order_by("pk").values_list("pk", flat=True)
     merged = sum(_merge_batch(batch_id, edition) for batch_id in list(ids))
@@ -50,7 +57,9 @@ def _merge_batch(batch_id: int, edition: Edition) -> int:
         if batch is None:
             return 0
         late = Delivery.objects.filter(batch=batch, state=State.PENDING)
-        since = Edition.objects.values_list("date", flat=True).get(pk=batch.edition_id)
+        own = Edition.objects.values_list("date", flat=True).get(pk=batch.edition_id)
+        # What was merged into the late one goes on with it.
+        since = Audience.objects.values_list("since", flat=True).get(pk=batch.audience_id) or own
         new = Delivery.objects.filter(
             edition=edition,
             state=State.PENDING,
@@ -62,11 +71,11 @@ def _merge_batch(batch_id: int, edition: Edition) -> int:
                 "pk", "subscriber_id", "batch_id", "audience__selection_key", "audience__since"
             )
         )
-        groups: dict[tuple[int, str], list[int]] = defaultdict(list)
-        for pk, _, new_batch_id, key, _since in found:
-            groups[new_batch_id, key].append(pk)
-        for (new_batch_id, key), ids in groups.items():
-            _move(new_batch_id, ids, edition, key, since)
+        groups: dict[tuple[int, str, date], list[int]] = defaultdict(list)
+        for pk, _, new_batch_id, key, later in found:
+            groups[new_batch_id, key, min(since, later or since)].append(pk)
+        for (new_batch_id, key, first), ids in groups.items():
+            _move(new_batch_id, ids, edition, key, first)
         late.filter(subscriber__in=[row[1] for row in found]).update(
             state=State.SKIPPED, reason=Delivery.Reason.MERGED
         )
@@ -83,6 +92,5 @@ def _move(batch_id: int, ids: list[int], edition: Edition, key: str, since: date
     batch.audience_id = audience.pk
     batches.move(batch, ids, attempts=batch.attempts, retry_at=batch.retry_at)
     Delivery.objects.filter(pk__in=ids).update(audience=audience)
-    Batch.objects.filter(pk=batch_id).update(size=F("size") - len(ids))
     if not Delivery.objects.filter(batch_id=batch_id, state=State.PENDING).exists():
         Batch.objects.filter(pk=batch_id).update(state=Batch.State.DONE)

@@ -1,7 +1,7 @@
 """The outbox: claims batches of deliveries, and records what became of them.
 
-A batch or a delivery changes state by one conditional UPDATE that repeats the state it was read
-in, so any of this may run twice, late, or side by side with itself.
+A batch or a delivery changes state by a conditional UPDATE that repeats the state it was read in, or
+while its batch's row is locked, so any of this may run twice, late, or side by side with itself.
 """
 
 import logging
@@ -91,7 +91,10 @@ def claim(now: datetime, *, size: int, most_batches: int = 1) -> list[Claim]:
                 attempts=F("attempts") + 1,
             )
             # Where no rows are locked (SQLite) somebody else may have been first.
-            readers = _readers(ids) if changed == len(ids) else {}
+            if changed != len(ids):
+                transaction.set_rollback(True)
+                continue
+            readers = _readers(ids)
             if empty := [pk for pk in ids if pk not in readers]:
                 Batch.objects.filter(pk__in=empty).update(state=Batch.State.DONE)
         if readers:
@@ -129,12 +132,10 @@ def _lock_open(now: datetime, *, size: int, most: int) -> list[Batch]:
 
 
 def _split(batch: Batch, size: int) -> None:
-    """Leaves the first `size` deliveries in the batch and puts the others into batches of theirs."""
+    """Leaves the first `size` deliveries in the batch and puts the others into one of their own."""
     waiting = batch.deliveries.filter(state=State.PENDING).order_by("pk")
-    ids = list(waiting.values_list("pk", flat=True))
-    for start in range(size, len(ids), size):
-        batches.move(batch, ids[start : start + size], attempts=batch.attempts)
-    Batch.objects.filter(pk=batch.pk).update(size=min(size, len(ids)))
+    if others := list(waiting.values_list("pk", flat=True))[size:]:
+        batches.move(batch, others, attempts=batch.attempts)
 
 
 def _readers(batch_ids: Collection[int]) -> dict[int, dict[int, Addressee]]:
@@ -214,11 +215,21 @@ def record(claims: Mapping[int, Claim], outcomes: Sequence[Outcome]) -> None:
             )
             other[outcome.batch_id, kind].append(outcome)
     with transaction.atomic():
+        mine = _still_held(claims, numbers := {outcome.batch_id for outcome in outcomes})
         for provider, members in sent.items():
             _record_sent(claims, members, provider)
         for (batch_id, kind), members in other.items():
-            _record_other(claims[batch_id], members, kind)
-        _close_claims(claims, outcomes, is_all_sent=not other)
+            if batch_id in mine:
+                _record_other(claims[batch_id], members, kind)
+        _close_claims(claims, outcomes, is_all_sent=not other and mine == numbers)
+
+
+def _still_held(claims: Mapping[int, Claim], batch_ids: Collection[int]) -> set[int]:
+    """Batches, locked, that nobody has opened or claimed since: of the others it can only be said
+    what was sent."""
+    rows = Batch.objects.select_for_update().filter(pk__in=batch_ids).order_by("pk")
+    held = rows.exclude(state=Batch.State.OPEN).values_list("pk", "claimed_at")
+    return {pk for pk, claimed_at in held if claimed_at == claims[pk].claimed_at}
 
 
 def _rows(claims: Mapping[int, Claim], outcomes: Sequence[Outcome]) -> QuerySet[Delivery]:
@@ -316,6 +327,8 @@ def give_back(claim: Claim, *, but: Collection[int] = ()) -> None:
     """Afterwards the batch's unsettled deliveries are pending again, but those that were offered
     to a provider: of these nobody knows, and they are uncertain."""
     with transaction.atomic():
+        if not _still_held({claim.batch_id: claim}, [claim.batch_id]):
+            return
         rows = Delivery.objects.filter(batch_id=claim.batch_id, state=State.PENDING)
         rows.filter(pk__in=but).update(state=State.UNCERTAIN)
         detail = "an error of our own"

@@ -65,34 +65,57 @@ def plan(
 ) -> Plan:
     """Afterwards everyone due at `now` has a delivery of their edition, and a next slot.
 
-    The edition is the newest closed one, once what is past its cutoff is closed, or that of `day`.
-    Where there is none, or it is empty, everybody stays due. Who left or has nothing in it gets a
-    row that says so. Nobody gets a second row for an edition, however often this runs, and a kill
-    leaves whole pages. Batches hold up to `batch_size` readers; `page_planned` is called whenever
-    more of them can be claimed. Raises EditionOpenError when `day` has no closed edition.
+    The edition is the newest closed one that has papers, once what is past its cutoff is closed,
+    or that of `day`; a slot that was begun with an edition ends with it. Where there is none,
+    everybody stays due. Who left or has nothing in it gets a row that says so. Nobody gets a second
+    row for an edition, however often this runs, and a kill leaves whole pages. Batches hold up to
+    `batch_size` readers; `page_planned` is called whenever more of them can be claimed. Raises
+    EditionOpenError when `day` has no closed edition. An error keeps the readers of its slot due, and
+    is raised once the others are planned.
     """
-    made = Plan()
-    if day is None and not is_dry_run:
+    if is_dry_run:
+        return _dry_run(now, day=day, batch_size=batch_size)
+    made, failure = Plan(), None
+    if day is None:
         # Or readers who are due at the very minute of the cutoff would miss what closes in it.
         building.build_due(now)
     for frequency, edition in _editions(day).items():
         made.editions.append(edition)
         for slot in _slots(now, frequency):
-            if is_dry_run:
-                with transaction.atomic():
-                    _plan_slot(slot, edition, made, now=now, batch_size=batch_size)
-                    transaction.set_rollback(True)
-                continue
-            is_whole = _plan_slot(
-                slot, edition, made, now=now, batch_size=batch_size, page_planned=page_planned
-            )
-            if is_whole:
-                services.advance(slot, now)
-        if not is_dry_run:
-            merging.merge(edition, now=now)
-    if not is_dry_run and made.states:
+            try:
+                own = edition if day else _begun(slot, edition)
+                if own and _plan_slot(slot, own, made, now, batch_size, page_planned):
+                    services.advance(slot, now)
+            except Exception as error:
+                logger.exception("slot can't be planned", extra={"slot": slot.pk})
+                failure = error
+    for edition in made.editions:
+        merging.merge(edition, now=now)
+    if made.states:
         logger.info("deliveries planned", extra=dict(made.states))
+    if failure is not None:
+        raise failure
     return made
+
+
+def _dry_run(now: datetime, *, day: date | None, batch_size: int) -> Plan:
+    """What would be planned; each slot is, and is rolled back."""
+    made = Plan()
+    for frequency, edition in _editions(day).items():
+        made.editions.append(edition)
+        for slot in _slots(now, frequency):
+            with transaction.atomic():
+                _plan_slot(slot, edition, made, now, batch_size, lambda: None)
+                transaction.set_rollback(True)
+    return made
+
+
+def _begun(slot: Slot, edition: Edition) -> Edition | None:
+    """The edition that the slot's readers get: some may have got theirs before a kill."""
+    edition_id = services.begin(slot, edition.pk)
+    if edition_id is None or edition_id == edition.pk:
+        return edition if edition_id else None
+    return Edition.objects.filter(pk=edition_id).first()
 
 
 def _editions(day: date | None) -> dict[Edition.Frequency, Edition]:
@@ -131,14 +154,13 @@ def _week_begins(now: datetime) -> datetime:
     return datetime.combine(monday, time(), tzinfo=UTC) - EARLIEST_ZONE
 
 
-def _plan_slot(
+def _plan_slot(  # noqa: PLR0917  each is another thing
     slot: Slot,
     edition: Edition,
     made: Plan,
-    *,
     now: datetime,
     batch_size: int,
-    page_planned: Callable[[], object] = lambda: None,
+    page_planned: Callable[[], object],
 ) -> bool:
     """Whether all readers of the slot have a row afterwards. Who chose anew while their page was
     planned may have slipped through, and is found in another round."""
@@ -257,7 +279,7 @@ def _plan_page(
 
 def _count_up(edition: Edition, *, deliveries: int, batches: int) -> None:
     """How many there are is kept apart from the rows: the ledger compares the two."""
-    if deliveries:
+    if deliveries or batches:
         Edition.objects.filter(pk=edition.pk).update(
             due_count=F("due_count") + deliveries, batch_count=F("batch_count") + batches
         )

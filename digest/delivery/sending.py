@@ -43,18 +43,24 @@ class Work:
         self.claims = {claim.batch_id: claim for claim in claims}
         self.offered: set[int] = set()
         """Deliveries that went into any offer, without those surely not taken."""
-        self._begun: set[tuple[int, str]] = set()
+        self._begun: dict[int, str] = {}
         self._lost: set[int] = set()
         self._known: list[Outcome] = []
         self._written_at = time.monotonic()
 
     def begin(self, claim: outbox.Claim, provider: Provider) -> bool:
         """Whether the provider may be called for the claim; that it is called is on record."""
-        if (claim.batch_id, provider.name) not in self._begun:
-            # The rest of the claims, too: they come right after this one.
-            rest = [c for pk, c in self.claims.items() if pk >= claim.batch_id]
+        if self._begun.get(claim.batch_id) != provider.name:
+            # What another provider said is written first, or a kill would file its doubt under this one.
+            if self._known:
+                self.write()
+            # The rest of the claims, too, as they come right after this one; but not where no
+            # event would tell of what a kill leaves in doubt.
+            is_told = provider.name not in providers.MIME_PROVIDERS
+            rest = [c for pk, c in self.claims.items() if is_told and pk > claim.batch_id]
+            rest.append(claim)
             kept = outbox.begin(rest, provider.name)
-            self._begun |= {(c.batch_id, provider.name) for c in rest}
+            self._begun |= {c.batch_id: provider.name for c in rest}
             self._lost |= {c.batch_id for c in rest} - kept
         half = timedelta(seconds=settings.UNCERTAIN_AFTER / 2)
         is_fresh = timezone.now() < claim.claimed_at + half
@@ -235,6 +241,8 @@ def _late(provider: Provider, reader: Reader) -> Outcome:
         result=Result.DEFERRED,
         provider=provider.name,
         detail="the claim took too long",
+        # That says nothing of the reader, and is no attempt.
+        is_provider_down=True,
     )
 
 
@@ -284,6 +292,8 @@ def _offer_many(work: Work, provider: Provider, call: Call) -> list[Outcome]:
     surely_not = (Result.FAILED, Result.DEFERRED)
     work.offered.difference_update(pk for pk in ids if found[pk].result in surely_not)
     worst = [answer for answer in found.values() if answer.is_provider_down]
+    if all(answer.result is Result.UNCERTAIN for answer in found.values()):
+        worst = list(found.values())
     circuit.report(provider, worst[0] if worst else Answer(Result.SENT), messages=len(mails))
     return [_outcome(provider, None, reader, found[reader.delivery_id]) for reader in call.readers]
 

@@ -46,7 +46,7 @@ def accept(*, delivery_ids: Collection[int] = (), batch_ids: Collection[int] = (
     its first copy arrived. Returns how many were settled by it.
     """
     taken = Q(pk__in=delivery_ids, state=State.UNCERTAIN)
-    taken |= Q(pk__in=delivery_ids, state=State.PENDING, batch__attempts__gt=0)
+    taken |= Q(pk__in=delivery_ids, state=State.PENDING)
     if batch_ids:
         taken |= Q(batch_id__in=batch_ids, state=State.UNCERTAIN)
         taken |= Q(batch_id__in=batch_ids, state=State.PENDING, batch__attempts__gt=0)

@@ -67,6 +67,7 @@ def check(now: datetime) -> None:
     _check_week(sending, now)
     _check_errors(now)
     alarms.check_late(now)
+    alarms.check_unplanned(now)
     alarms.check_stuck(now)
     alarms.check_ways(sending)
     alarms.check_ledgers(now)

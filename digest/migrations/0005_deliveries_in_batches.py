@@ -27,7 +27,9 @@ def fill(apps, schema_editor):
                     )
                     edition.batch_count += 1
                     rows.update(batch=batch)
-        edition.save(update_fields=["batch_count"])
+        # Editions of before the count was kept have none.
+        edition.due_count = Delivery.objects.filter(edition=edition).count()
+        edition.save(update_fields=["batch_count", "due_count"])
     Delivery.objects.filter(state="claimed").update(state="uncertain")
 
 

@@ -30,7 +30,7 @@ class Batch(models.Model):
     )
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     size = models.PositiveIntegerField()
-    """How many deliveries it was made of."""
+    """How many deliveries are in it, settled or not."""
     attempts = models.PositiveSmallIntegerField(default=0)
     provider = models.CharField(max_length=20, blank=True)
     """Who was offered it last."""

@@ -17,6 +17,7 @@ class Migration(migrations.Migration):
                 ('hour', models.PositiveSmallIntegerField()),
                 ('timezone', models.CharField(max_length=64)),
                 ('next_digest_at', models.DateTimeField(db_index=True)),
+                ('begun_with', models.BigIntegerField(blank=True, null=True)),
             ],
         ),
         migrations.AddConstraint(

@@ -20,10 +20,11 @@ from .leaving import (
     unsuppress,
 )
 from .purging import purge
-from .slots import advance
+from .slots import advance, begin
 
 __all__ = [
     "advance",
+    "begin",
     "change_frequency",
     "change_preferences",
     "confirm",

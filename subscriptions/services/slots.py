@@ -20,6 +20,14 @@ def ensure(rhythm: Rhythm, now: datetime) -> Slot:
     return slot
 
 
+def begin(slot: Slot, edition_id: int) -> int | None:
+    """The edition that the slot, as it was read, is planned for: this one, unless its planning has
+    begun with another. None where somebody else had moved it on."""
+    mine = Slot.objects.filter(pk=slot.pk, next_digest_at=slot.next_digest_at)
+    mine.filter(begun_with=None).update(begun_with=edition_id)
+    return mine.values_list("begun_with", flat=True).first()
+
+
 def advance(slot: Slot, now: datetime) -> bool:
     """Afterwards all readers of the slot, as it was read, wait for its next time after `now`, each
     in the slot of their rhythm; False where somebody else had moved it on.
@@ -27,7 +35,7 @@ def advance(slot: Slot, now: datetime) -> bool:
     rhythm = Rhythm(slot.frequency, slot.hour, slot.timezone)
     unmoved = Slot.objects.filter(pk=slot.pk, next_digest_at=slot.next_digest_at)
     with transaction.atomic():
-        moved = unmoved.update(next_digest_at=schedule.next_slot(now, rhythm))
+        moved = unmoved.update(next_digest_at=schedule.next_slot(now, rhythm), begun_with=None)
         if moved:
             _put_right(slot, now)
     return bool(moved)

@@ -7,8 +7,9 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from digest.delivery import settling
+from digest.editions import building
 from digest.management import arguments
-from digest.models import Delivery
+from digest.models import Delivery, Edition
 from digest.tasks import wake_senders
 
 
@@ -17,6 +18,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--date", type=arguments.day, help="only of this edition (all)")
+        parser.add_argument(
+            "--frequency", choices=Edition.Frequency.values, default=Edition.Frequency.DAILY,
+            help="of the edition that --date names (daily)",
+        )  # fmt: skip
         way = parser.add_mutually_exclusive_group(required=True)
         way.add_argument(
             "--release", action="store_true", help="send again; a reader may get a second copy"
@@ -29,7 +34,9 @@ class Command(BaseCommand):
         settling.find_stale(timezone.now())
         deliveries = Delivery.objects.all()
         if options["date"]:
-            deliveries = deliveries.filter(edition__date=options["date"])
+            frequency = options["frequency"]
+            first_day = building.first_day(options["date"], frequency)
+            deliveries = deliveries.filter(edition__date=first_day, edition__frequency=frequency)
         if options["release"]:
             number = settling.release(deliveries)
             wake_senders()

@@ -11,7 +11,7 @@ from django.utils import timezone
 from digest.delivery import ledger, outbox, planning, settling
 from digest.editions import building
 from digest.errors import EditionOpenError
-from digest.models import Delivery
+from digest.models import Batch, Delivery
 from digest.records import Outcome, Result
 from subscriptions import services
 from subscriptions.models import Slot, Subscriber, Suppression
@@ -417,3 +417,71 @@ def test_asking_at_a_suppressed_address_says_so(edition):
     reader = make_subscriber(next_digest_at=NOW + timedelta(hours=20))
     services.suppress(reader, Suppression.Reason.BOUNCED)
     assert planning.plan_now(reader).state == State.SUPPRESSED
+
+
+def test_asking_again_after_a_pause_leaves_the_numbers_of_batches_right(edition):
+    reader = due(paused_until=NOW.date() + timedelta(days=3))
+    planning.plan(NOW)
+    planning.plan_now(reader)
+    due(hour=9)
+    planning.plan(NOW)
+    assert sorted(states().values()) == [State.PENDING] * 2
+
+
+def test_slot_that_was_begun_with_an_edition_ends_with_it(edition):
+    reader = due()
+    services.begin(reader.slot, edition.pk)
+    make_listing(make_paper(), date(2026, 8, 21))
+    building.build(date(2026, 8, 21))
+    planning.plan(NOW)
+    assert Delivery.objects.get().edition == edition
+    reader.slot.refresh_from_db()
+    assert reader.slot.begun_with is None
+
+
+def test_slot_that_fails_keeps_no_other_from_its_digest(edition, monkeypatch):
+    bad, good = due(hour=5), due(hour=9)
+    real = planning.selectors.page_of
+
+    def page_of(slot, place, size):
+        if slot == bad.slot:
+            raise ZeroDivisionError
+        return real(slot, place, size)
+
+    monkeypatch.setattr(planning.selectors, "page_of", page_of)
+    with pytest.raises(ZeroDivisionError):
+        planning.plan(NOW)
+    assert states() == {good.email: State.PENDING}
+    assert due_again(bad)
+
+
+def test_worker_that_lost_its_claim_can_only_say_what_was_sent(edition, settings):
+    due()
+    due()
+    planning.plan(NOW)
+    first = claim()
+    settling.find_stale(NOW + timedelta(seconds=settings.UNCERTAIN_AFTER + 1))
+    second = claim(NOW + timedelta(hours=1))
+    record(first, outcomes(first, Result.DEFERRED))
+    assert Batch.objects.get().state == Batch.State.CLAIMED
+    record(second, outcomes(second, Result.SENT))
+    assert set(states().values()) == {State.SENT}
+
+
+def test_provider_that_is_down_costs_no_attempt(edition):
+    due()
+    planning.plan(NOW)
+    later = NOW
+    for _ in range(outbox.MOST_ATTEMPTS + 1):
+        later = timezone.now() + timedelta(days=1)
+        batch = claim(later)
+        record(batch, outcomes(batch, Result.DEFERRED, is_provider_down=True))
+    assert Delivery.objects.get().state == State.PENDING
+
+
+def test_batch_that_is_too_large_is_split_and_its_sizes_add_up(edition):
+    for _ in range(5):
+        due()
+    planning.plan(NOW)
+    assert len(claim(size=2).readers) == 2
+    assert sorted(Batch.objects.values_list("size", flat=True)) == [2, 3]
