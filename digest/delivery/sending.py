@@ -54,17 +54,26 @@ class Work:
             # What another provider said is written first, or a kill would file its doubt under this one.
             if self._known:
                 self.write()
-            # The rest of the claims, too, as they come right after this one; but not where no
-            # event would tell of what a kill leaves in doubt.
+            # Where no event would tell of what a kill leaves in doubt, no more than must be.
             is_told = provider.name not in providers.MIME_PROVIDERS
-            rest = [c for pk, c in self.claims.items() if is_told and pk > claim.batch_id]
-            rest.append(claim)
+            rest = self._ahead(claim) if is_told else [claim]
             kept = outbox.begin(rest, provider.name)
             self._begun |= {c.batch_id: provider.name for c in rest}
             self._lost |= {c.batch_id for c in rest} - kept
         half = timedelta(seconds=settings.UNCERTAIN_AFTER / 2)
         is_fresh = timezone.now() < claim.claimed_at + half
         return is_fresh and claim.batch_id not in self._lost
+
+    def _ahead(self, claim: outbox.Claim) -> list[outbox.Claim]:
+        """The claim and the small ones right after it: whom a kill in the call puts in doubt."""
+        later = [other for pk, other in self.claims.items() if pk > claim.batch_id]
+        found, readers = [claim], len(claim.readers)
+        for other in later:
+            readers += len(other.readers)
+            if readers > WRITE_READERS:
+                break
+            found.append(other)
+        return found
 
     def note(self, outcomes: Sequence[Outcome]) -> None:
         """Afterwards the outcomes are known, and written before long."""

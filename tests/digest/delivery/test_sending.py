@@ -383,6 +383,26 @@ def test_nothing_is_sent_to_whom_left_between_planning_and_sending(mailgun, read
     assert states() == [State.SENT] * 3 + [State.SKIPPED]
 
 
+def test_kill_in_a_call_leaves_later_batches_of_the_claim_out_of_doubt(
+    readers, mailgun, monkeypatch, settings
+):
+    monkeypatch.setattr(sending, "WRITE_READERS", 2)
+    outbox._split(Batch.objects.get(), 2)
+    claims = outbox.claim(timezone.now(), size=10, most_batches=25)
+    monkeypatch.setattr(providers, "offer", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        sending.send(claims, [providers.PROVIDERS["mailgun"]])
+    settling.find_stale(timezone.now() + timedelta(seconds=settings.UNCERTAIN_AFTER + 1))
+    assert states() == ["pending", "pending", "uncertain", "uncertain"]
+
+
+def test_claim_that_was_not_offered_in_time_costs_no_attempt(readers, mailgun, settings):
+    long_ago = timezone.now() - timedelta(seconds=settings.UNCERTAIN_AFTER)
+    sending.send(outbox.claim(long_ago, size=10), [providers.PROVIDERS["mailgun"]])
+    assert mailgun.accepted.total() == 0
+    assert Batch.objects.get().attempts == 0
+
+
 @pytest.mark.django_db(transaction=True)
 def test_senders_at_once_send_each_reader_one_copy(settings, esp):
     use(settings, esp, "mailgun")
