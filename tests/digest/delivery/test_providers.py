@@ -220,6 +220,7 @@ def test_provider_that_takes_keys_is_asked_again_in_the_same_words(settings, rea
 
 
 def test_what_one_provider_may_have_taken_is_never_offered_to_another(settings, readers):
+    local_outbox.maildir().clear()
     with Endpoint((500, {})) as endpoint:
         use_resend(settings, endpoint)
         sending.send_pending()
