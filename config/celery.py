@@ -5,16 +5,25 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init
+from celery.signals import celeryd_init, worker_process_init
+from django.core import checks
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # A worker serves no pages, and Django's checks would load them all, with a client library of every
-# provider for its webhook: a third of a worker's memory. `manage.py check` runs them.
+# provider for its webhook: a third of a worker's memory. It runs ours (see below).
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 app = Celery("daily_papers")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@celeryd_init.connect
+def refuse_wrong_settings(**_: Any) -> None:
+    """A worker with a rate or a provider misspelled would send, and at full speed."""
+    wrong = [found for found in checks.run_checks(tags=["daily_papers"]) if found.is_serious()]
+    if wrong:
+        raise SystemExit("\n".join(f"{found.msg} {found.hint or ''}" for found in wrong))
 
 
 @worker_process_init.connect

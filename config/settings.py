@@ -396,8 +396,15 @@ for _name, _text, _pattern, _form in (
 ):
     env.expect(_name, that=not _text or bool(re.fullmatch(_pattern, _text)), form=_form)
 env.expect("TRUSTED_PROXIES", that=(TRUSTED_PROXIES or 0) >= 0, form="a number from 0")
+_HOUR, _MONTH = 3600, 30 * 86_400
+_merge = 43_200 if MERGE_AFTER is None else MERGE_AFTER
+env.expect(
+    "MERGE_AFTER",
+    that=_HOUR <= _merge <= _MONTH,
+    form="a number of seconds, an hour or more",
+)
 _late = 1 if LATE_AFTER is None else LATE_AFTER
-env.expect("LATE_AFTER", that=_late > 0, form="a number of seconds")
+env.expect("LATE_AFTER", that=0 < _late <= _MONTH, form="a number of seconds")
 env.finish(
     missing=[
         name

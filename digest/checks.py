@@ -17,11 +17,14 @@ FREE_MAIL = frozenset(
      "icloud.com", "aol.com", "gmx.de", "gmx.net", "web.de", "qq.com", "163.com", "mail.ru"}
 )  # fmt: skip
 
+TAG = "daily_papers"
+"""A worker runs the checks of this tag when it starts."""
+
 Findings = Iterator[CheckMessage]
 
 
 def _check(function: Callable[[], Findings]) -> Callable[[], Findings]:
-    @register
+    @register(TAG)
     def run(**_: Any) -> list[CheckMessage]:
         return list(function())
 

@@ -138,7 +138,7 @@ def _note_failure(name: str, answer: Answer) -> None:
     if refuses_us:
         rest = SETTINGS_REST
     elif answer.retry_after:
-        rest = max(rest, timedelta(seconds=answer.retry_after))
+        rest = timedelta(seconds=answer.retry_after)
     _open(name, rest, answer.detail)
     if refuses_us:
         _tell_of_settings(name, answer.detail)
@@ -167,7 +167,7 @@ def _tell_of_settings(name: str, detail: str) -> None:
     notices.tell(
         "provider_settings",
         f"{name} {pacing.today()}",
-        what=f"{name} refuses our key or account ({detail}). No reader is lost: their digests wait.",
+        what=f"{name} refuses our key or account ({detail}). No reader is lost: another provider takes them, or they wait.",
         mend="Put the provider's settings right, restart the workers, and type: manage.py check",
     )
 

@@ -303,15 +303,18 @@ def _defer(
     detail: str,
 ) -> None:
     """Surely not taken: offered again after a wait that doubles with each attempt, and differs
-    between batches so that they don't return together; the provider's own word counts where it is
-    longer. After MOST_ATTEMPTS it is given up.
+    between batches so that they don't return together; the provider's own word counts where it says
+    one. After MOST_ATTEMPTS it is given up.
     """
     if attempts >= MOST_ATTEMPTS:
         rows.update(state=State.FAILED, reason=Reason.GAVE_UP, provider=provider, detail=detail)
         return
     jitter = random.uniform(0.8, 1.2)  # noqa: S311  no secret
     wait = FIRST_WAIT * 2 ** max(attempts - 1, 0) * jitter
-    retry_at = timezone.now() + max(wait, timedelta(seconds=seconds or 0))
+    if seconds is not None:
+        # With some seconds between batches, so that they don't return together.
+        wait = timedelta(seconds=seconds + 5 * jitter)
+    retry_at = timezone.now() + wait
     ids = list(rows.values_list("pk", flat=True))
     Delivery.objects.filter(pk__in=ids, state=State.UNCERTAIN).update(state=State.PENDING)
     batch = Batch.objects.get(pk=claim.batch_id)

@@ -76,9 +76,7 @@ def plan(
     if is_dry_run:
         return _dry_run(now, day=day, batch_size=batch_size)
     made, failure = Plan(), None
-    if day is None:
-        # Or readers who are due at the very minute of the cutoff would miss what closes in it.
-        building.build_due(now)
+    _prepare(now, day)
     for frequency, edition in _editions(day).items():
         made.editions.append(edition)
         for slot in _slots(now, frequency):
@@ -96,6 +94,14 @@ def plan(
     if failure is not None:
         raise failure
     return made
+
+
+def _prepare(now: datetime, day: date | None) -> None:
+    if mended := services.mend(now):
+        logger.warning("slots lay too far ahead", extra={"slots": mended})
+    if day is None:
+        # Or readers who are due at the very minute of the cutoff would miss what closes in it.
+        building.build_due(now)
 
 
 def _dry_run(now: datetime, *, day: date | None, batch_size: int) -> Plan:

@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 MOST_BATCHES = 25
 """Small batches that are claimed at once."""
 WRITE_READERS = 25
+DOUBTFUL_READERS = 5
+"""Of small batches, whom a kill may leave in doubt where there will be no evidence."""
 WRITE_SECONDS = 0.5
 """Outcomes of so many readers, or of so long, are written at the latest."""
 KEYS_LAST = timedelta(hours=20)
@@ -54,9 +56,9 @@ class Work:
             # What another provider said is written first, or a kill would file its doubt under this one.
             if self._known:
                 self.write()
-            # Where no event would tell of what a kill leaves in doubt, no more than must be.
+            # Where no event would tell of what a kill leaves in doubt, it is few.
             is_told = provider.name not in providers.MIME_PROVIDERS
-            rest = self._ahead(claim) if is_told else [claim]
+            rest = self._ahead(claim, most=WRITE_READERS if is_told else DOUBTFUL_READERS)
             kept = outbox.begin(rest, provider.name)
             self._begun |= {c.batch_id: provider.name for c in rest}
             self._lost |= {c.batch_id for c in rest} - kept
@@ -64,13 +66,13 @@ class Work:
         is_fresh = timezone.now() < claim.claimed_at + half
         return is_fresh and claim.batch_id not in self._lost
 
-    def _ahead(self, claim: outbox.Claim) -> list[outbox.Claim]:
+    def _ahead(self, claim: outbox.Claim, *, most: int) -> list[outbox.Claim]:
         """The claim and the small ones right after it: whom a kill in the call puts in doubt."""
         later = [other for pk, other in self.claims.items() if pk > claim.batch_id]
         found, readers = [claim], len(claim.readers)
         for other in later:
             readers += len(other.readers)
-            if readers > WRITE_READERS:
+            if readers > most:
                 break
             found.append(other)
         return found

@@ -108,8 +108,9 @@ def _circuit(edition_id: int) -> str:
 
 
 def _being_sent() -> list[Edition]:
-    """The editions that have something left to hold, and are not held."""
-    left = Batch.objects.filter(state=Batch.State.OPEN).order_by().values("edition_id").distinct()
+    """The editions that have something left to hold or to be told of, and are not held."""
+    unsettled = [Batch.State.OPEN, Batch.State.CLAIMED]
+    left = Batch.objects.filter(state__in=unsettled).order_by().values("edition_id").distinct()
     return list(Edition.objects.filter(pk__in=left, held_at__isnull=True).order_by("pk"))
 
 

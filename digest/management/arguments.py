@@ -3,6 +3,8 @@
 import argparse
 from datetime import UTC, date, datetime
 
+_FIRST_YEAR, _LAST_YEAR = 1991, 2199
+
 
 def day(text: str) -> date:
     """`2026-08-20`; anything else is refused with a line that says what is wanted."""
@@ -20,4 +22,6 @@ def moment(text: str) -> datetime:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no time; write it as YYYY-MM-DDTHH:MM:SSZ"
         ) from error
+    if not _FIRST_YEAR <= parsed.year <= _LAST_YEAR:
+        raise argparse.ArgumentTypeError(f"{text!r} is too far from now")
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

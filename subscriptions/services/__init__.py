@@ -20,7 +20,7 @@ from .leaving import (
     unsuppress,
 )
 from .purging import purge
-from .slots import advance, begin
+from .slots import advance, begin, mend
 
 __all__ = [
     "advance",
@@ -32,6 +32,7 @@ __all__ = [
     "delete_topic",
     "erase",
     "forget_soft_bounces",
+    "mend",
     "pause",
     "purge",
     "request_link",

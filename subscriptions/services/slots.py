@@ -1,6 +1,6 @@
 """The hours of sending that readers share: made when the first reader wants one, moved on together."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
@@ -39,6 +39,22 @@ def advance(slot: Slot, now: datetime) -> bool:
         if moved:
             _put_right(slot, now)
     return bool(moved)
+
+
+def mend(now: datetime) -> int:
+    """Afterwards no slot waits longer than to its next time after `now`, as after a clock that
+    jumped ahead and back, or planning for a day far off; returns how many did.
+    """
+    longest = {"daily": timedelta(hours=25), "weekdays": timedelta(hours=73)}
+    mended = 0
+    for frequency in Subscriber.Frequency.values:
+        limit = now + longest.get(frequency, timedelta(days=7, hours=1))
+        for slot in Slot.objects.filter(frequency=frequency, next_digest_at__gt=limit):
+            wanted = schedule.next_slot(now, Rhythm(slot.frequency, slot.hour, slot.timezone))
+            mine = Slot.objects.filter(pk=slot.pk, next_digest_at=slot.next_digest_at)
+            if wanted < slot.next_digest_at:
+                mended += mine.update(next_digest_at=wanted)
+    return mended
 
 
 def _put_right(slot: Slot, now: datetime) -> None:

@@ -111,6 +111,10 @@ def test_no_module_grows_past_its_room():
 def test_compose_file_names_the_processes_of_the_production_page():
     compose = (ROOT / "docker-compose.yml").read_text()
     production = (ROOT / "docs" / "production.md").read_text()
-    for command in ("celery -A config worker -Q fetch,digest,mail -c 4", "celery -A config beat"):
+    for command in (
+        "celery -A config worker -Q fetch,digest -c 3",
+        "celery -A config worker -Q mail -c 4",
+        "celery -A config beat",
+    ):
         assert command in compose
         assert command in production

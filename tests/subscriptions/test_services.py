@@ -477,6 +477,16 @@ def test_advancing_takes_as_many_queries_for_one_reader_as_for_many(
         services.advance(slot, NOW)
 
 
+def test_slot_that_lies_too_far_ahead_is_mended_after_a_clock_that_jumped():
+    far = make_subscriber(next_digest_at=NOW + timedelta(days=90), frequency="daily", hour=20)
+    right = make_subscriber(next_digest_at=NOW + timedelta(days=3, hours=20), frequency="weekly")
+    assert services.mend(NOW) == 1
+    assert services.mend(NOW) == 0
+    times = dict(Subscriber.objects.values_list("pk", "slot__next_digest_at"))
+    assert times[far.pk] == NOW.replace(hour=20, minute=0)
+    assert times[right.pk] == NOW + timedelta(days=3, hours=20)
+
+
 # --- Leaving ----------------------------------------------------------------------------------
 
 

@@ -46,7 +46,10 @@ class Command(BaseCommand):
             _start_redis(processes)
         python = [sys.executable, "-m"]
         processes.start("web", [*python, "gunicorn", "config.wsgi", *_GUNICORN, f"--bind=127.0.0.1:{settings.PORT}"])  # fmt: skip
-        processes.start("worker", [*python, "celery", "-q", "-A", "config", "worker", *_WORKER])
+        celery = [*python, "celery", "-q", "-A", "config", "worker", *_WORKER]
+        # A process of their own: events, holds and confirm mails don't wait behind a long send.
+        processes.start("worker", [*celery, "--queues=fetch,digest", "--hostname=worker@%h"])
+        processes.start("sender", [*celery, "--queues=mail", "--hostname=sender@%h"])
         processes.start("beat", [*python, "celery", "-q", "-A", "config", "beat"])
         processes.start("papers", [sys.executable, "manage.py", "first_edition"], is_lasting=False)
         if _is_up(processes):
@@ -58,7 +61,7 @@ class Command(BaseCommand):
 
 
 _GUNICORN = ["--worker-class=gthread", "--workers=1", "--threads=8", "--log-level=warning"]
-_WORKER = ["--queues=fetch,digest,mail", "--concurrency=2", "--loglevel=INFO",
+_WORKER = ["--concurrency=1", "--loglevel=INFO",
            "--without-gossip", "--without-mingle", "--without-heartbeat"]  # fmt: skip
 
 

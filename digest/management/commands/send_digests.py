@@ -8,12 +8,28 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from digest.delivery import ledger, planning, sending, settling
+from digest.delivery import circuit, ledger, planning, sending, settling
 from digest.errors import DigestError
 from digest.management import arguments
+from digest.models import Edition
 from digest.tasks import wake_senders
 
 LONGEST_PAUSE = 5.0
+
+
+def _refuse_held(made: planning.Plan) -> None:
+    held = Edition.objects.filter(pk__in=[e.pk for e in made.editions], held_at__isnull=False)
+    if edition := held.first():
+        raise CommandError(
+            f"Edition {edition.name} is held: {edition.held_because}. Type: release_edition"
+        )
+
+
+def _why_not() -> str:
+    """What keeps the rest from being sent now, in a line; "" where nothing does."""
+    if circuit.available(sending.ways_out()):
+        return ""
+    return "No provider takes digests now: all rest, or have had their number of today. Waiting …"
 
 
 class Command(BaseCommand):
@@ -77,11 +93,14 @@ class Command(BaseCommand):
 
     def _wait(self, made: planning.Plan) -> None:
         """Works as a sender, and waits for what other workers hold, until all is settled."""
-        pause = 0.1
+        pause, told = 0.1, ""
         while True:
             offered = sending.send_pending()
-            settling.find_stale(timezone.now())
             if all(ledger.is_settled(edition) for edition in made.editions):
                 return
+            _refuse_held(made)
+            if (why := _why_not()) and why != told:
+                self.stderr.write(told := why)
+            settling.find_stale(timezone.now())
             pause = 0.1 if offered else min(pause * 2, LONGEST_PAUSE)
             time.sleep(pause)

@@ -166,6 +166,15 @@ def test_edition_that_is_not_closed_is_refused():
     assert "is not closed" in refusal("send_digests", "--date", "2026-08-21")
 
 
+def test_time_far_from_now_is_refused():
+    assert "too far" in refusal("send_digests", "--now", "9999-12-31T23:59:59Z")
+
+
+def test_waiting_for_an_edition_that_is_held_says_so(due):
+    Edition.objects.update(held_at=timezone.now(), held_because="a look at it first")
+    assert "held: a look at it first" in refusal("send_digests", "--date", str(DAY), "--wait")
+
+
 def test_ledger_of_no_edition_is_refused():
     assert refusal("ledger") == "No daily edition of any day is closed."
 
