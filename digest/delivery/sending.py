@@ -38,6 +38,10 @@ PATIENCE = 120.0
 """Seconds that a database may be away before what is known of a batch is lost."""
 
 
+_NOT_NOW = "the provider rests, or has had its number of today"
+_LATE = "the claim took too long"
+
+
 class Work:
     """The claims that a worker has at the moment, and what it knows of them but has not written."""
 
@@ -194,15 +198,11 @@ def _offer_in_turn(work: Work, call: Call, ways: Sequence[Provider]) -> list[Out
 
 
 def _nobody(call: Call, reader: Reader) -> Outcome:
-    is_too_late = timezone.now() > outbox.planned_at(call.claim) + KEYS_LAST
-    return Outcome(
-        delivery_id=reader.delivery_id,
-        batch_id=reader.batch_id,
-        result=Result.UNCERTAIN if is_too_late else Result.DEFERRED,
-        provider=call.claim.only_provider,
-        detail="the one provider that may be asked rests, or is not configured",
-        is_provider_down=True,
-    )
+    name = call.claim.only_provider
+    if timezone.now() <= outbox.planned_at(call.claim) + KEYS_LAST:
+        return _put_off(name, reader, "the one provider that may be asked is not there")
+    found = _put_off(name, reader, "too late to be asked for again under its key")
+    return found._replace(result=Result.UNCERTAIN, is_provider_down=False)
 
 
 def _through(work: Work, provider: Provider, call: Call) -> list[Outcome]:
@@ -217,9 +217,9 @@ def _through(work: Work, provider: Provider, call: Call) -> list[Outcome]:
     while groups:
         readers = groups.pop(0)
         if not circuit.admit(provider, len(readers)):
-            return [_not_now(provider, reader) for reader in chain(readers, *groups)]
+            return [_put_off(provider.name, reader, _NOT_NOW) for reader in chain(readers, *groups)]
         if not work.begin(call.claim, provider):
-            late = [_late(provider, reader) for reader in chain(readers, *groups)]
+            late = [_put_off(provider.name, reader, _LATE) for reader in chain(readers, *groups)]
             work.note(late)
             return []
         outcomes = _offer(work, provider, replace(call, readers=readers))
@@ -234,25 +234,14 @@ def _through(work: Work, provider: Provider, call: Call) -> list[Outcome]:
     return []
 
 
-def _not_now(provider: Provider, reader: Reader) -> Outcome:
+def _put_off(provider: str, reader: Reader, why: str) -> Outcome:
+    """Surely not offered, for a reason that says nothing of the reader, and is no attempt."""
     return Outcome(
         delivery_id=reader.delivery_id,
         batch_id=reader.batch_id,
         result=Result.DEFERRED,
-        provider=provider.name,
-        detail="the provider rests, or has had its number of today",
-        is_provider_down=True,
-    )
-
-
-def _late(provider: Provider, reader: Reader) -> Outcome:
-    return Outcome(
-        delivery_id=reader.delivery_id,
-        batch_id=reader.batch_id,
-        result=Result.DEFERRED,
-        provider=provider.name,
-        detail="the claim took too long",
-        # That says nothing of the reader, and is no attempt.
+        provider=provider,
+        detail=why,
         is_provider_down=True,
     )
 
