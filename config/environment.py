@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
 _MOST_DAYS = 36_500
+_MONTH = 30 * 86_400
 _MOST_A_SECOND = 1_000_000
 _MOST_GROWTH = 10
 
@@ -102,6 +103,13 @@ class Environment(Env):
         is_fit = value is None or least <= value <= _MOST_DAYS
         self.expect(name, that=is_fit, form=f"a number of days from {least} to {_MOST_DAYS}")
         return value or 0
+
+    def seconds(self, name: str, default: int, *, least: int) -> int:
+        """A number of seconds, no fewer than `least` and no more than a month."""
+        value: int | None = self.int(name, default)
+        is_fit = value is None or least <= value <= _MONTH
+        self.expect(name, that=is_fit, form=f"a number of seconds from {least} to {_MONTH}")
+        return value or default
 
     def rate(self, name: str) -> float:
         """A number a second; 0: unlimited."""

@@ -10,6 +10,7 @@ import django_stubs_ext
 from celery.schedules import crontab
 
 from . import logs
+from .anymail_names import ANYMAIL_NAMES
 from .environment import Environment, kept_secret
 
 # Django's generic classes take their type in brackets, as in ModelAdmin[Paper].
@@ -236,7 +237,7 @@ UNSUBSCRIBE_EMAIL = env.str("UNSUBSCRIBE_EMAIL", "")
 UNCERTAIN_AFTER = env.int("UNCERTAIN_AFTER", 900)
 # Seconds after which a digest that was not sent is too late to go by itself, and goes together with
 # the next one.
-MERGE_AFTER = env.int("MERGE_AFTER", 43_200)
+MERGE_AFTER = env.seconds("MERGE_AFTER", 43_200, least=3600)
 # Messages a second that a provider may get, across all workers; 0: unlimited.
 SEND_RATE = env.rate("SEND_RATE")
 # The same for single providers, before SEND_RATE: `mailgun:100,smtp:20`.
@@ -245,7 +246,7 @@ SEND_RATES = env.rates("SEND_RATES")
 # on it, and by what each day's number grows: `mailgun:2026-11-01:500:1.5`. Unset: any number.
 WARM_UP = env.warm_ups("WARM_UP")
 # Seconds after which digests that wait are late, and the operator is told.
-LATE_AFTER = env.int("LATE_AFTER", 7200)
+LATE_AFTER = env.seconds("LATE_AFTER", 7200, least=1)
 # Who is mailed when a send is held, late or in doubt; unset: it is in the log only.
 OPERATOR_EMAIL = env.str("OPERATOR_EMAIL", "")
 # `smtp://user:password@host:587?tls=1`
@@ -254,39 +255,6 @@ SMTP_URL = env.secret("SMTP_URL")
 WEBHOOK_SECRET = env.secret_entries("WEBHOOK_SECRET")
 EMAIL_TIMEOUT = 30
 
-# Anymail's own setting names without the ANYMAIL_ prefix.
-ANYMAIL_NAMES = [
-    "AMAZON_SES_CONFIGURATION_SET_NAME",
-    "BREVO_API_KEY",
-    "BREVO_API_URL",
-    "MAILERSEND_API_TOKEN",
-    "MAILERSEND_API_URL",
-    "MAILERSEND_SIGNING_SECRET",
-    "MAILGUN_API_KEY",
-    "MAILGUN_API_URL",
-    "MAILGUN_SENDER_DOMAIN",
-    "MAILGUN_WEBHOOK_SIGNING_KEY",
-    "MAILJET_API_KEY",
-    "MAILJET_API_URL",
-    "MAILJET_SECRET_KEY",
-    "MAILTRAP_API_TOKEN",
-    "MAILTRAP_API_URL",
-    "POSTAL_API_KEY",
-    "POSTAL_API_URL",
-    "POSTAL_WEBHOOK_KEY",
-    "POSTMARK_API_URL",
-    "POSTMARK_SERVER_TOKEN",
-    "RESEND_API_KEY",
-    "RESEND_API_URL",
-    "RESEND_SIGNING_SECRET",
-    "SENDGRID_API_KEY",
-    "SENDGRID_API_URL",
-    "SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY",
-    "SPARKPOST_API_KEY",
-    "SPARKPOST_API_URL",
-    "UNISENDER_GO_API_KEY",
-    "UNISENDER_GO_API_URL",
-]
 ANYMAIL: dict[str, Any] = {name: value for name in ANYMAIL_NAMES if (value := env.secret(name))}
 ANYMAIL |= {
     "WEBHOOK_SECRET": WEBHOOK_SECRET,
@@ -396,15 +364,6 @@ for _name, _text, _pattern, _form in (
 ):
     env.expect(_name, that=not _text or bool(re.fullmatch(_pattern, _text)), form=_form)
 env.expect("TRUSTED_PROXIES", that=(TRUSTED_PROXIES or 0) >= 0, form="a number from 0")
-_HOUR, _MONTH = 3600, 30 * 86_400
-_merge = 43_200 if MERGE_AFTER is None else MERGE_AFTER
-env.expect(
-    "MERGE_AFTER",
-    that=_HOUR <= _merge <= _MONTH,
-    form="a number of seconds, an hour or more",
-)
-_late = 1 if LATE_AFTER is None else LATE_AFTER
-env.expect("LATE_AFTER", that=0 < _late <= _MONTH, form="a number of seconds")
 env.finish(
     missing=[
         name
