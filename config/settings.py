@@ -17,6 +17,8 @@ from .environment import Environment, kept_secret
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+# The languages that there are, in their own words.
+_NAMES = {"en": "English", "de": "Deutsch"}
 
 env = Environment()
 env.read_env(str(BASE_DIR / ".env"), recurse=False)
@@ -72,7 +74,9 @@ MIDDLEWARE = [
     # Webhooks need none of what follows.
     "digest.receivers.short_way",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -93,6 +97,7 @@ TEMPLATES: list[dict[str, Any]] = [
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "subscriptions.forms.sign_up",
@@ -107,8 +112,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
-LANGUAGE_CODE = "en-us"
-USE_I18N = False
+LANGUAGE_CODE = "en"
+USE_I18N = True
+# Which languages pages and mails speak, of those that `locale/` has; a browser's wish decides for
+# pages, and what a reader chose for mails.
+LANGUAGES = [(code, _NAMES[code]) for code in env.entries("LANGUAGES", [*_NAMES]) if code in _NAMES]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 
@@ -294,13 +303,15 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# A page loads our stylesheet and pictures, posts to us, and frames a mail of the outbox; a page
+# A page loads our stylesheet, script and pictures, asks and posts to us, and frames a mail of the outbox; a page
 # that shows a mail sets a policy of its own. Django's admin has scripts and styles in its pages.
 CONTENT_SECURITY_POLICY = {
     "EXCLUDE_URL_PREFIXES": ["/admin/"],
     "DIRECTIVES": {
         "default-src": ["'none'"],
         "style-src": ["'self'"],
+        "script-src": ["'self'"],
+        "connect-src": ["'self'"],
         "img-src": ["'self'"],
         "form-action": ["'self'"],
         "frame-src": ["'self'"],
@@ -363,6 +374,11 @@ for _name, _text, _pattern, _form in (
     ),
 ):
     env.expect(_name, that=not _text or bool(re.fullmatch(_pattern, _text)), form=_form)
+env.expect(
+    "LANGUAGES",
+    that=bool(LANGUAGES) and len(LANGUAGES) == len(env.entries("LANGUAGES", [*_NAMES])),
+    form=f"of {', '.join(_NAMES)}",
+)
 env.expect("TRUSTED_PROXIES", that=(TRUSTED_PROXIES or 0) >= 0, form="a number from 0")
 env.finish(
     missing=[

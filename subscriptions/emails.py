@@ -63,6 +63,8 @@ def _path(kind: TransactionalMessage.Kind, subscriber: Subscriber) -> str:
             return f"/unsubscribe/{tokens.make_unsubscribe(subscriber.public_id)}/"
         case _Kind.ALREADY_SUBSCRIBED | _Kind.PREFERENCES:
             return f"/preferences/{tokens.make_preferences(subscriber)}/"
+        case _Kind.CHANGE_ADDRESS:
+            return f"/address/{tokens.make_address(subscriber)}/"
 
 
 def _message_id(message: TransactionalMessage) -> str:

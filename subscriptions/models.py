@@ -7,6 +7,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
 
 DEFAULT_LENGTH = 8
 
@@ -72,9 +73,20 @@ class Subscriber(models.Model):
         UNSUBSCRIBED = "unsubscribed"
 
     class Frequency(models.TextChoices):
-        DAILY = "daily", "Every day"
-        WEEKDAYS = "weekdays", "Every weekday"
-        WEEKLY = "weekly", "Once a week, on Monday"
+        DAILY = "daily", _("Every day")
+        WEEKDAYS = "weekdays", _("Every weekday")
+        WEEKLY = "weekly", _("Once a week, on Monday")
+        TUESDAYS = "weekly-2", _("Once a week, on Tuesday")
+        WEDNESDAYS = "weekly-3", _("Once a week, on Wednesday")
+        THURSDAYS = "weekly-4", _("Once a week, on Thursday")
+        FRIDAYS = "weekly-5", _("Once a week, on Friday")
+        SATURDAYS = "weekly-6", _("Once a week, on Saturday")
+        SUNDAYS = "weekly-7", _("Once a week, on Sunday")
+        MONTHLY = "monthly", _("Once a month, on the first")
+
+    class Format(models.TextChoices):
+        HTML = "html", _("HTML, with plain text beside it")
+        TEXT = "text", _("Plain text only")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     """What signed links carry instead of the id."""
@@ -94,6 +106,13 @@ class Subscriber(models.Model):
     timezone = models.CharField(max_length=64, default="UTC")
     length = models.PositiveSmallIntegerField(default=DEFAULT_LENGTH)
     """The most papers in one digest."""
+    least_votes = models.PositiveIntegerField(default=0, db_default=0)
+    """Papers with fewer votes are left out."""
+    format = models.CharField(
+        max_length=4, choices=Format.choices, default=Format.HTML, db_default="html"
+    )
+    language = models.CharField(max_length=10, default="en", db_default="en")
+    """Of their mails: one of LANGUAGES, or one that was, which counts as the first."""
     paused_until = models.DateField(null=True, blank=True)
     """The local day on which mail starts again."""
     selection_key = models.CharField(max_length=32, db_index=True)
@@ -109,6 +128,8 @@ class Subscriber(models.Model):
     """Null exactly while not active. Who changes the rhythm while a digest is due stays in the old
     one until that is planned."""
 
+    new_email = models.CharField(max_length=254, blank=True, default="", db_default="")
+    """The canonical address that the subscriber wants instead, until its owner has confirmed it."""
     soft_bounces = models.PositiveSmallIntegerField(default=0, db_default=0)
     """Digests that the mailbox did not take for now, since it last took one."""
 
@@ -162,10 +183,10 @@ class Subscription(models.Model):
 
 
 class FollowedKeyword(models.Model):
-    """A word or phrase that a subscriber wants to be told of."""
+    """What a subscriber wants to be told of: a word, a phrase, or a query (`queries.parse`)."""
 
     subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="keywords")
-    text = models.CharField(max_length=80)
+    text = models.CharField(max_length=200)
 
     class Meta:
         constraints = [
@@ -185,6 +206,22 @@ class FollowedAuthor(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint("subscriber", Lower("name"), name="followed_author_unique")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class FollowedCategory(models.Model):
+    """An arXiv category, such as cs.CL, that a subscriber follows like a topic."""
+
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="categories")
+    name = models.CharField(max_length=24)
+
+    class Meta:
+        verbose_name_plural = "followed categories"
+        constraints = [
+            models.UniqueConstraint(fields=["subscriber", "name"], name="followed_category_unique")
         ]
 
     def __str__(self) -> str:
@@ -250,6 +287,8 @@ class TransactionalMessage(models.Model):
         ALREADY_SUBSCRIBED = "already_subscribed"
         PREFERENCES = "preferences"
         GOODBYE = "goodbye"
+        CHANGE_ADDRESS = "change_address"
+        """Goes to `Subscriber.new_email`."""
 
     class State(models.TextChoices):
         PENDING = "pending"

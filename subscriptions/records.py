@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+_LATER: dict[str, object] = {"categories": (), "least_votes": 0, "format": "html", "language": "en"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
@@ -19,13 +21,24 @@ class Selection:
     authors: tuple[str, ...] = ()
     length: int = 8
     """The most papers that a digest holds."""
+    categories: tuple[str, ...] = ()
+    """arXiv categories."""
+    least_votes: int = 0
+    """Papers with fewer votes are left out."""
+    format: str = "html"
+    """`html`, with the text beside it, or `text` alone."""
+    language: str = "en"
 
     @property
     def key(self) -> str:
-        """32 hex digits that are equal for equal selections, in whatever order they were chosen."""
+        """32 hex digits that are equal for equal selections, in whatever order they were chosen.
+
+        What was added later counts only where it is not as it always was, so that keys stay.
+        """
         parts = {
             name: sorted(value) if isinstance(value, list | tuple) else value
             for name, value in asdict(self).items()
+            if name not in _LATER or value != _LATER[name]
         }
         canonical = json.dumps(parts, sort_keys=True, ensure_ascii=False)
         return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()
@@ -36,6 +49,7 @@ class Rhythm:
     """When a subscriber wants mail: how often, at which hour of which zone."""
 
     frequency: str
+    """`daily`, `weekdays`, `weekly` (Monday), `weekly-2` (Tuesday) to `weekly-7`, `monthly`."""
     hour: int
     timezone: str
 

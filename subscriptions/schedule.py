@@ -5,16 +5,41 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from django.utils.dateformat import format as date_format
+from django.utils.translation import pgettext
+
 from .records import Rhythm
 
-_DAYS = {"daily": range(7), "weekdays": range(5), "weekly": range(1)}
-_MOST_DAYS_AHEAD = 16
-"""Two weeks hold a Monday even where a zone leaves one out."""
+_WEEKDAYS = {"daily": range(7), "weekdays": range(5), "weekly": range(1)} | {
+    f"weekly-{number}": (number - 1,) for number in range(2, 8)
+}
+_MOST_DAYS_AHEAD = 63
+"""Two months hold a first, and two weeks a Monday, even where a zone leaves one out."""
 
 
 def long_day(day: date) -> str:
-    """`Friday, August 21`."""
-    return f"{day:%A, %B} {day.day}"
+    """`Friday, August 21`, in the language of the moment."""
+    return date_format(day, pgettext("format of a day with its weekday", "l, F j"))
+
+
+def short_day(day: date) -> str:
+    """`Aug 20`."""
+    return date_format(day, pgettext("format of a short day", "M j"))
+
+
+def long_date(day: date) -> str:
+    """`August 20, 2026`."""
+    return date_format(day, pgettext("format of a date", "F j, Y"))
+
+
+def month_name(day: date) -> str:
+    """`August 2026`."""
+    return date_format(day, pgettext("format of a month", "F Y"))
+
+
+def weekday_name(day: date) -> str:
+    """`Friday`."""
+    return date_format(day, "l")
 
 
 @cache
@@ -33,12 +58,18 @@ def next_slot(after: datetime, rhythm: Rhythm) -> datetime:
     today = after.astimezone(zone).date()
     for ahead in range(_MOST_DAYS_AHEAD):
         day = today + timedelta(days=ahead)
-        if day.weekday() not in _DAYS[rhythm.frequency]:
+        if not _is_day_of(day, rhythm.frequency):
             continue
         slot = _slot_on(day, rhythm.hour, zone)
         if slot is not None and slot > after:
             return slot
     raise ValueError(f"no slot for {rhythm}")
+
+
+def _is_day_of(day: date, frequency: str) -> bool:
+    if frequency == "monthly":
+        return day.day == 1
+    return day.weekday() in _WEEKDAYS[frequency]
 
 
 def start_of_day(day: date, timezone: str) -> datetime:

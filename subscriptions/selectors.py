@@ -161,7 +161,7 @@ def confirming_subscriber(holder: Holder) -> Subscriber:
 
 
 def selection_of(subscriber: Subscriber) -> Selection:
-    """What the subscriber follows, now. Four queries."""
+    """What the subscriber follows, now. Five queries."""
     return selections_of([subscriber.pk])[subscriber.pk]
 
 
@@ -207,16 +207,20 @@ def _read_selections(keys: Collection[str]) -> dict[str, Selection]:
 
 
 def selections_of(ids: Collection[int]) -> dict[int, Selection]:
-    """What each of the subscribers follows, now. Four queries."""
+    """What each of the subscribers follows, now. Five queries."""
     readers = Subscriber.objects.filter(pk__in=ids).prefetch_related(
-        "topics", "keywords", "authors"
+        "topics", "keywords", "authors", "categories"
     )
     return {
         reader.pk: Selection(
             topics=tuple(sorted(topic.slug for topic in reader.topics.all())),
             keywords=tuple(sorted(keyword.text for keyword in reader.keywords.all())),
             authors=tuple(sorted(author.name for author in reader.authors.all())),
+            categories=tuple(sorted(category.name for category in reader.categories.all())),
             length=reader.length,
+            least_votes=reader.least_votes,
+            format=reader.format,
+            language=reader.language,
         )
         for reader in readers
     }

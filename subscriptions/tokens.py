@@ -32,7 +32,9 @@ ERASE_LIFE = timedelta(hours=24)
 _MAC_SIZE = 16
 _ID = struct.Struct(">16s")
 _ID_EDITION = struct.Struct(">16sQ")
+_ID_VERSION = struct.Struct(">16sI")
 _ID_VERSION_TIME = struct.Struct(">16sIQ")
+_ID_VERSION_TIME_ADDRESS = struct.Struct(">16sIQ8s")
 
 
 def make_unsubscribe(public_id: UUID) -> str:
@@ -107,6 +109,40 @@ def read_erase(token: str) -> Holder:
     return _holder("erase", token, ERASE_LIFE)
 
 
+def make_address(subscriber: Subscriber) -> str:
+    """For the owner of `new_email`: for 72 hours, and for that address only."""
+    moment = int(time.time() * 1000)
+    held = (subscriber.public_id.bytes, subscriber.token_version, moment)
+    return _signed("address", _ID_VERSION_TIME_ADDRESS.pack(*held, _digest(subscriber.new_email)))
+
+
+def read_address(token: str) -> tuple[Holder, bytes]:
+    """Whom it was made for, and what `is_new_email` compares. TokenError, TokenExpiredError."""
+    payload = _verified("address", token, _ID_VERSION_TIME_ADDRESS.size)
+    raw_id, version, milliseconds, digest = _ID_VERSION_TIME_ADDRESS.unpack(payload)
+    return _alive(raw_id, version, milliseconds, CONFIRM_LIFE), digest
+
+
+def is_new_email(digest: bytes, address: str) -> bool:
+    """Whether the link was sent to this address."""
+    return constant_time_compare(digest, _digest(address))
+
+
+def _digest(address: str) -> bytes:
+    return _mac("new-address", address.lower().encode(), settings.SECRET_KEY)[:8]
+
+
+def make_feed(subscriber: Subscriber) -> str:
+    """For the reader's own feed: until the subscriber's token version is raised."""
+    return _signed("feed", _ID_VERSION.pack(subscriber.public_id.bytes, subscriber.token_version))
+
+
+def read_feed(token: str) -> Holder:
+    """Whom it was made for, without a time; the caller compares the version. TokenError."""
+    raw_id, version = _ID_VERSION.unpack(_verified("feed", token, _ID_VERSION.size))
+    return Holder(UUID(bytes=raw_id), version, datetime.fromtimestamp(0, UTC))
+
+
 def make_sign_up_mark(address: str) -> str:
     """What the browser that signed up keeps, so that its own click on the confirm link counts."""
     return _mac("sign-up", address.lower().encode(), settings.SECRET_KEY).hex()
@@ -128,6 +164,10 @@ def _dated(purpose: str, subscriber: Versioned, at: datetime | None = None) -> s
 def _holder(purpose: str, token: str, life: timedelta) -> Holder:
     payload = _verified(purpose, token, _ID_VERSION_TIME.size)
     raw_id, version, milliseconds = _ID_VERSION_TIME.unpack(payload)
+    return _alive(raw_id, version, milliseconds, life)
+
+
+def _alive(raw_id: bytes, version: int, milliseconds: int, life: timedelta) -> Holder:
     issued_at = datetime.fromtimestamp(milliseconds / 1000, UTC)
     holder = Holder(UUID(bytes=raw_id), version, issued_at)
     if time.time() - milliseconds / 1000 > life.total_seconds():

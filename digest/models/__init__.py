@@ -2,6 +2,7 @@
 
 from .deliveries import Batch, Delivery, Event
 from .editions import Audience, Edition, EditionPaper
+from .opinions import Opinion
 from .papers import Fetch, Lease, Listing, Paper, PaperTopic
 from .sending import Circuit, DayCount, Notice
 
@@ -18,6 +19,7 @@ __all__ = [
     "Lease",
     "Listing",
     "Notice",
+    "Opinion",
     "Paper",
     "PaperTopic",
 ]

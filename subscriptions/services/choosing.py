@@ -12,6 +12,7 @@ from subscriptions.errors import ChoiceError
 from subscriptions.models import (
     ConsentRecord,
     FollowedAuthor,
+    FollowedCategory,
     FollowedKeyword,
     Slot,
     Subscriber,
@@ -47,6 +48,9 @@ def change_preferences(
         "hour": rhythm.hour,
         "timezone": rhythm.timezone,
         "length": chosen.length,
+        "least_votes": chosen.least_votes,
+        "format": chosen.format,
+        "language": chosen.language,
         "paused_until": preferences.paused_until,
         "selection_key": chosen.key,
     }
@@ -72,7 +76,11 @@ def _tidy(selection: Selection) -> Selection:
         topics=tuple(sorted(set(selection.topics))),
         keywords=_distinct(selection.keywords),
         authors=_distinct(selection.authors),
+        categories=tuple(sorted(set(selection.categories))),
         length=selection.length,
+        least_votes=selection.least_votes,
+        format=selection.format,
+        language=selection.language,
     )
 
 
@@ -109,6 +117,7 @@ def replace_topics(subscriber: Subscriber, topics: Collection[Topic]) -> None:
 
 def _replace_words(subscriber: Subscriber, chosen: Selection) -> None:
     FollowedKeyword.objects.filter(subscriber=subscriber).delete()
+    FollowedCategory.objects.filter(subscriber=subscriber).delete()
     FollowedAuthor.objects.filter(subscriber=subscriber).delete()
     FollowedKeyword.objects.bulk_create(
         [FollowedKeyword(subscriber=subscriber, text=text) for text in chosen.keywords],
@@ -116,6 +125,10 @@ def _replace_words(subscriber: Subscriber, chosen: Selection) -> None:
     )
     FollowedAuthor.objects.bulk_create(
         [FollowedAuthor(subscriber=subscriber, name=name) for name in chosen.authors],
+        ignore_conflicts=True,
+    )
+    FollowedCategory.objects.bulk_create(
+        [FollowedCategory(subscriber=subscriber, name=name) for name in chosen.categories],
         ignore_conflicts=True,
     )
 

@@ -1,0 +1,28 @@
+"""What readers said about papers."""
+
+from django.db import models
+
+from subscriptions.models import Subscriber
+
+from .papers import Paper
+
+
+class Opinion(models.Model):
+    """A reader wants more, or less, like this paper: their newest word on it."""
+
+    class Verdict(models.TextChoices):
+        MORE = "more"
+        LESS = "less"
+
+    subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="opinions")
+    paper = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="opinions")
+    verdict = models.CharField(max_length=4, choices=Verdict.choices)
+    said_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["subscriber", "paper"], name="opinion_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"opinion {self.pk} ({self.verdict})"
