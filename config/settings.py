@@ -287,8 +287,9 @@ SILENCED_SYSTEM_CHECKS = (
 
 # --- Retention: for how many days it is kept ------------------------------------------------
 
-# Who never confirmed; 3 days are the life of a confirm link.
-KEEP_UNCONFIRMED_DAYS = env.days("KEEP_UNCONFIRMED_DAYS", 3, least=3)
+# Who never confirmed. A confirm link lives for 3 days; until its reader is forgotten, one press on
+# the expired link sends a new one.
+KEEP_UNCONFIRMED_DAYS = env.days("KEEP_UNCONFIRMED_DAYS", 14, least=3)
 # Rows of confirm, preferences and other single messages. Limits for an address count them, and a
 # link in one that was sent late must not outlive it.
 KEEP_MESSAGES_DAYS = env.days("KEEP_MESSAGES_DAYS", 30, least=7)

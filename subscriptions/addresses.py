@@ -6,12 +6,15 @@ import unicodedata
 import idna
 from django.conf import settings
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from .errors import AddressError
 
 MOST_OCTETS = 254
 MOST_LOCAL_OCTETS = 64
-NOT_AN_ADDRESS = "That does not look like an email address. Please check it."
+NOT_AN_ADDRESS = _("That does not look like an email address. Please check it.")
+TOO_LONG = _("That address is too long. Please check it.")
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 # Whatever ends in a number is an IP address to somebody: `0x7f` is 127.0.0.1 in a browser.
@@ -28,19 +31,21 @@ def canonical(text: str) -> str:
     """
     # Normalising takes time that grows with the square of the length.
     if len(text) > 2 * MOST_OCTETS:
-        raise AddressError("That address is too long. Please check it.")
+        raise AddressError(str(TOO_LONG))
     # A line break is refused even at the end; str.strip() would hide it.
     address = unicodedata.normalize("NFC", text.strip(" \t\u00a0"))
     local, at, domain = address.rpartition("@")
     if not at:
-        raise AddressError(NOT_AN_ADDRESS)
+        raise AddressError(str(NOT_AN_ADDRESS))
     if not local.isascii() and local.isprintable():
-        raise AddressError("We can only mail addresses with plain letters a to z before the @.")
+        raise AddressError(
+            gettext("We can only mail addresses with plain letters a to z before the @.")
+        )
     if not _LOCAL_PART.fullmatch(local):
-        raise AddressError(NOT_AN_ADDRESS)
+        raise AddressError(str(NOT_AN_ADDRESS))
     whole = f"{local}@{_ascii_domain(domain)}"
     if len(local) > MOST_LOCAL_OCTETS or len(whole) > MOST_OCTETS:
-        raise AddressError("That address is too long. Please check it.")
+        raise AddressError(str(TOO_LONG))
     return whole
 
 
@@ -48,10 +53,10 @@ def _ascii_domain(domain: str) -> str:
     try:
         ascii_domain = idna.encode(domain, uts46=True).decode("ascii")
     except UnicodeError as error:
-        raise AddressError(NOT_AN_ADDRESS) from error
+        raise AddressError(str(NOT_AN_ADDRESS)) from error
     _, dot, last_label = ascii_domain.rpartition(".")
     if not dot or not _TOP_LEVEL.fullmatch(last_label):
-        raise AddressError(NOT_AN_ADDRESS)
+        raise AddressError(str(NOT_AN_ADDRESS))
     return ascii_domain
 
 

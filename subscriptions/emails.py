@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
+from django.utils import translation
 from django.utils.crypto import salted_hmac
 from premailer import Premailer
 
@@ -29,12 +30,23 @@ def send(message: TransactionalMessage) -> None:
 
 
 def compose(message: TransactionalMessage) -> TransactionalMail:
-    """The mail of the row: equal on every try, but for the links' dates and its own.
+    """The mail of the row, in its reader's language: equal on every try, but for the links' dates
+    and its own.
 
     TemporaryError where the operator has not set a postal address: no mail goes out without it.
     """
     if not settings.POSTAL_ADDRESS:
         raise TemporaryError("POSTAL_ADDRESS is not set, and every mail must carry it")
+    with translation.override(_language_of(message.subscriber)):
+        return _composed(message)
+
+
+def _language_of(subscriber: Subscriber) -> str:
+    spoken = [code for code, _ in settings.LANGUAGES]
+    return subscriber.language if subscriber.language in spoken else spoken[0]
+
+
+def _composed(message: TransactionalMessage) -> TransactionalMail:
     subscriber = message.subscriber
     context = {
         "link": settings.SITE_URL + _path(_Kind(message.kind), subscriber),

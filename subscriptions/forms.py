@@ -10,17 +10,31 @@ from typing import Any
 from django import forms
 from django.core import signing
 from django.http import HttpRequest, QueryDict
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from . import addresses, schedule, selectors
 from .errors import AddressError
 from .records import Preferences, Rhythm, Selection
 
-SIGN_UP_HEADLINE = "Get trending papers in your email inbox!"
-SIGN_UP_NOTE = "One short mail a day, on your topics. Leave with one click."
-SIGN_UP_TEXT = f"{SIGN_UP_HEADLINE} {SIGN_UP_NOTE} [Subscribe]"
-"""The words of every sign-up form, as consent records keep them. Changed words need a new version."""
-CONFIRM_TEXT = "Please confirm that this address should get Daily Papers. [Confirm my address]"
-TEXT_VERSION = "2026-08.2"
+SIGN_UP_HEADLINE = _("Get trending papers in your email inbox!")
+SIGN_UP_NOTE = _("One short mail a day, on your topics. Leave with one click.")
+SIGN_UP_BUTTON = _("Subscribe")
+SIGN_UP_WORDS = "{headline} {note} [{button}]"
+SIGN_UP_TEXT = format_lazy(
+    SIGN_UP_WORDS, headline=SIGN_UP_HEADLINE, note=SIGN_UP_NOTE, button=SIGN_UP_BUTTON
+)
+"""The words of every sign-up form, as consent records keep them: in the language in which they were
+shown, so they are put together when asked for. Changed words need a new version."""
+CONFIRM_QUESTION = _("Please confirm that {address} should get Daily Papers.")
+CONFIRM_BUTTON = _("Confirm my address")
+CONFIRM_TEXT = format_lazy(
+    "{question} [{button}]",
+    question=format_lazy(CONFIRM_QUESTION, address=_("this address")),
+    button=CONFIRM_BUTTON,
+)
+TEXT_VERSION = "2026-11.1"
+MOST_HEADLINE_LETTERS = 80
 FILL_SECONDS = 2.0
 """Nobody fills in a form faster."""
 
@@ -48,8 +62,22 @@ _REGIONS = frozenset(
 
 def sign_up(request: HttpRequest) -> dict[str, Any]:
     """Context of all pages: what every sign-up form says, and a stamp where one is printed."""
-    said = {"headline": SIGN_UP_HEADLINE, "note": SIGN_UP_NOTE, "stamp": make_stamp}
-    return {"sign_up": said}
+    said = {"headline": SIGN_UP_HEADLINE, "note": SIGN_UP_NOTE, "button": SIGN_UP_BUTTON}
+    return {"sign_up": said | {"stamp": make_stamp}}
+
+
+def sign_up_text(headline: str = "") -> str:
+    """SIGN_UP_TEXT, as a form with a headline of its own says it."""
+    if not headline:
+        return str(SIGN_UP_TEXT)
+    return SIGN_UP_WORDS.format(headline=headline, note=SIGN_UP_NOTE, button=SIGN_UP_BUTTON)
+
+
+def tidy_headline(text: str) -> str:
+    """What a form on another site may say instead of SIGN_UP_HEADLINE; "" for what it may not."""
+    headline = " ".join(text.split())
+    is_fine = len(headline) <= MOST_HEADLINE_LETTERS and headline.isprintable()
+    return headline if is_fine else ""
 
 
 def _signer() -> signing.Signer:
@@ -110,9 +138,20 @@ class _ListField(forms.Field):
 
 
 class SignUpForm(AddressForm):
-    """The sign-up: an address and perhaps topics. Topics that are no more are passed over."""
+    """The sign-up: an address and perhaps topics, a time zone that a script found out, and the
+    headline of a form on another site. What is not known (any more) is passed over: it must keep
+    nobody from signing up."""
 
     topics = _ListField(required=False)
+    timezone = forms.Field(required=False)
+    headline = forms.Field(required=False)
+
+    def clean_timezone(self) -> str:
+        zone = str(self.cleaned_data["timezone"] or "")
+        return zone if zone in schedule.zones() else ""
+
+    def clean_headline(self) -> str:
+        return tidy_headline(str(self.cleaned_data["headline"] or ""))
 
 
 class PreferencesForm(forms.Form):

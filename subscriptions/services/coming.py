@@ -1,12 +1,14 @@
 """Coming: signing up, and confirming."""
 
 from collections.abc import Collection
+from dataclasses import dataclass, replace
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.utils import timezone
+from django.utils.timezone import now as current_time
 
-from subscriptions import addresses, selectors
+from subscriptions import addresses, schedule, selectors
 from subscriptions.models import (
     ConsentRecord,
     Subscriber,
@@ -22,20 +24,36 @@ _Kind = TransactionalMessage.Kind
 _Action = ConsentRecord.Action
 
 
-def subscribe(address: str, *, topics: Collection[str] = (), evidence: Evidence) -> None:
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    topics: Collection[str]
+    timezone: str
+    language: str
+
+
+def subscribe(
+    address: str,
+    *,
+    topics: Collection[str] = (),
+    timezone: str = "",
+    language: str = "",
+    evidence: Evidence,
+) -> None:
     """Someone asked for the digest at this address: a mail to it will ask whether they own it.
 
     The caller learns nothing about the address; AddressError only for its form. Nobody is active
-    before the mail's link is used. What an active or former reader follows stays as it is:
-    someone else may have typed the address. A suppressed address is not mailed.
+    before the mail's link is used. What an active or former reader chose stays as it is:
+    someone else may have typed the address. A suppressed address is not mailed. Topics, time zone
+    and language that are not known are passed over.
     """
     email = addresses.canonical(address)
+    wishes = _Wishes(topics, timezone, language)
     # Who was erased or purged while we looked is looked up once more.
-    if not _sign_up(email, topics, evidence):
-        _sign_up(email, topics, evidence)
+    if not _sign_up(email, wishes, evidence):
+        _sign_up(email, wishes, evidence)
 
 
-def _sign_up(email: str, topics: Collection[str], evidence: Evidence) -> bool:
+def _sign_up(email: str, wishes: _Wishes, evidence: Evidence) -> bool:
     """False, and nothing done, where the subscriber is gone since it was read."""
     is_suppressed = selectors.is_suppressed(email)
     found = selectors.subscriber_at(email)
@@ -46,8 +64,8 @@ def _sign_up(email: str, topics: Collection[str], evidence: Evidence) -> bool:
         subscriber = rows.locked(found) if found else None
         if subscriber is None:
             return False
-        if subscriber.state == _State.PENDING and topics:
-            _follow_while_pending(subscriber, topics)
+        if subscriber.state == _State.PENDING:
+            _take(subscriber, wishes)
         consent.record(subscriber, _Action.SIGNED_UP, evidence)
         if not is_suppressed:
             is_active = subscriber.state == _State.ACTIVE
@@ -70,13 +88,19 @@ def _create(email: str) -> Subscriber | None:
         return selectors.subscriber_at(email)
 
 
-def _follow_while_pending(subscriber: Subscriber, topics: Collection[str]) -> None:
-    known = list(Topic.objects.filter(slug__in=topics))
-    selection = Selection(topics=tuple(topic.slug for topic in known), length=subscriber.length)
+def _take(subscriber: Subscriber, wishes: _Wishes) -> None:
+    """Afterwards the pending subscriber has what this sign-up brought; what it left out stays."""
+    selection = selectors.selection_of(subscriber)
+    known = list(Topic.objects.filter(slug__in=wishes.topics))
+    if wishes.topics:
+        selection = replace(selection, topics=tuple(topic.slug for topic in known))
+    if wishes.language in dict(settings.LANGUAGES):
+        selection = replace(selection, language=wishes.language)
+    zone = wishes.timezone if wishes.timezone in schedule.zones() else subscriber.timezone
     changed = Subscriber.objects.filter(pk=subscriber.pk, state=_State.PENDING).update(
-        selection_key=selection.key
+        language=selection.language, selection_key=selection.key, timezone=zone
     )
-    if changed:
+    if changed and wishes.topics:
         choosing.replace_topics(subscriber, known)
 
 
@@ -87,7 +111,7 @@ def confirm(subscriber: Subscriber, *, evidence: Evidence | None = None) -> bool
     link since it was read. TokenError when it is gone.
     Kills every confirm link made before.
     """
-    now = timezone.now()
+    now = current_time()
     with transaction.atomic():
         unchanged = Subscriber.objects.filter(
             pk=subscriber.pk,

@@ -1,20 +1,27 @@
-"""Signing up and confirming."""
+"""Signing up, confirming, and the topics right after."""
+
+from dataclasses import replace
+from email.utils import parseaddr
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils.html import format_html
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from subscriptions import forms, limits, selectors, services, tokens
-from subscriptions.errors import TokenExpiredError
+from subscriptions import addresses, forms, limits, selectors, services, tokens
+from subscriptions.errors import ChoiceError, TokenExpiredError
 from subscriptions.models import Subscriber
 from subscriptions.tasks import wake_sender
 
 from . import common
 
 SIGN_UP_COOKIE = "sign_up"
-OWN_CLICK_TEXT = "The link in the confirm mail, opened in the browser that signed up"
+OWN_CLICK_TEXT = _("The link in the confirm mail, opened in the browser that signed up")
+TOPICS_BUTTON = _("Save my topics")
 
 
 @csrf_exempt
@@ -23,7 +30,8 @@ OWN_CLICK_TEXT = "The link in the confirm mail, opened in the browser that signe
 def subscribe(request: HttpRequest) -> HttpResponse:
     """The sign-up form, and its one answer for every address.
 
-    Exempt from the CSRF check: pages hold no cookies, and the confirm mail is the protection.
+    Exempt from the CSRF check: pages hold no cookies, the form may stand on any site, and the
+    confirm mail is the protection.
     """
     if request.method != "POST":
         return _form(request, forms.SignUpForm())
@@ -40,10 +48,13 @@ def subscribe(request: HttpRequest) -> HttpResponse:
         services.subscribe(
             email,
             topics=form.cleaned_data["topics"],
-            evidence=common.sign_up_evidence(request),
+            timezone=form.cleaned_data["timezone"],
+            language=get_language() or "",
+            evidence=common.sign_up_evidence(request, form.cleaned_data["headline"]),
         )
         wake_sender()
-    response = render(request, "web/subscriptions/almost_there.html")
+    sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+    response = render(request, "web/subscriptions/almost_there.html", {"sender": sender})
     response.set_cookie(
         SIGN_UP_COOKIE,
         tokens.make_sign_up_mark(email),
@@ -62,14 +73,8 @@ def _form(request: HttpRequest, form: forms.SignUpForm, status: int = 200) -> Ht
 
 
 def _too_many(request: HttpRequest, form: forms.SignUpForm) -> HttpResponse:
-    response = render(
-        request,
-        "web/subscriptions/subscribe.html",
-        {"form": form, "topics": selectors.catalogue(), "is_too_many": True},
-        status=429,
-    )
-    response["Retry-After"] = "900"
-    return response
+    context = {"form": form, "topics": selectors.catalogue()}
+    return common.too_many(request, "web/subscriptions/subscribe.html", context)
 
 
 @common.private_page("GET", "HEAD", "POST")
@@ -84,28 +89,80 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
         return common.expired(
             request,
             error,
-            what="Links to confirm an address",
-            life="3 days",
+            what=gettext("Links to confirm an address"),
+            life=gettext("3 days"),
             mail_new=services.request_new_confirm,
         )
-    mark = request.COOKIES.get(SIGN_UP_COOKIE, "")
-    is_own_click = request.method == "GET" and tokens.is_sign_up_mark(mark, subscriber.email)
-    if request.method == "POST" or is_own_click:
+    if request.method == "POST" or _is_own_click(request, subscriber):
         words = forms.CONFIRM_TEXT if request.method == "POST" else OWN_CLICK_TEXT
         is_first = services.confirm(subscriber, evidence=common.evidence(request, words))
-        return _confirmed(request, subscriber, is_first=is_first)
-    kept_for = settings.KEEP_UNCONFIRMED_DAYS
-    return common.masked_page(request, "confirm", subscriber, kept_for=kept_for)
-
-
-def _confirmed(request: HttpRequest, subscriber: Subscriber, *, is_first: bool) -> HttpResponse:
-    is_suppressed = selectors.is_suppressed(subscriber.email)
+        # A link that was used before opens nothing more: it may be in other hands by now.
+        token = tokens.make_preferences(subscriber) if is_first else ""
+        return _confirmed(request, subscriber, token, is_first=is_first)
+    masked = format_html("<b>{}</b>", addresses.masked(subscriber.email))
     return common.masked_page(
         request,
-        "confirmed",
+        "confirm",
         subscriber,
-        next_digest="" if is_suppressed else common.next_digest(subscriber),
-        may_not_mail=common.MAY_NOT_MAIL if is_suppressed else "",
-        # A link that was used before opens nothing more: it may be in other hands by now.
-        preferences_token=tokens.make_preferences(subscriber) if is_first else "",
+        question=format_html(str(forms.CONFIRM_QUESTION), address=masked),
+        button=forms.CONFIRM_BUTTON,
+        kept_for=settings.KEEP_UNCONFIRMED_DAYS,
     )
+
+
+def _is_own_click(request: HttpRequest, subscriber: Subscriber) -> bool:
+    # A browser that fetches pages ahead brings its cookies, too, and nobody has clicked.
+    if request.method != "GET" or "prefetch" in request.headers.get("Sec-Purpose", ""):
+        return False
+    return tokens.is_sign_up_mark(request.COOKIES.get(SIGN_UP_COOKIE, ""), subscriber.email)
+
+
+@common.private_page("GET", "HEAD", "POST")
+def first_topics(request: HttpRequest, token: str) -> HttpResponse:
+    """The page after confirming, behind a link to the preferences: a POST changes the topics, and
+    nothing else."""
+    try:
+        subscriber = selectors.subscriber_of(tokens.read_preferences(token))
+    except TokenExpiredError as error:
+        what, life = gettext("Links to your preferences"), gettext("7 days")
+        return common.expired(request, error, what=what, life=life)
+    if subscriber.state != Subscriber.State.ACTIVE:
+        # They left since; that page says so, and how to come back.
+        return HttpResponseRedirect(f"/preferences/{token}/")
+    if request.method != "POST":
+        return _confirmed(request, subscriber, token)
+    try:
+        _follow(request, subscriber)
+    except ChoiceError as error:
+        return _confirmed(request, subscriber, token, refused=str(error))
+    return _confirmed(request, subscriber, token, is_saved=True)
+
+
+def _follow(request: HttpRequest, subscriber: Subscriber) -> None:
+    # Topics that are no more are passed over.
+    offered = selectors.catalogue().values_list("slug", flat=True)
+    topics = tuple(slug for slug in offered if slug in set(request.POST.getlist("topics")))
+    held = selectors.preferences_of(subscriber)
+    services.change_preferences(
+        subscriber,
+        replace(held, selection=replace(held.selection, topics=topics)),
+        evidence=common.evidence(request, f"[{TOPICS_BUTTON}]"),
+    )
+
+
+def _confirmed(
+    request: HttpRequest, subscriber: Subscriber, token: str, **said: str | bool
+) -> HttpResponse:
+    is_suppressed = selectors.is_suppressed(subscriber.email)
+    context = {
+        "next_digest": "" if is_suppressed else common.next_digest(subscriber),
+        "zone_in_words": common.zone_in_words(subscriber.timezone),
+        "may_not_mail": common.MAY_NOT_MAIL if is_suppressed else "",
+        "token": token,
+        "topics": selectors.catalogue() if token else [],
+        "followed": selectors.selection_of(subscriber).topics if token else (),
+        "topics_button": TOPICS_BUTTON,
+    }
+    response = common.masked_page(request, "confirmed", subscriber, **context, **said)
+    response.status_code = 400 if said.get("refused") else 200
+    return response

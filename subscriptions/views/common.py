@@ -1,20 +1,24 @@
 """What the pages behind signed links share: their headers, their evidence, their words."""
 
 import random
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import wraps
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
+from django_stubs_ext import StrOrPromise
 
 from subscriptions import addresses, forms, limits, schedule, selectors, services
 from subscriptions.errors import TokenError, TokenExpiredError
@@ -26,8 +30,9 @@ View = Callable[..., HttpResponseBase]
 
 LIKE_SECONDS = 0.05
 _TOO_MANY_REQUESTS = 429
+_HOST = re.compile(r"[a-z0-9.-]{1,180}")
 
-MAY_NOT_MAIL = "We may not mail this address any more: it bounced, or a mail was marked as spam."
+MAY_NOT_MAIL = _("We may not mail this address any more: it bounced, or a mail was marked as spam.")
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -81,35 +86,50 @@ def in_like_time(view: View) -> View:
     return wrapped
 
 
-def evidence(request: HttpRequest, text: str) -> Evidence:
+def evidence(request: HttpRequest, text: StrOrPromise) -> Evidence:
     """How this request came about, for a consent record; the page without its token."""
     match = request.resolver_match
     return Evidence(
         ip_address=limits.client_address(request) or None,
         user_agent=request.headers.get("User-Agent", ""),
         page=f"/{match.route}" if match else "",
-        text=text,
+        text=str(text),
         text_version=forms.TEXT_VERSION,
     )
 
 
-def sign_up_evidence(request: HttpRequest) -> Evidence:
-    """As `evidence`, with the page on which the form stood."""
+def sign_up_evidence(request: HttpRequest, headline: str = "") -> Evidence:
+    """As `evidence`, with the page on which the form stood; of another site its name only.
+
+    `headline` is what a form on another site, or in a frame there, said instead of ours.
+    """
+    source = _split(request.headers.get("Referer", ""))
+    if source.netloc == request.get_host():
+        page = source.path
+    else:
+        # A site may keep its pages to itself; its name comes with every form that it posts.
+        host = source.hostname or _split(request.headers.get("Origin", "")).hostname or ""
+        page = f"embed: {host}" if _HOST.fullmatch(host) else request.path
+    return replace(evidence(request, forms.sign_up_text(headline)), page=page)
+
+
+def _split(url: str) -> SplitResult:
     try:
-        source = urlsplit(request.headers.get("Referer", ""))
+        return urlsplit(url)
     except ValueError:
-        source = urlsplit("")
-    page = source.path if source.netloc == request.get_host() else request.path
-    return replace(evidence(request, forms.SIGN_UP_TEXT), page=page)
+        return urlsplit("")
 
 
-def slot_in_words(slot: datetime, zone: str, joint: str = ", at ") -> str:
+def slot_in_words(slot: datetime, zone: str, joint: str | None = None) -> str:
     """`Friday, August 21, at 07:30`, in the reader's zone."""
     local = slot.astimezone(ZoneInfo(zone))
+    if joint is None:
+        # Translators: between a day and a time, as in “Friday, August 21, at 07:30”.
+        joint = gettext(", at ")
     return f"{schedule.long_day(local)}{joint}{local:%H:%M}"
 
 
-def next_digest(subscriber: Subscriber, joint: str = ", at ") -> str:
+def next_digest(subscriber: Subscriber, joint: str | None = None) -> str:
     """When the next digest comes, in words."""
     slot = selectors.next_digest_at(subscriber, timezone.now())
     return slot_in_words(slot, subscriber.timezone, joint)
@@ -117,7 +137,8 @@ def next_digest(subscriber: Subscriber, joint: str = ", at ") -> str:
 
 def zone_in_words(zone: str) -> str:
     """`Berlin time`."""
-    return "UTC" if zone == "UTC" else f"{zone.rpartition('/')[2].replace('_', ' ')} time"
+    place = zone.rpartition("/")[2].replace("_", " ")
+    return "UTC" if zone == "UTC" else gettext("{place} time").format(place=place)
 
 
 def expired(
@@ -130,13 +151,23 @@ def expired(
 ) -> HttpResponse:
     """The page for a link that has had its time, and what its button does: mail a new one."""
     subscriber = selectors.subscriber_with(error.holder.public_id)
+    page = "web/subscriptions/expired.html"
+    context = {"what": what, "life": life, "can_renew": subscriber is not None}
     if "renew" not in request.POST or subscriber is None:
-        context = {"what": what, "life": life, "can_renew": subscriber is not None}
-        return render(request, "web/subscriptions/expired.html", context, status=410)
-    if not limits.client_has_had_enough(request):
-        mail_new(subscriber)
-        wake_sender()
-    return render(request, "web/subscriptions/link_sent.html")
+        return render(request, page, context, status=410)
+    if limits.client_has_had_enough(request):
+        return too_many(request, page, context)
+    mail_new(subscriber)
+    wake_sender()
+    return render(request, "web/subscriptions/link_sent.html", {"is_renewed": True})
+
+
+def too_many(request: HttpRequest, page: str, context: dict[str, Any]) -> HttpResponse:
+    """The same page again, with the line that says when to try again."""
+    context = context | {"is_too_many": True}
+    response = render(request, page, context, status=_TOO_MANY_REQUESTS)
+    response["Retry-After"] = "900"
+    return response
 
 
 def masked_page(

@@ -39,7 +39,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
 
 def _undo(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
     if selectors.is_suppressed(subscriber.email):
-        return _result(request, subscriber, common.MAY_NOT_MAIL)
+        return _result(request, subscriber, str(common.MAY_NOT_MAIL))
     words = common.evidence(request, "[Undo, keep me subscribed]")
     services.undo_unsubscribe(subscriber, evidence=words)
     said = "You are subscribed again."

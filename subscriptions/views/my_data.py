@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 
 from subscriptions import selectors, services, tokens
 from subscriptions.errors import TokenExpiredError
@@ -15,7 +16,7 @@ def my_data(request: HttpRequest, token: str) -> HttpResponse:
     try:
         subscriber = selectors.subscriber_of(tokens.read_erase(token))
     except TokenExpiredError as error:
-        return common.expired(request, error, what="Links to your data", life="24 hours")
+        return _expired(request, error)
     if request.method == "POST":
         services.erase(subscriber)
         return render(request, "web/subscriptions/erased.html")
@@ -32,5 +33,9 @@ def ask_erase(request: HttpRequest, token: str) -> HttpResponse:
     try:
         subscriber = selectors.subscriber_of(tokens.read_erase(token))
     except TokenExpiredError as error:
-        return common.expired(request, error, what="Links to your data", life="24 hours")
+        return _expired(request, error)
     return common.masked_page(request, "erase", subscriber, token=token)
+
+
+def _expired(request: HttpRequest, error: TokenExpiredError) -> HttpResponse:
+    return common.expired(request, error, what=_("Links to your data"), life=_("24 hours"))

@@ -97,8 +97,11 @@ def test_reader_subscribes_reads_tunes_leaves_and_returns(page):
     page.get_by_role("button", name="Confirm my address").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("You are subscribed")
 
-    page.get_by_role("link", name="Choose your topics").click()
     page.get_by_label("Robotics and embodied AI").check()
+    page.get_by_role("button", name="Save my topics").click()
+    expect(page.get_by_role("status")).to_contain_text("Saved. Your next digest comes on")
+    page.get_by_role("link", name="All preferences").click()
+    expect(page.get_by_label("Robotics and embodied AI")).to_be_checked()
     page.get_by_label("Every day", exact=True).check()
     page.get_by_label("Time zone").select_option("Europe/Berlin")
     page.get_by_label("Time of day").select_option("9")
@@ -155,7 +158,7 @@ def test_everything_can_be_done_by_keyboard(page):
 
 PAGES = ["/", "/?all=1", "/papers/2026-08-20/", "/papers/2026-W34/", "/papers/2026-08/",
          "/papers/2026-08-22/", "/papers/2608.16590/", "/trending/", "/topics/", "/topics/agents/",
-         "/subscribe/", "/preferences/", "/outbox/"]  # fmt: skip
+         "/subscribe/", "/preferences/", "/embed/", "/embed/form/", "/outbox/"]  # fmt: skip
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

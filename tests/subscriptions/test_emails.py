@@ -103,7 +103,7 @@ def test_section_8_head_says_what_it_must(row):
     page = document(row)
     source = part(row, "html")
     assert source.lower().startswith("<!doctype html>")
-    assert page.get("lang") == "en-US"
+    assert page.get("lang") == "en"
     assert page.xpath("//meta[@charset='utf-8']")
     assert page.xpath("//meta[@name='viewport']")
     assert page.xpath("//meta[@name='color-scheme']/@content") == ["light dark"]

@@ -3,6 +3,7 @@
 import threading
 import time
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -225,9 +226,10 @@ def test_topics_of_who_confirmed_meanwhile_stay():
     make_topic("vision")
     read = make_subscriber(state=PENDING, topics=[make_topic("theory")])
     services.confirm(Subscriber.objects.get())
-    coming._follow_while_pending(read, ["vision"])
+    coming._take(read, coming._Wishes(["vision"], "Europe/Berlin", "de"))
     read.refresh_from_db()
     assert selectors.selection_of(read).topics == ("theory",)
+    assert (read.timezone, read.language) == ("UTC", "en")
     assert read.selection_key == selectors.selection_of(read).key
 
 
@@ -576,7 +578,8 @@ def test_erase_keeps_only_a_keyed_hash():
     assert (kept.address_hash, kept.reason) == (addresses.hash_of("ada@example.org"), "erased")
 
 
-def test_purge_forgets_who_never_confirmed_within_three_days():
+def test_purge_forgets_who_never_confirmed_in_time(settings):
+    settings.KEEP_UNCONFIRMED_DAYS = 3
     stale = subscribe("stale@example.org")
     renewed = subscribe("renewed@example.org")
     active = make_subscriber()
@@ -713,3 +716,49 @@ def test_sign_ups_do_not_use_up_the_preference_links():
     subscribe()
     services.request_link("ada@example.org")
     assert kinds() == ["already_subscribed", "preferences"]
+
+
+# --- What a sign-up brings besides ---------------------------------------------------------------
+
+
+def test_sign_up_keeps_time_zone_and_language():
+    services.subscribe(
+        "ada@example.org", timezone="Europe/Berlin", language="de", evidence=EVIDENCE
+    )
+    reader = Subscriber.objects.get()
+    assert (reader.timezone, reader.language) == ("Europe/Berlin", "de")
+    assert reader.selection_key == selectors.selection_of(reader).key
+
+
+def test_time_zone_and_language_that_are_not_known_are_passed_over():
+    services.subscribe(
+        "ada@example.org", timezone="Mars/Olympus", language="tlh", evidence=EVIDENCE
+    )
+    reader = Subscriber.objects.get()
+    assert (reader.timezone, reader.language) == ("UTC", "en")
+
+
+def test_second_sign_up_without_a_script_leaves_the_time_zone():
+    services.subscribe("ada@example.org", timezone="Europe/Berlin", evidence=EVIDENCE)
+    services.subscribe("ada@example.org", topics=["theory"], language="de", evidence=EVIDENCE)
+    reader = Subscriber.objects.get()
+    assert (reader.timezone, reader.language) == ("Europe/Berlin", "de")
+
+
+@pytest.mark.parametrize("state", ["active", "unsubscribed"])
+def test_sign_up_changes_nothing_of_who_is_not_pending(state):
+    reader = make_subscriber(state=state, confirmed_at=NOW, timezone="Asia/Tokyo")
+    before = selectors.preferences_of(reader)
+    services.subscribe(
+        reader.email, topics=[make_topic("theory").slug], timezone="Europe/Berlin", language="de",
+        evidence=EVIDENCE,
+    )  # fmt: skip
+    assert selectors.preferences_of(Subscriber.objects.get()) == before
+
+
+def test_first_digest_comes_at_the_hour_of_the_readers_own_zone():
+    services.subscribe("ada@example.org", timezone="Asia/Tokyo", evidence=EVIDENCE)
+    reader = Subscriber.objects.get()
+    services.confirm(reader)
+    assert reader.slot.timezone == "Asia/Tokyo"
+    assert reader.next_digest_at.astimezone(ZoneInfo("Asia/Tokyo")).hour == 7

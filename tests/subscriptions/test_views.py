@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from uuid import uuid4
@@ -15,7 +16,7 @@ from django.test import Client
 from django.urls import reverse
 from lxml import html as lxml_html
 
-from subscriptions import forms, selectors, services, tokens
+from subscriptions import emails, forms, selectors, services, tokens
 from subscriptions.models import Subscriber, Suppression, TransactionalMessage
 from tests.builders import make_subscriber, make_topic
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 8, 20, 12, 0, tzinfo=UTC)
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
-PURPOSES = ["confirm", "preferences", "unsubscribe", "my_data", "erase"]
+PURPOSES = ["confirm", "preferences", "unsubscribe", "my_data", "erase", "first_topics"]
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +46,7 @@ def link(purpose, subscriber):
     make = {
         "confirm": tokens.make_confirm,
         "preferences": tokens.make_preferences,
+        "first_topics": tokens.make_preferences,
         "my_data": tokens.make_erase,
         "erase": tokens.make_erase,
         "unsubscribe": lambda reader: tokens.make_unsubscribe(reader.public_id),
@@ -100,21 +102,18 @@ def test_sign_up_record_has_page_words_and_client(client):
     assert record.text_version == forms.TEXT_VERSION
 
 
-@pytest.mark.parametrize("referer", ["https://evil.example/papers/", "http://[x/", ""])
-def test_sign_up_record_names_no_page_of_another_site(client, referer):
+@pytest.mark.parametrize("referer", ["https://ev\u0131l.example/", "http://[x/", "", "/papers/"])
+def test_sign_up_record_takes_no_page_from_a_broken_referer(client, referer):
     client.post("/subscribe/", {"email": "ada@example.org"}, headers={"Referer": referer})
     assert Subscriber.objects.get().consent_records.get().page == "/subscribe/"
 
 
-TEXTS = {
-    "2026-08.2": (
-        (
-            "Get trending papers in your email inbox! "
-            "One short mail a day, on your topics. Leave with one click. [Subscribe]"
-        ),
-        "Please confirm that this address should get Daily Papers. [Confirm my address]",
-    )
-}
+_SIGN_UP = (
+    "Get trending papers in your email inbox! "
+    "One short mail a day, on your topics. Leave with one click. [Subscribe]"
+)
+_CONFIRM = "Please confirm that this address should get Daily Papers. [Confirm my address]"
+TEXTS = {"2026-08.2": (_SIGN_UP, _CONFIRM), "2026-11.1": (_SIGN_UP, _CONFIRM)}
 """Words that were recorded stay; changed words are added here under a version of their own."""
 
 
@@ -290,7 +289,7 @@ def test_section_7_confirm_record_holds_the_words_of_the_page(client):
 def test_only_who_never_confirmed_is_told_that_the_address_goes(client):
     never = make_subscriber(state="pending")
     former = make_subscriber(state="unsubscribed", confirmed_at=NOW)
-    deleted = "the address is deleted after 3 days"
+    deleted = "The address is deleted after 14 days"
     assert deleted in words(client.get(link("confirm", never)))
     told = words(client.get(link("confirm", former)))
     assert deleted not in told
@@ -305,18 +304,27 @@ def test_pressing_the_button_confirms(client):
     assert fresh(reader).state == "active"
 
 
-def test_confirmed_page_leads_to_topics_and_to_a_digest_now(client):
+def test_confirmed_page_leads_to_preferences_and_to_a_digest_now(client):
     response = client.post(link("confirm", make_subscriber(state="pending")))
-    (choose,) = page(response).xpath("//a[text()='Choose your topics']/@href")
+    (choose,) = page(response).xpath("//a[text()='All preferences']/@href")
     assert client.get(choose).status_code == 200
-    (action,) = page(response).xpath("//form[@method='post']/@action")
+    (action,) = page(response).xpath("//form[contains(., 'digest now')]/@action")
     assert action == f"/digests/send/{choose.split('/')[2]}/"
+
+
+def test_confirmed_page_says_whose_time_it_tells(client):
+    reader = make_subscriber(state="pending", timezone="Asia/Kolkata")
+    said = words(client.post(link("confirm", reader)))
+    assert "Your first digest comes on Friday, August 21, at 07:00." in said
+    assert "Times are Kolkata time." in said
 
 
 def test_second_press_says_the_same(client):
     address = link("confirm", make_subscriber(state="pending"))
     client.post(address)
-    assert "You are subscribed" in words(client.post(address))
+    said = words(client.post(address))
+    assert "You are subscribed" in said
+    assert "Your next digest comes on Friday, August 21, at 07:00." in said
 
 
 def test_old_confirm_link_does_not_bring_back_who_left(client):
@@ -358,6 +366,13 @@ def test_click_from_the_browser_that_signed_up_confirms_at_once(client):
     assert fresh(reader).state == "active"
 
 
+def test_page_that_a_browser_fetches_ahead_confirms_nobody(client):
+    client.post("/subscribe/", {"email": "ada@example.org"})
+    reader = Subscriber.objects.get()
+    client.get(link("confirm", reader), headers={"Sec-Purpose": "prefetch;prerender"})
+    assert fresh(reader).state == "pending"
+
+
 def test_cookie_of_another_sign_up_confirms_nobody(client):
     client.post("/subscribe/", {"email": "eve@example.org"})
     reader = make_subscriber("ada@example.org", state="pending")
@@ -372,6 +387,95 @@ def test_sign_up_cookie_is_closed_in(client):
     assert cookie["httponly"]
     assert cookie["secure"]
     assert "ada@" not in cookie.value
+
+
+def test_scanner_that_opens_every_link_of_the_confirm_mail_changes_nothing(client):
+    client.post("/subscribe/", {"email": "eve@example.org"})  # leaves a cookie that is not theirs
+    Client().post("/subscribe/", {"email": "ada@example.org"})
+    mail = emails.compose(TransactionalMessage.objects.get(subscriber__email="ada@example.org"))
+    links = set(re.findall(r"https://papers\.example\.org(/[^\s\"<]*)", mail.body))
+    links |= set(re.findall(r"https://papers\.example\.org(/[^\s\"<]*)", mail.alternatives[0][0]))
+    before = everything()
+    answers = [
+        browser.generic(method, address)
+        for _ in range(3)
+        for address in links
+        for method in ("GET", "HEAD", "OPTIONS")
+        for browser in (client, Client())
+    ]
+    assert len(answers) == 18
+    assert {answer.status_code for answer in answers} == {200, 405}
+    assert everything() == before
+
+
+# --- The topics right after confirming ----------------------------------------------------------
+
+
+def topics_form(response):
+    (form,) = page(response).xpath("//section[@id='topics']//form")
+    return form
+
+
+def test_topics_are_chosen_on_the_page_after_confirming(client):
+    make_topic("theory")
+    make_topic("robotics")
+    reader = make_subscriber(state="pending", hour=9, topics=[make_topic("vision")])
+    form = topics_form(client.post(link("confirm", reader)))
+    assert form.xpath(".//input[@checked]/@value") == ["vision"]
+    response = client.post(form.get("action"), {"topics": ["theory", "robotics", "no-more", "a\0"]})
+    assert response.status_code == 200
+    assert "Saved. Your next digest comes on Friday, August 21, at 09:00." in words(response)
+    assert set(topics_form(response).xpath(".//input[@checked]/@value")) == {"theory", "robotics"}
+    assert selectors.selection_of(reader).topics == ("robotics", "theory")
+    assert reader.consent_records.get(action="changed").text == "[Save my topics]"
+
+
+def test_saving_topics_leaves_all_else(client):
+    reader = make_subscriber(
+        keywords=("tool use",), authors=("Yejin Choi",), length=4, language="de"
+    )
+    before = selectors.preferences_of(reader)
+    client.post(link("first_topics", reader), {"topics": make_topic("theory").slug})
+    changed = selectors.preferences_of(fresh(reader))
+    assert changed == replace(before, selection=replace(before.selection, topics=("theory",)))
+    assert fresh(reader).selection_key == changed.selection.key
+
+
+def test_looking_at_the_topics_changes_nothing(client):
+    reader = make_subscriber(topics=[make_topic("theory")])
+    before = everything()
+    response = client.get(link("first_topics", reader))
+    assert topics_form(response).xpath(".//input[@checked]/@value") == ["theory"]
+    assert everything() == before
+
+
+def test_topics_beside_a_choice_that_is_not_on_offer_any_more_are_refused_in_words(client):
+    reader = make_subscriber(keywords=("x" * 100,))
+    response = client.post(link("first_topics", reader), {"topics": make_topic("theory").slug})
+    assert response.status_code == 400
+    assert page(response).xpath("//*[@role='alert']")
+    assert selectors.selection_of(reader).topics == ()
+
+
+def test_topics_of_who_left_since_are_not_changed(client):
+    reader = make_subscriber(state="unsubscribed", confirmed_at=NOW)
+    response = client.post(link("first_topics", reader), {"topics": make_topic("theory").slug})
+    assert response.status_code == 302
+    assert "You are unsubscribed" in words(client.get(response["Location"]))
+    assert selectors.selection_of(reader).topics == ()
+
+
+def test_confirm_link_opens_no_topics(client):
+    token = tokens.make_confirm(make_subscriber())
+    assert client.get(reverse("subscriptions:first_topics", args=[token])).status_code == 404
+
+
+def test_topics_at_a_suppressed_address_promise_no_digest(client):
+    reader = make_subscriber()
+    services.suppress(reader, Suppression.Reason.BOUNCED)
+    response = client.get(link("first_topics", reader))
+    assert "We may not mail this address any more" in words(response)
+    assert "digest now" not in words(response)
 
 
 # --- Unsubscribe: section 4 -------------------------------------------------------------------
@@ -701,7 +805,7 @@ def test_name_that_can_not_be_one_is_shown_with_its_error(client, button):
 def test_confirm_page_says_how_long_an_address_is_kept(client, settings):
     settings.KEEP_UNCONFIRMED_DAYS = 9
     said = words(client.get(link("confirm", make_subscriber(state="pending"))))
-    assert "the address is deleted after 9 days" in said
+    assert "The address is deleted after 9 days" in said
 
 
 def test_confirming_at_a_suppressed_address_promises_no_digest(client):
@@ -802,7 +906,11 @@ def test_renewing_too_often_sends_nothing(client, settings):
     settings.SIGNUP_RATE_CLIENT = "0/h"
     address = link("preferences", make_subscriber())
     with time_machine.travel(NOW + timedelta(days=8), tick=False):
-        assert client.post(address, {"renew": "1"}).status_code == 200
+        response = client.post(address, {"renew": "1"})
+    assert (response.status_code, response["Retry-After"]) == (429, "900")
+    (said,) = page(response).xpath("//*[@role='alert']/text()")
+    assert said == "Too many tries for now. Please try again in 15 minutes."
+    assert page(response).xpath("//button[@name='renew']")
     assert not TransactionalMessage.objects.exists()
 
 
@@ -858,8 +966,8 @@ def test_preferences_page_leads_to_data_and_erasure(client):
 
 def test_each_page_has_one_h1_and_a_title(client):
     reader = make_subscriber(state="pending")
-    paths = ["/subscribe/", "/preferences/", *(link(each, reader) for each in PURPOSES)]
-    del paths[5]
+    of_links = [link(each, reader) for each in PURPOSES if each not in ("my_data", "first_topics")]
+    paths = ["/subscribe/", "/preferences/", *of_links, link("first_topics", make_subscriber())]
     for path in paths:
         found = page(client.get(path))
         assert len(found.xpath("//h1")) == 1
@@ -886,7 +994,7 @@ def test_unsubscribe_link_leads_to_no_private_link(client, data):
 
 def test_used_confirm_link_leads_to_no_private_link(client):
     path = link("confirm", make_subscriber(state="pending"))
-    assert len(private_links(client.post(path))) == 2
+    assert len(private_links(client.post(path))) == 3
     again = client.post(path)
     assert "You are subscribed" in words(again)
     assert private_links(again) == []
@@ -992,3 +1100,74 @@ def test_ipv4_clients_behind_a_dual_listener_are_counted_apart(client, settings)
             REMOTE_ADDR=f"::ffff:203.0.113.{number}",
         )  # fmt: skip
         assert response.status_code == 200
+
+
+# --- Language and time zone of a sign-up --------------------------------------------------------
+
+
+def test_sign_up_keeps_the_language_of_the_page_and_the_time_zone_of_the_browser(client):
+    client.post(
+        "/subscribe/",
+        {"email": "ada@example.org", "timezone": "Europe/Berlin"},
+        headers={"Accept-Language": "de-AT,de;q=0.9,en;q=0.5"},
+    )
+    reader = Subscriber.objects.get()
+    assert (reader.language, reader.timezone) == ("de", "Europe/Berlin")
+
+
+@pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../../etc/passwd", "a\0b", "x" * 10_000])
+def test_unknown_time_zone_keeps_nobody_from_signing_up(client, zone):
+    response = client.post("/subscribe/", {"email": "ada@example.org", "timezone": zone})
+    assert response.status_code == 200
+    assert Subscriber.objects.get().timezone == "UTC"
+
+
+@pytest.fixture
+def german(monkeypatch):
+    """A catalogue of two lines, whatever the shipped one says."""
+    from django.utils.translation import trans_real  # noqa: PLC0415
+
+    said = {
+        "Subscribe": "Abonnieren",
+        "Confirm my address": "Adresse bestätigen",
+        "this address": "diese Adresse",
+        "Confirm your address for Daily Papers": "Bestätige deine Adresse",
+    }
+    catalogue = trans_real.translation("de")._catalog
+    monkeypatch.setattr(catalogue, "_catalogs", [said, *catalogue._catalogs])
+
+
+def test_section_7_record_holds_the_words_in_the_language_in_which_they_were_shown(client, german):
+    in_german = {"Accept-Language": "de"}
+    found = page(client.get("/subscribe/", headers=in_german))
+    (button, _) = found.xpath("//form[@action='/subscribe/']//button/text()")
+    client.post("/subscribe/", {"email": "ada@example.org"}, headers=in_german)
+    reader = Subscriber.objects.get()
+    assert button == "Abonnieren"
+    assert reader.consent_records.get().text.endswith("[Abonnieren]")
+    client.post(link("confirm", reader), headers=in_german)
+    confirmed = reader.consent_records.get(action="confirmed").text
+    assert "diese Adresse" in confirmed
+    assert confirmed.endswith("[Adresse bestätigen]")
+
+
+def test_mail_is_in_the_language_of_its_reader(client, german):
+    client.post("/subscribe/", {"email": "a@example.org"}, headers={"Accept-Language": "de"})
+    client.post("/subscribe/", {"email": "b@example.org"}, headers={"Accept-Language": "en"})
+    german_mail, english_mail = map(
+        emails.compose, TransactionalMessage.objects.order_by("subscriber__email")
+    )
+    assert german_mail.subject == "Bestätige deine Adresse"
+    assert '<html lang="de"' in german_mail.alternatives[0][0]
+    assert english_mail.subject == "Confirm your address for Daily Papers"
+
+
+@pytest.fixture
+def german_first(settings):
+    settings.LANGUAGES = [("de", "Deutsch"), ("en", "English")]
+
+
+def test_language_that_is_spoken_no_more_counts_as_the_first(german_first, german):
+    reader = make_subscriber(language="fr")
+    row = TransactionalMessage.objects.create(subscriber=reader, kind="confirm")
+    assert emails.compose(row).subject == "Bestätige deine Adresse"

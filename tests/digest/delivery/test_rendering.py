@@ -127,7 +127,7 @@ def test_document_is_complete():
     html, _ = filled(make_body())
     tree = lxml_html.fromstring(html)
     assert html.startswith("<!DOCTYPE html>")
-    assert tree.get("lang") == "en-US"
+    assert tree.get("lang") == "en"
     assert tree.find(".//meta[@charset]").get("charset") == "utf-8"
     assert tree.findtext(".//title")
     for name in ("viewport", "color-scheme", "supported-color-schemes"):
