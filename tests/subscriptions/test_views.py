@@ -316,7 +316,7 @@ def test_confirmed_page_says_whose_time_it_tells(client):
     reader = make_subscriber(state="pending", timezone="Asia/Kolkata")
     said = words(client.post(link("confirm", reader)))
     assert "Your first digest comes on Friday, August 21, at 07:00." in said
-    assert "Times are Kolkata time." in said
+    assert "That is Kolkata time." in said
 
 
 def test_second_press_says_the_same(client):
