@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.translation import gettext
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 from django_stubs_ext import StrOrPromise
@@ -32,7 +32,9 @@ LIKE_SECONDS = 0.05
 _TOO_MANY_REQUESTS = 429
 _HOST = re.compile(r"[a-z0-9.-]{1,180}")
 
-MAY_NOT_MAIL = _("We may not mail this address any more: it bounced, or a mail was marked as spam.")
+MAY_NOT_MAIL = gettext_lazy(
+    "We may not mail this address any more: it bounced, or a mail was marked as spam."
+)
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -120,25 +122,24 @@ def _split(url: str) -> SplitResult:
         return urlsplit("")
 
 
-def slot_in_words(slot: datetime, zone: str, joint: str | None = None) -> str:
-    """`Friday, August 21, at 07:30`, in the reader's zone."""
+def slot_in_words(slot: datetime, zone: str, *, is_short: bool = False) -> str:
+    """`Friday, August 21, at 07:30`, or without the `at`, in the reader's zone."""
     local = slot.astimezone(ZoneInfo(zone))
-    if joint is None:
-        # Translators: between a day and a time, as in “Friday, August 21, at 07:30”.
-        joint = gettext(", at ")
-    return f"{schedule.long_day(local)}{joint}{local:%H:%M}"
+    words = _("%(day)s, %(time)s") if is_short else _("%(day)s, at %(time)s")
+    return words % {"day": schedule.long_day(local), "time": f"{local:%H:%M}"}
 
 
-def next_digest(subscriber: Subscriber, joint: str | None = None) -> str:
+def next_digest(subscriber: Subscriber, *, is_short: bool = False) -> str:
     """When the next digest comes, in words."""
     slot = selectors.next_digest_at(subscriber, timezone.now())
-    return slot_in_words(slot, subscriber.timezone, joint)
+    return slot_in_words(slot, subscriber.timezone, is_short=is_short)
 
 
 def zone_in_words(zone: str) -> str:
     """`Berlin time`."""
-    place = zone.rpartition("/")[2].replace("_", " ")
-    return "UTC" if zone == "UTC" else gettext("{place} time").format(place=place)
+    if zone == "UTC":
+        return "UTC"
+    return _("%s time") % zone.rpartition("/")[2].replace("_", " ")
 
 
 def expired(

@@ -5,18 +5,23 @@ from urllib.parse import urlencode
 
 from csp.decorators import csp_replace
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.forms import CharField, ChoiceField, Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_safe
 
 from subscriptions import forms, selectors
 
-_NOT_A_HEADLINE = _("A headline has at most 80 letters, and no hidden ones.")
+_NOT_A_HEADLINE = format_lazy(
+    _("A headline has at most {most} letters, and no hidden ones."),
+    most=forms.MOST_HEADLINE_LETTERS,
+)
 _UNKNOWN_TOPIC = _("There is no such topic. Please choose one from the list.")
 
 
@@ -41,10 +46,11 @@ class EmbedForm(Form):
     )
 
     def clean_headline(self) -> str:
-        headline = str(self.cleaned_data["headline"])
-        if headline and not forms.tidy_headline(headline):
-            self.add_error("headline", str(_NOT_A_HEADLINE))
-        return forms.tidy_headline(headline)
+        typed = str(self.cleaned_data["headline"])
+        headline = forms.tidy_headline(typed)
+        if typed and not headline:
+            raise ValidationError(_NOT_A_HEADLINE)
+        return headline
 
     @property
     def wishes(self) -> dict[str, str]:

@@ -16,7 +16,7 @@ def my_data(request: HttpRequest, token: str) -> HttpResponse:
     try:
         subscriber = selectors.subscriber_of(tokens.read_erase(token))
     except TokenExpiredError as error:
-        return _expired(request, error)
+        return common.expired(request, error, what=_("Links to your data"), life=_("24 hours"))
     if request.method == "POST":
         services.erase(subscriber)
         return render(request, "web/subscriptions/erased.html")
@@ -33,9 +33,5 @@ def ask_erase(request: HttpRequest, token: str) -> HttpResponse:
     try:
         subscriber = selectors.subscriber_of(tokens.read_erase(token))
     except TokenExpiredError as error:
-        return _expired(request, error)
+        return common.expired(request, error, what=_("Links to your data"), life=_("24 hours"))
     return common.masked_page(request, "erase", subscriber, token=token)
-
-
-def _expired(request: HttpRequest, error: TokenExpiredError) -> HttpResponse:
-    return common.expired(request, error, what=_("Links to your data"), life=_("24 hours"))

@@ -145,7 +145,7 @@ def _page(
         zone_not_listed=not forms.is_listed(str(form["timezone"].value())),
         pauses=forms.PAUSES,
         paused_until=paused_until,
-        next_digest=common.next_digest(subscriber, joint=", "),
+        next_digest=common.next_digest(subscriber, is_short=True),
         zone_in_words=common.zone_in_words(subscriber.timezone),
         may_not_mail=common.MAY_NOT_MAIL if selectors.is_suppressed(subscriber.email) else "",
         # The link that was used, and no new one: else a visit a week would keep it alive for ever.

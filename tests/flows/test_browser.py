@@ -2,8 +2,13 @@
 
 import re
 import sys
+import threading
+from functools import partial
+from html import unescape
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
@@ -135,6 +140,63 @@ def test_reader_subscribes_reads_tunes_leaves_and_returns(page):
     page.goto(leave)
     page.get_by_role("button", name="Undo, keep me subscribed").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("You are subscribed again")
+
+
+def test_own_browser_needs_no_button_and_the_first_digest_comes_in_its_own_zone(
+    browser, installation
+):
+    context = browser.new_context(base_url=installation.url, timezone_id="Asia/Tokyo")
+    page = context.new_page()
+    page.goto("/subscribe/")
+    page.get_by_label("Email address").fill("own@example.org")
+    page.get_by_role("button", name="Subscribe").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Almost there")
+    page.goto(link_in(open_mail(page, "Confirm"), "Confirm"))
+    expect(page.get_by_role("heading", level=1)).to_have_text("You are subscribed")
+    expect(page.get_by_text("That is Tokyo time.")).to_be_visible()
+    context.close()
+
+
+class _QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def other_site(tmp_path, installation):
+    """A page on another port, with both forms pasted as `/embed/` offers them."""
+    offered = requests.get(f"{installation.url}/embed/?headline=What+we+read", timeout=10).text
+    snippets = [
+        unescape(found)
+        for found in re.findall(r"<textarea[^>]*>(.*?)</textarea>", offered, re.DOTALL)
+    ]
+    (tmp_path / "index.html").write_text("<!DOCTYPE html><title>A blog</title>" + "".join(snippets))
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(_QuietHandler, directory=tmp_path)
+    ) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://localhost:{server.server_port}/"
+        server.shutdown()
+
+
+def test_form_on_another_site_signs_up(browser, installation, other_site):
+    context = browser.new_context(viewport={"width": 320, "height": 800})
+    page = context.new_page()
+    page.goto(other_site)
+    frame = page.frame_locator("iframe")
+    expect(frame.get_by_role("heading", level=1)).to_have_text("What we read")
+    size = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+    assert page.frames[1].evaluate(f"{size}.join() === [innerWidth, innerHeight].join()")
+    frame.get_by_label("Email address").fill("framed@example.org")
+    frame.get_by_role("button", name="Subscribe").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Almost there")
+    assert [cookie["name"] for cookie in context.cookies()] == ["sign_up"]
+
+    page.goto(other_site)
+    page.get_by_label("Email address").fill("pasted@example.org")
+    page.get_by_role("button", name="Subscribe").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Almost there")
+    context.close()
 
 
 def test_wrong_address_is_refused_in_words(page):

@@ -199,6 +199,13 @@ def test_section_6_confirm_mail_says_nothing_that_the_visitor_typed(row):
     assert holder.public_id == row.subscriber.public_id
 
 
+@pytest.mark.parametrize("row", ["already_subscribed"], indirect=True)
+def test_who_signs_up_again_is_told_that_they_are_subscribed(row):
+    assert parsed(row)["Subject"] == "You are subscribed to Daily Papers"
+    assert document(row).findtext(".//h1") == "You are subscribed"
+    assert "nothing was changed" in " ".join(part(row, "plain").split())
+
+
 @pytest.mark.parametrize("row", ["already_subscribed", "preferences"], indirect=True)
 def test_link_in_the_mail_opens_the_preferences(row):
     holder = tokens.read_preferences(link_of(row).split("/")[-2])
