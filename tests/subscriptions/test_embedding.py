@@ -42,7 +42,7 @@ def test_page_offers_both_snippets_each_with_a_copy_button(client):
     assert response.status_code == 200
     names = page(response).xpath("//textarea/@id")
     assert names == ["framed", "pasted"]
-    assert page(response).xpath("//button/@data-copy") == names
+    assert page(response).xpath("//button/@data-copies") == names
     assert len(page(response).xpath("//textarea/@readonly")) == 2
 
 
