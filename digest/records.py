@@ -60,6 +60,12 @@ class FetchCounts:
         return f"{self.new} new, {self.updated} updated, {self.skipped} skipped, {self.bad} bad"
 
 
+TODAY = "today"
+WEEK = "week"
+Period = date | str
+"""The time that papers are from: TODAY, WEEK, or since a day."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EditionContent:
     """What a digest says about its edition."""
@@ -67,8 +73,7 @@ class EditionContent:
     name: str
     heading: str
     """`Thursday, August 20` or `Week 34, 2026`."""
-    period: str
-    """`today`, `this week` or `since Wednesday, August 19`."""
+    period: Period
     paper_count: int
     """Of the edition itself."""
     url: str
@@ -82,6 +87,7 @@ class PaperContent:
     """What a card says about a paper, with the numbers as they were when the edition closed."""
 
     paper_id: int
+    arxiv_id: str
     title: str
     authors: tuple[str, ...]
     summary: str

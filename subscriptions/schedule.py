@@ -37,6 +37,12 @@ def month_name(day: date) -> str:
     return date_format(day, pgettext("format of a month", "F Y"))
 
 
+def week_name(monday: date) -> str:
+    """`Week 34, 2026`, the ISO week that begins on this day."""
+    year, week, _ = monday.isocalendar()
+    return pgettext("an ISO week", "Week %(week)s, %(year)s") % {"week": week, "year": year}
+
+
 def weekday_name(day: date) -> str:
     """`Friday`."""
     return date_format(day, "l")

@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from email.utils import parseaddr
 from functools import lru_cache
@@ -10,6 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.utils.translation import get_language, override
 
 from digest.editions import audiences
 from digest.models import Audience, Edition, EditionPaper
@@ -17,9 +18,10 @@ from digest.records import EditionContent, PaperContent, Reader
 from subscriptions import schedule, tokens
 from subscriptions.records import Addressee, Rhythm
 
-from . import rendering
+from . import rendering, wording
 
 WEEKLY = Edition.Frequency.WEEKLY
+CARDS = 400
 
 
 def edition_content(edition: Edition, since: date | None = None) -> EditionContent:
@@ -27,7 +29,7 @@ def edition_content(edition: Edition, since: date | None = None) -> EditionConte
     is_weekly = edition.frequency == WEEKLY
     return EditionContent(
         name=edition.name,
-        heading=f"Week {edition.date:%V, %G}" if is_weekly else schedule.long_day(edition.date),
+        heading=schedule.week_name(edition.date) if is_weekly else schedule.long_day(edition.date),
         period=audiences.period_of(edition, since),
         paper_count=edition.paper_count,
         late_count=audiences.places_of(edition, since).count() - edition.paper_count
@@ -43,6 +45,7 @@ def paper_content(place: EditionPaper) -> PaperContent:
     paper = place.paper
     return PaperContent(
         paper_id=paper.pk,
+        arxiv_id=paper.arxiv_id,
         title=paper.title,
         authors=tuple(paper.authors),
         summary=paper.summary or paper.abstract,
@@ -57,25 +60,59 @@ def paper_content(place: EditionPaper) -> PaperContent:
 
 
 @lru_cache(maxsize=8)
-def rendered_edition(edition_id: int, since: date | None = None) -> rendering.RenderedEdition:
-    """The edition's shell and the cards of all its papers; kept by the process, as it is frozen."""
+def rendered_edition(
+    edition_id: int, since: date | None = None, language: str = "en"
+) -> rendering.RenderedEdition:
+    """The edition's shell and the cards of its papers; kept by the process, as it is frozen.
+
+    Of more than CARDS papers, as a month has, cards are rendered as audiences need them.
+    """
     edition = Edition.objects.get(pk=edition_id)
-    return rendering.render(
-        edition_content(edition, since),
-        map(paper_content, audiences.places_of(edition, since)),
-        site_url=settings.SITE_URL,
-        postal_address=settings.POSTAL_ADDRESS,
-    )
+    places = audiences.places_of(edition, since)
+    few = places if places.count() <= CARDS else []
+    return _rendered(edition, since, language, few)
 
 
-def body_of(audience: Audience) -> rendering.Body:
-    """The body that the audience's readers share."""
-    topics = audience.selection.get("topics", [])
-    return rendering.compose(
-        rendered_edition(audience.edition_id, audience.since),
-        [(paper_id, reason) for paper_id, reason in audience.cards],
-        follows=f", and follow {rendering.count(len(topics), 'topic')}" if topics else "",
-    )
+def _rendered(
+    edition: Edition, since: date | None, language: str, places: Iterable[EditionPaper]
+) -> rendering.RenderedEdition:
+    with override(language):
+        return rendering.render(
+            edition_content(edition, since),
+            map(paper_content, places),
+            site_url=settings.SITE_URL,
+            postal_address=settings.POSTAL_ADDRESS,
+        )
+
+
+def _with_cards(audience: Audience, language: str) -> rendering.RenderedEdition:
+    """The rendered edition, which has the cards of all papers of the audience."""
+    rendered = rendered_edition(audience.edition_id, audience.since, language)
+    missing = {paper_id for paper_id, _ in audience.cards} - rendered.cards.keys()
+    if missing:
+        places = audiences.places_of(audience.edition, audience.since).filter(paper__in=missing)
+        more = _rendered(audience.edition, audience.since, language, places)
+        rendered.cards.update(more.cards)
+    return rendered
+
+
+def language_of(audience: Audience) -> str:
+    """What the audience's readers read; audiences of old have none in their selection."""
+    return str(audience.selection.get("language", "en"))
+
+
+def body_of(audience: Audience, *, is_for_browser: bool = False) -> rendering.Body:
+    """The body that the audience's readers share; a browser gets HTML even where a mail has none."""
+    language = language_of(audience)
+    is_text_only = audience.selection.get("format") == "text" and not is_for_browser
+    rendered = _with_cards(audience, language)
+    with override(language):
+        return rendering.compose(
+            rendered,
+            [(paper_id, reason) for paper_id, reason in audience.cards],
+            follows=wording.follows(len(audience.selection.get("topics", []))),
+            is_text_only=is_text_only,
+        )
 
 
 def sender_domain() -> str:
@@ -84,10 +121,23 @@ def sender_domain() -> str:
 
 
 def readers_of(
-    addressees: Mapping[int, Addressee], *, edition_id: int, now: datetime, batch_id: int = 0
+    addressees: Mapping[int, Addressee],
+    *,
+    edition_id: int,
+    now: datetime,
+    batch_id: int = 0,
+    language: str = "en",
 ) -> list[Reader]:
     """Each addressee, by delivery id, with what makes the digest theirs, and links as old as `now`."""
+    with override(language):
+        return _readers_of(addressees, edition_id, now, batch_id)
+
+
+def _readers_of(
+    addressees: Mapping[int, Addressee], edition_id: int, now: datetime, batch_id: int
+) -> list[Reader]:
     domain, key = sender_domain(), _message_key(settings.SECRET_KEY)
+    language = get_language() or "en"
     minute = now.replace(second=0, microsecond=0)
     links = tokens.make_digest_links(addressees.values(), edition_id=edition_id, at=now)
     return [
@@ -99,9 +149,9 @@ def readers_of(
             preferences=preferences,
             digest=digest,
             message_id=_message_id(key, edition_id, addressee.public_id, domain),
-            confirmed_on=day_in_words(addressee.since),
+            confirmed_on=_day_in_words(addressee.since, language),
             next_digest=_next_digest(
-                addressee.frequency, addressee.hour, addressee.timezone, minute
+                addressee.frequency, addressee.hour, addressee.timezone, minute, language
             ),
             batch_id=batch_id,
         )
@@ -127,9 +177,8 @@ def _message_key(secret: str) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def day_in_words(moment: date) -> str:
-    """`June 3, 2026`."""
-    return f"{moment:%B} {moment.day}, {moment.year}"
+def _day_in_words(moment: date, language: str) -> str:
+    return schedule.long_date(moment)
 
 
 def slot_in_words(slot: datetime, zone: str) -> str:
@@ -141,5 +190,5 @@ def slot_in_words(slot: datetime, zone: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _next_digest(frequency: str, hour: int, zone: str, after: datetime) -> str:
+def _next_digest(frequency: str, hour: int, zone: str, after: datetime, language: str) -> str:
     return slot_in_words(schedule.next_slot(after, Rhythm(frequency, hour, zone)), zone)

@@ -166,7 +166,8 @@ def _message(call: Call, *, subject: str, html: str, text: str) -> DigestMessage
         reply_to=[settings.REPLY_TO] if settings.REPLY_TO else None,
         connection=None,
     )
-    message.attach_alternative(html, "text/html")
+    if html:
+        message.attach_alternative(html, "text/html")
     message.encoding = providers.quoted_printable()
     message.tags = ["digest"]
     message.metadata = call.metadata

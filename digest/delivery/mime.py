@@ -107,7 +107,8 @@ def template_of(message: EmailMultiAlternatives, body: rendering.Body) -> Templa
     whole.extra_headers = message.extra_headers | own
     whole.body = _with_marks(body.text_parts, "text")
     whole.alternatives = []
-    whole.attach_alternative(_with_marks(body.html_parts, "html"), "text/html")
+    if body.html_parts:
+        whole.attach_alternative(_with_marks(body.html_parts, "html"), "text/html")
     whole.encoding = _QuotedPrintable()
     made: Any = whole.message()
     made.policy = made.policy.clone(max_line_length=LINE)

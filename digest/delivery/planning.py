@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 from django.db.models import Count, F, Max, OuterRef, QuerySet, Subquery
@@ -16,7 +17,7 @@ from django.utils import timezone
 
 from digest.editions import audiences, building
 from digest.errors import EditionOpenError
-from digest.models import Audience, Batch, Delivery, Edition
+from digest.models import Batch, Delivery, Edition
 from subscriptions import selectors, services
 from subscriptions.models import Slot, Subscriber
 
@@ -31,9 +32,16 @@ PAGE = 20_000
 EARLIEST_ZONE = timedelta(hours=14)
 """How far the clocks of the first zone (Kiritimati) are before UTC."""
 _ROUNDS = 3
+_EVERY_EDITION = (
+    Subscriber.Frequency.DAILY,
+    Subscriber.Frequency.WEEKDAYS,
+    Subscriber.Frequency.WEEKLY,
+)
 
-_FREQUENCY = {
-    Edition.Frequency.DAILY: [Subscriber.Frequency.DAILY, Subscriber.Frequency.WEEKDAYS],
+_FREQUENCY: dict[Edition.Frequency, list[Subscriber.Frequency]] = {
+    Edition.Frequency.DAILY: [
+        frequency for frequency in Subscriber.Frequency if frequency != Subscriber.Frequency.WEEKLY
+    ],
     Edition.Frequency.WEEKLY: [Subscriber.Frequency.WEEKLY],
 }
 
@@ -160,6 +168,25 @@ def _week_begins(now: datetime) -> datetime:
     return datetime.combine(monday, time(), tzinfo=UTC) - EARLIEST_ZONE
 
 
+def since_of(slot: Slot, edition: Edition) -> date | None:
+    """The day from which on a digest of the slot picks papers; None: the edition's alone.
+
+    Who gets one a month, or a week on another day than Monday, when the week's edition is new, gets
+    the newest daily edition with those since the one that was the newest a month, or a week, ago.
+    """
+    if slot.frequency in {*_EVERY_EDITION}:
+        return None
+    due = slot.next_digest_at
+    if slot.frequency == Subscriber.Frequency.MONTHLY:
+        first = due.astimezone(ZoneInfo(slot.timezone)).replace(day=1)
+        before = (first - timedelta(days=1)).replace(day=1)
+    else:
+        before = due - timedelta(days=7)
+    last = building.newest(Edition.Frequency.DAILY, now=before)
+    since = edition.date - (due - before) if last is None else last.date
+    return min(since + timedelta(days=1), edition.date)
+
+
 def _plan_slot(  # noqa: PLR0917  each is another thing
     slot: Slot,
     edition: Edition,
@@ -170,22 +197,28 @@ def _plan_slot(  # noqa: PLR0917  each is another thing
 ) -> bool:
     """Whether all readers of the slot have a row afterwards. Who chose anew while their page was
     planned may have slipped through, and is found in another round."""
+    since = since_of(slot, edition)
     for _ in range(_ROUNDS):
-        for first, last in _pages(slot, edition):
-            _plan_page(slot, edition, made, first=first, last=last, now=now, batch_size=batch_size)
+        for first, last in _pages(slot, edition, since):
+            _plan_page(
+                slot, edition, made,
+                since=since, first=first, last=last, now=now, batch_size=batch_size,
+            )  # fmt: skip
             page_planned()
         if not _has_left_out(slot, edition):
             return True
     return False
 
 
-def _pages(slot: Slot, edition: Edition) -> Iterator[tuple[selectors.Place, selectors.Place]]:
+def _pages(
+    slot: Slot, edition: Edition, since: date | None
+) -> Iterator[tuple[selectors.Place, selectors.Place]]:
     """Where each page begins (after this reader) and ends (with that one), by key; the audiences
     of its readers are there."""
     place: selectors.Place = ("", 0)
     while page := selectors.page_of(slot, place, PAGE):
         readers = dict(page)
-        audiences.ensure(edition, readers, one_of=readers)
+        audiences.ensure(edition, readers, since=since, one_of=readers)
         yield place, page[-1]
         place = page[-1]
 
@@ -227,7 +260,7 @@ FROM (
         ) AS reader
         JOIN digest_audience AS audience
             ON audience.edition_id = %s AND audience.selection_key = reader.selection_key
-            AND audience.since IS NULL
+            AND {since}
     ) AS due
 ) AS placed
 WHERE TRUE -- SQLite would else take ON for a join
@@ -245,6 +278,7 @@ def _plan_page(
     edition: Edition,
     made: Plan,
     *,
+    since: date | None,
     first: selectors.Place,
     last: selectors.Place,
     now: datetime,
@@ -259,7 +293,9 @@ def _plan_page(
         edition_id = edition.pk
         planned_at = connection.ops.adapt_datetimefield_value(timezone.now())
         cursor.execute(
-            _INSERT.format(readers=readers),
+            _INSERT.format(
+                readers=readers, since="audience.since = %s" if since else "audience.since IS NULL"
+            ),
             [
                 edition_id,
                 batch,
@@ -270,20 +306,21 @@ def _plan_page(
                 *last,
                 2 * PAGE,
                 edition_id,
+                *([connection.ops.adapt_datefield_value(since)] if since else []),
             ],
         )
         number, (_, after) = cursor.rowcount, batches.ids_of(locked)
         cursor.execute(_BATCHES, [edition_id, batch, after])
         new = Batch.objects.filter(pk__range=(batch, after)).order_by("pk")
         last_batch = new.values_list("pk", flat=True).last() or batch - 1
-        _count_up(edition, deliveries=number, batches=last_batch - batch + 1)
+        count_up(edition, deliveries=number, batches=last_batch - batch + 1)
         _count(made, new, slot)
         if number > made.states[State.PENDING] - before:
             others = Delivery.objects.filter(pk__gt=newest, edition=edition, batch__isnull=True)
             _count_others(made, others)
 
 
-def _count_up(edition: Edition, *, deliveries: int, batches: int) -> None:
+def count_up(edition: Edition, *, deliveries: int, batches: int) -> None:
     """How many there are is kept apart from the rows: the ledger compares the two."""
     if deliveries or batches:
         Edition.objects.filter(pk=edition.pk).update(
@@ -303,43 +340,3 @@ def _count_others(made: Plan, others: QuerySet[Delivery]) -> None:
     groups = others.order_by().values_list("state", "reason")
     for state, reason, number in groups.annotate(number=Count("pk")):
         made.states[reason or state] += number
-
-
-def plan_now(subscriber: Subscriber) -> Delivery | None:
-    """The reader asked for today's digest: afterwards it is pending, unless they had it already.
-
-    A pause does not hold it back, nor a delivery that was skipped before. Where nothing in the
-    edition is for them, the answer says so and is not stored: they may choose other topics and
-    ask again. None when no edition is closed yet.
-    """
-    edition = building.newest(Edition.Frequency.DAILY)
-    if edition is None:
-        return None
-    asked = selectors.with_suppression(Subscriber.objects.filter(pk=subscriber.pk))
-    with transaction.atomic():
-        locked = Edition.objects.select_for_update().get(pk=edition.pk)
-        reader = asked.select_for_update(of=("self",)).first()
-        if reader is None:
-            return None
-        audiences.ensure(edition, [reader.selection_key])
-        audience = Audience.objects.get(
-            edition=edition, selection_key=reader.selection_key, since=None
-        )
-        row = Delivery(edition=edition, subscriber=reader, audience=audience)
-        if reader.is_suppressed:
-            row.state = State.SUPPRESSED
-        elif not audience.paper_count:
-            row.state, row.reason = State.SKIPPED, Reason.NOTHING_NEW
-        mine = Delivery.objects.filter(edition=edition, subscriber=reader)
-        old = mine.first()
-        if row.state == State.PENDING and (old is None or old.state == State.SKIPPED):
-            row.batch = Batch.objects.create(
-                pk=batches.first_id(locked), edition=edition, audience=audience, size=1
-            )
-            _count_up(edition, deliveries=0 if old else 1, batches=1)
-            if old is None:
-                row.save()
-            else:
-                mine.update(state=State.PENDING, reason="", audience=audience, batch=row.batch)
-        # What was skipped before says why it was then; the row says how it is now.
-        return mine.exclude(state=State.SKIPPED).first() or row

@@ -43,12 +43,13 @@ def preview(selection: Selection, *, day: date | None = None) -> Preview:
     """
     edition = _edition(day)
     _check_topics(selection)
-    period = content.edition_content(edition).period
-    cards = audiences.select(selection, audiences.candidates(edition), period=period)
+    cards = audiences.select(
+        selection, audiences.candidates(edition), period=audiences.period_of(edition)
+    )
     if not cards:
         raise PermanentError(f"Nothing in edition {edition.name} is for this selection.")
     audience = Audience(edition=edition, selection=asdict(selection), cards=cards)
-    body = content.body_of(audience)
+    body = content.body_of(audience, is_for_browser=True)
     html, text = body.filled(rendering.values_of(_NOBODY))
     claim = outbox.Claim(0, edition.pk, 0, 0, edition.closed_at, {})
     message = messages.single_message(messages.Call(claim, edition, body, [_NOBODY]))

@@ -17,9 +17,12 @@ from typing import Any
 
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 from premailer import Premailer
 
 from digest.records import EditionContent, PaperContent, Reader
+
+from . import wording
 
 WIDTH = 76
 MOST_BYTES = 80 * 1024
@@ -70,7 +73,8 @@ class RenderedEdition:
 class Body:
     """A digest in which only the reader's values are missing.
 
-    The parts alternate: literal text, the name of a reader's value, literal text, and so on.
+    The parts alternate: literal text, the name of a reader's value, literal text, and so on. No
+    HTML for readers who want text alone.
     """
 
     subject: str
@@ -114,8 +118,10 @@ def render(
         "url": edition.url,
         "site_url": site_url,
         "is_sample": edition.is_sample,
-        "all_label": _all_label(edition),
-        "notice": "This is the sample edition that ships with Daily Papers." * edition.is_sample,
+        "all_label": wording.all_label(edition),
+        "notice": _("This is the sample edition that ships with Daily Papers.")
+        if edition.is_sample
+        else "",
     }
     context = {
         "shell": shell,
@@ -123,7 +129,9 @@ def render(
         "tokens": {name: token(name) for name in READER_TOKENS + AUDIENCE_TOKENS},
     }
     papers = list(papers)
-    contexts = [(lead, _card_context(paper)) for paper in papers for lead in (True, False)]
+    contexts = [
+        (lead, _card_context(paper, site_url)) for paper in papers for lead in (True, False)
+    ]
     marker = "<!--cut-->"
     pieces = [
         render_to_string(
@@ -145,9 +153,9 @@ def render(
             paper.paper_id: Card(
                 lead_html=card_html[2 * n],
                 html=card_html[2 * n + 1],
-                text=_card_text(paper),
+                text=_card_text(paper, site_url),
                 title=paper.title,
-                point=clip(paper.summary, POINT) or byline(paper.authors),
+                point=clip(paper.summary, POINT) or wording.byline(paper.authors),
             )
             for n, paper in enumerate(papers)
         },
@@ -170,22 +178,6 @@ def _inline(document: str) -> str:
     return str(inliner.transform())
 
 
-def _all_label(edition: EditionContent) -> str:
-    days = "the week" if edition.period == "this week" else "the day"
-    return f"See all {count(edition.paper_count, 'paper')} of {days}"
-
-
-def count(number: int, noun: str) -> str:
-    """`1 paper`, `15 papers`, `1,024 papers`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def byline(authors: Sequence[str], *, shown: int = 3) -> str:
-    """The first authors, and how many more there are."""
-    names = ", ".join(authors[:shown])
-    return f"{names} and {len(authors) - shown:,} more" if len(authors) > shown else names
-
-
 def clip(text: str, length: int = CLIP) -> str:
     """The text, cut at the end of a sentence or of a word when it is longer than `length`."""
     if len(text) <= length:
@@ -198,33 +190,39 @@ def clip(text: str, length: int = CLIP) -> str:
 
 
 def _facts(paper: PaperContent) -> list[str]:
-    facts = [count(paper.upvotes, "vote"), count(paper.comments, "comment")]
+    facts = [wording.votes(paper.upvotes), wording.comments(paper.comments)]
     if paper.code_url and paper.code_stars is not None:
-        facts.append(count(paper.code_stars, "star"))
+        facts.append(wording.stars(paper.code_stars))
     return facts
 
 
-def _card_context(paper: PaperContent) -> dict[str, Any]:
-    links = [("PDF on arXiv", paper.pdf_url), ("arXiv page", paper.arxiv_url)]
+def _card_context(paper: PaperContent, site_url: str) -> dict[str, Any]:
+    links = [(_("PDF on arXiv"), paper.pdf_url), (_("arXiv page"), paper.arxiv_url)]
     if paper.code_url:
         on_github = "github.com/" in paper.code_url
-        links.append(("Code on GitHub" if on_github else "Code", paper.code_url))
+        links.append((_("Code on GitHub") if on_github else _("Code"), paper.code_url))
+    # The page that such a link opens asks once more, as scanners open every link of a mail.
+    mine = f"{site_url}/digests/{token('digest')}"
     return {
         "url": paper.url,
         "title": clip(paper.title, 300),
-        "byline": clip(byline(paper.authors), 200),
+        "byline": clip(wording.byline(paper.authors), 200),
         "summary": clip(paper.summary),
         "facts": _facts(paper),
         "links": links,
+        "opinions": [
+            (_("More like this"), mark_safe(f"{mine}/more/{paper.arxiv_id}/")),  # noqa: S308
+            (_("Less like this"), mark_safe(f"{mine}/less/{paper.arxiv_id}/")),  # noqa: S308
+        ],
     }
 
 
-def _card_text(paper: PaperContent) -> str:
-    card = _card_context(paper)
+def _card_text(paper: PaperContent, site_url: str) -> str:
+    card = _card_context(paper, site_url)
     number = f"{token('number')}. "
-    links = [("Paper:", paper.url), ("PDF:", paper.pdf_url), ("arXiv:", paper.arxiv_url)]
+    links = [(_("Paper:"), paper.url), ("PDF:", paper.pdf_url), ("arXiv:", paper.arxiv_url)]
     if paper.code_url:
-        links.append(("Code:", paper.code_url))
+        links.append((_("Code:"), paper.code_url))
     blocks = [
         number + _wrapped(card["title"])[3:],
         _wrapped(card["byline"]),
@@ -234,6 +232,8 @@ def _card_text(paper: PaperContent) -> str:
         "",
         "   " + ", ".join(card["facts"]),
         *(f"   {label:<6} {url}" for label, url in links),
+        "",
+        *(f"   {label}:\n   {url}" for label, url in card["opinions"]),
     ]
     return "\n".join(blocks).replace("\n\n\n", "\n\n")
 
@@ -250,7 +250,11 @@ def _wrapped(text: str) -> str:
 
 
 def compose(
-    rendered: RenderedEdition, cards: Sequence[tuple[int, str]], *, follows: str = ""
+    rendered: RenderedEdition,
+    cards: Sequence[tuple[int, str]],
+    *,
+    follows: str = "",
+    is_text_only: bool = False,
 ) -> Body:
     """The body for an audience: its cards in order, each with its reason.
 
@@ -276,7 +280,9 @@ def compose(
     escaped = {name: html.escape(value) for name, value in values.items()}
     return Body(
         subject=" ".join(_replaced(rendered.subject, values).split()),
-        html_parts=_parts(_replaced(rendered.html, escaped | {"cards": "".join(parts)})),
+        html_parts=()
+        if is_text_only
+        else _parts(_replaced(rendered.html, escaped | {"cards": "".join(parts)})),
         text_parts=_parts(_replaced(rendered.text, values | {"cards": text_cards})),
         paper_count=len(parts),
     )
@@ -287,15 +293,15 @@ def _audience_values(
 ) -> dict[str, str]:
     lead = chosen[0][0]
     rest = len(chosen) - 1
-    more = f", and {rest} more {'paper' if rest == 1 else 'papers'}" if rest else ""
+    more = wording.and_more(rest)
     room = SUBJECT_LENGTH - len(more) - len("[Sample] ")
     also = "; ".join(card.title for card, _ in chosen[1:3])
-    others = f"Also: {also}" if also else f"{count(rendered.edition.paper_count, 'paper')} in all."
+    edition = rendered.edition
+    in_all = _("%(papers)s in all.") % {"papers": wording.papers(edition.paper_count)}
+    others = _("Also: %(titles)s") % {"titles": also} if also else in_all
     return {
-        "count": (
-            f"{count(len(chosen), 'paper')} for you, out of "
-            f"{rendered.edition.paper_count + rendered.edition.late_count:,} "
-            f"{rendered.edition.period}."
+        "count": wording.out_of(
+            len(chosen), edition.paper_count + edition.late_count, edition.period
         ),
         "follows": follows,
         # The subject has the lead paper's name; here is its point, then two more.

@@ -1,17 +1,18 @@
 """Groups readers with equal selections, and picks the papers of an edition for each group."""
 
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from functools import lru_cache
 
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from digest.models import Audience, Edition, EditionPaper
-from subscriptions import schedule, selectors
+from digest.records import TODAY, WEEK, Period
+from subscriptions import queries, schedule, selectors
 from subscriptions.models import Subscriber
+from subscriptions.queries import fold
 from subscriptions.records import Selection
 
 Card = tuple[int, str]
@@ -19,9 +20,6 @@ Card = tuple[int, str]
 
 CHUNK = 500
 """Audiences that are made at once."""
-FORGOTTEN = "Picked for you"
-"""The reason of a card when what the reader followed is forgotten."""
-_HYPHENS = re.compile("[-\u2010-\u2015]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +34,8 @@ class Candidate:
     """Title, abstract and keywords, folded."""
     authors: frozenset[str]
     """Folded names."""
-
-
-def fold(text: str) -> str:
-    """Lower case without diacritics, hyphens as spaces, for comparing names and phrases."""
-    plain = "".join(
-        char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char)
-    )
-    return " ".join(_HYPHENS.sub(" ", plain.casefold()).split())
+    categories: tuple[str, ...] = ()
+    """arXiv categories, the primary one first."""
 
 
 def places_of(edition: Edition, since: date | None = None) -> QuerySet[EditionPaper]:
@@ -56,11 +48,11 @@ def places_of(edition: Edition, since: date | None = None) -> QuerySet[EditionPa
     return days.select_related("paper").order_by("-upvotes", "-edition__date", "rank")
 
 
-def period_of(edition: Edition, since: date | None = None) -> str:
-    """The time that the papers are from, in words."""
+def period_of(edition: Edition, since: date | None = None) -> Period:
+    """The time that the papers are from."""
     if since is not None:
-        return f"since {schedule.long_day(since)}"
-    return "this week" if edition.frequency == Edition.Frequency.WEEKLY else "today"
+        return since
+    return WEEK if edition.frequency == Edition.Frequency.WEEKLY else TODAY
 
 
 def candidates(edition: Edition, since: date | None = None) -> list[Candidate]:
@@ -77,23 +69,32 @@ def _candidate(place: EditionPaper) -> Candidate:
         topics={entry.topic.slug: entry.topic.name for entry in paper.paper_topics.all()},
         text=fold(" ".join([paper.title, paper.abstract, *paper.keywords])),
         authors=frozenset(map(fold, paper.authors)),
+        categories=tuple(paper.categories),
     )
 
 
 def select(
-    selection: Selection, papers: Sequence[Candidate], *, period: str = "today"
+    selection: Selection, papers: Sequence[Candidate], *, period: Period = TODAY
 ) -> list[Card]:
     """The cards of the digest for this selection, best first; empty when nothing is for them.
 
-    Followed authors and keywords come first, then followed topics, each in the edition's order;
-    the most voted paper they would have missed closes the digest while there is room. Who follows
-    nothing gets the edition's best.
+    Followed authors and keywords come first, then followed topics and categories, each in the
+    edition's order; the most voted paper they would have missed closes the digest while there is
+    room. Who follows nothing gets the edition's best. Papers with fewer votes than the selection
+    asks for are passed over. The reasons are in the selection's language.
     """
-    if not (selection.topics or selection.keywords or selection.authors):
+    with override(selection.language):
+        return _select(selection, papers, period)
+
+
+def _select(selection: Selection, papers: Sequence[Candidate], period: Period) -> list[Card]:
+    if selection.least_votes:
+        papers = [paper for paper in papers if paper.upvotes >= selection.least_votes]
+    if not follows_anything(selection):
         return [
             (
                 paper.paper_id,
-                f"Most votes {period}" if n == 0 and paper.upvotes else _popular(period),
+                _most_voted(period) if n == 0 and paper.upvotes else _popular(period),
             )
             for n, paper in enumerate(papers[: selection.length])
         ]
@@ -112,8 +113,26 @@ def select(
     return cards
 
 
-def _popular(period: str) -> str:
-    return f"Popular {period}"
+def follows_anything(selection: Selection) -> bool:
+    """Whether the selection names anything that a paper can be for."""
+    return bool(selection.topics or selection.keywords or selection.authors or selection.categories)
+
+
+def _most_voted(period: Period) -> str:
+    if isinstance(period, date):
+        return _("Most votes since %(day)s") % {"day": schedule.long_day(period)}
+    return _("Most votes this week") if period == WEEK else _("Most votes today")
+
+
+def _popular(period: Period) -> str:
+    if isinstance(period, date):
+        return _("Popular since %(day)s") % {"day": schedule.long_day(period)}
+    return _("Popular this week") if period == WEEK else _("Popular today")
+
+
+def _forgotten() -> str:
+    """The reason of a card when what the reader followed is forgotten."""
+    return _("Picked for you")
 
 
 def _personal_reason(selection: Selection, paper: Candidate) -> str:
@@ -121,30 +140,28 @@ def _personal_reason(selection: Selection, paper: Candidate) -> str:
         if fold(name) in paper.authors:
             return _by(name)
     for keyword in selection.keywords:
-        if _phrase(keyword).search(paper.text):
+        if queries.read(keyword).matches(paper.text):
             return _keyword(keyword)
     return ""
 
 
 def _by(name: str) -> str:
-    return f"By {name}, whom you follow"
+    return _("By %(name)s, whom you follow") % {"name": name}
 
 
 def _keyword(text: str) -> str:
-    return f"Your keyword: {text}"
+    return _("Your keyword: %(text)s") % {"text": text}
 
 
 def _topic_reason(selection: Selection, paper: Candidate) -> str:
     followed = frozenset(selection.topics)
     for slug, name in paper.topics.items():
         if slug in followed:
-            return f"You follow {name}"
+            return _("You follow %(name)s") % {"name": name}
+    for category in paper.categories:
+        if category in selection.categories:
+            return _("You follow %(name)s") % {"name": category}
     return ""
-
-
-@lru_cache(maxsize=10_000)
-def _phrase(keyword: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w){re.escape(fold(keyword))}(?:e?s)?(?!\w)")
 
 
 def ensure(
@@ -197,10 +214,11 @@ def forget_wishes() -> int:
     forgotten = 0
     for audience in orphans.filter(~Exists(readers)).iterator():
         words, names = audience.selection["keywords"], audience.selection["authors"]
-        private = {*map(_keyword, words), *map(_by, names)}
+        with override(audience.selection.get("language", "en")):
+            private, instead = {*map(_keyword, words), *map(_by, names)}, _forgotten()
         audience.selection |= {"keywords": [], "authors": []}
         audience.cards = [
-            [paper_id, FORGOTTEN if reason in private else reason]
+            [paper_id, instead if reason in private else reason]
             for paper_id, reason in audience.cards
         ]
         audience.save(update_fields=["selection", "cards"])

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from digest.delivery import content, planning, rendering
+from digest.delivery import content, rendering, requested
 from digest.models import Delivery
 from digest.tasks import wake_senders
 from subscriptions import selectors, tokens
@@ -47,13 +47,17 @@ def view(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404
     addressee = selectors.addressees([delivery.subscriber.pk])[delivery.subscriber.pk]
     (reader,) = content.readers_of(
-        {delivery.pk: addressee}, edition_id=edition_id, now=timezone.now()
+        {delivery.pk: addressee},
+        edition_id=edition_id,
+        now=timezone.now(),
+        language=content.language_of(delivery.audience),
     )
     # This page's own link works for ever and may be passed on, so it must not open what a
     # preferences link opens. An expired one says so, and mails its owner a new one at one press.
     expired = tokens.make_preferences(delivery.subscriber, at=_LONG_AGO)
     reader = reader._replace(preferences=expired)
-    html, _ = content.body_of(delivery.audience).filled(rendering.values_of(reader))
+    body = content.body_of(delivery.audience, is_for_browser=True)
+    html, _ = body.filled(rendering.values_of(reader))
     response = HttpResponse(html)
     response["Content-Security-Policy"] = MAIL_POLICY
     return _private(response)
@@ -73,7 +77,7 @@ def send_now(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404 from error
     if subscriber.state != Subscriber.State.ACTIVE:
         raise Http404
-    delivery = planning.plan_now(subscriber)
+    delivery = requested.plan(subscriber)
     if delivery is not None and delivery.state == Delivery.State.PENDING:
         wake_senders()
     context = {"delivery": delivery, "token": token, "states": Delivery.State}

@@ -10,7 +10,8 @@ from django.db.models import Count, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
-from digest.delivery.rendering import byline, clip
+from digest.delivery.rendering import clip
+from digest.delivery.wording import byline
 from digest.models import EditionPaper, Listing, Paper, PaperTopic
 
 PAGE_SIZE = 50

@@ -45,7 +45,11 @@ def mend(now: datetime) -> int:
     """Afterwards no slot waits longer than to its next time after `now`, as after a clock that
     jumped ahead and back, or planning for a day far off; returns how many did.
     """
-    longest = {"daily": timedelta(hours=25), "weekdays": timedelta(hours=73)}
+    longest = {
+        "daily": timedelta(hours=25),
+        "weekdays": timedelta(hours=73),
+        "monthly": timedelta(days=31, hours=1),
+    }
     mended = 0
     for frequency in Subscriber.Frequency.values:
         limit = now + longest.get(frequency, timedelta(days=7, hours=1))

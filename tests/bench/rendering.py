@@ -20,6 +20,7 @@ VALUES = dict.fromkeys(rendering.READER_TOKENS, "kP3vQ9xT2mLw7RzB5nHc8d")
 def paper(number: int) -> PaperContent:
     return PaperContent(
         paper_id=number,
+        arxiv_id=f"2608.{number:05}",
         title=f"Paper {number}: an efficient closed-loop harness for self-evolving intelligence",
         authors=("Ada Lovelace", "Alan Turing", "Grace Hopper", "Mary Shaw"),
         summary="It measures what was only guessed before, and finds the guess was wrong. " * 3,

@@ -165,7 +165,7 @@ def test_key_that_nobody_has_is_left_out():
 @pytest.mark.parametrize("count", [1, 30])
 def test_selections_take_the_same_queries_for_any_number(count, django_assert_num_queries):
     keys = [make_subscriber(keywords=(f"word {n}",)).selection_key for n in range(count)]
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         assert len(selectors.selections(keys)) == count
 
 
@@ -238,5 +238,5 @@ def test_held_data_has_the_rows_of_other_apps_and_what_is_told_about_them():
 @pytest.mark.parametrize("count", [1, 20])
 def test_held_data_takes_the_same_queries_for_any_number(count, django_assert_num_queries):
     reader = make_subscriber(topics=[make_topic() for _ in range(count)])
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(12):
         selectors.held_data(reader)

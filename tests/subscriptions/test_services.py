@@ -421,7 +421,7 @@ def test_number_of_queries_does_not_grow_with_the_choices(django_assert_max_num_
         topics=tuple(make_topic().slug for _ in range(20)),
         keywords=tuple(f"word {n}" for n in range(40)),
     )
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(17):
         services.change_preferences(reader, many)
 
 

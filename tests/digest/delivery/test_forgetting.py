@@ -6,7 +6,6 @@ import pytest
 from django.utils import timezone
 
 from digest.delivery import forgetting, planning
-from digest.editions import audiences
 from digest.models import Audience, Event, Fetch
 from subscriptions import services
 from tests.builders import make_subscriber
@@ -33,7 +32,7 @@ def test_keyword_of_an_erased_reader_is_forgotten(reader):
     assert reasons() == ["Your keyword: rare disease", "Popular today"]
     services.erase(reader)
     assert forgetting.forget(NOW)["audiences"] == 1
-    assert reasons() == [audiences.FORGOTTEN, "Popular today"]
+    assert reasons() == ["Picked for you", "Popular today"]
     assert "disease" not in str(Audience.objects.get().selection)
 
 

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from digest.delivery import ledger, outbox, planning, settling
+from digest.delivery import ledger, outbox, planning, requested, settling
 from digest.editions import building
 from digest.errors import EditionOpenError
 from digest.models import Batch, Delivery
@@ -374,8 +374,8 @@ def test_erased_readers_still_count_in_the_ledger(edition):
 
 def test_asking_for_todays_digest_twice_makes_one_delivery(edition):
     reader = make_subscriber(next_digest_at=NOW + timedelta(hours=20))
-    first = planning.plan_now(reader)
-    assert planning.plan_now(reader) == first
+    first = requested.plan(reader)
+    assert requested.plan(reader) == first
     assert Delivery.objects.count() == 1
     assert ledger.of_edition(first.edition).is_balanced
 
@@ -383,7 +383,7 @@ def test_asking_for_todays_digest_twice_makes_one_delivery(edition):
 def test_asking_ends_the_wait_of_a_pause_for_this_edition(edition):
     reader = due(paused_until=NOW.date() + timedelta(days=3))
     planning.plan(NOW)
-    assert planning.plan_now(reader).state == State.PENDING
+    assert requested.plan(reader).state == State.PENDING
     assert ledger.of_edition(edition).is_balanced
 
 
@@ -391,17 +391,17 @@ def test_asking_with_nothing_on_their_topics_can_be_done_again_with_others(editi
     reader = make_subscriber(
         next_digest_at=NOW + timedelta(hours=20), topics=[make_topic("theory")]
     )
-    assert planning.plan_now(reader).reason == "nothing_new"
+    assert requested.plan(reader).reason == "nothing_new"
     assert not Delivery.objects.exists()
     services.change_preferences(reader, Preferences(Selection(), Rhythm("daily", 7, "UTC")))
-    assert planning.plan_now(reader).state == State.PENDING
+    assert requested.plan(reader).state == State.PENDING
 
 
 def test_asking_says_how_it_is_now_not_why_it_was_skipped_before(edition):
     reader = due(topics=[make_topic("theory")], paused_until=NOW.date() + timedelta(days=3))
     planning.plan(NOW)
     assert Delivery.objects.get().reason == "paused"
-    assert planning.plan_now(reader).reason == "nothing_new"
+    assert requested.plan(reader).reason == "nothing_new"
 
 
 def test_asking_after_leaving_and_coming_back_sends_the_edition(edition):
@@ -410,19 +410,19 @@ def test_asking_after_leaving_and_coming_back_sends_the_edition(edition):
     services.unsubscribe(reader)
     assert claim() is None
     services.undo_unsubscribe(reader)
-    assert planning.plan_now(reader).state == State.PENDING
+    assert requested.plan(reader).state == State.PENDING
 
 
 def test_asking_at_a_suppressed_address_says_so(edition):
     reader = make_subscriber(next_digest_at=NOW + timedelta(hours=20))
     services.suppress(reader, Suppression.Reason.BOUNCED)
-    assert planning.plan_now(reader).state == State.SUPPRESSED
+    assert requested.plan(reader).state == State.SUPPRESSED
 
 
 def test_asking_again_after_a_pause_leaves_the_numbers_of_batches_right(edition):
     reader = due(paused_until=NOW.date() + timedelta(days=3))
     planning.plan(NOW)
-    planning.plan_now(reader)
+    requested.plan(reader)
     due(hour=9)
     planning.plan(NOW)
     assert sorted(states().values()) == [State.PENDING] * 2
