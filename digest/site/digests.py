@@ -22,7 +22,8 @@ MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; f
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _private(response: HttpResponse) -> HttpResponse:
+def private(response: HttpResponse) -> HttpResponse:
+    """The response, whose address is a secret: not passed on, not indexed."""
     response["Referrer-Policy"] = "no-referrer"
     response["X-Robots-Tag"] = "noindex"
     return response
@@ -60,7 +61,7 @@ def view(request: HttpRequest, token: str) -> HttpResponse:
     html, _ = body.filled(rendering.values_of(reader))
     response = HttpResponse(html)
     response["Content-Security-Policy"] = MAIL_POLICY
-    return _private(response)
+    return private(response)
 
 
 @csrf_exempt  # the token in the address is the secret; no cookie is read or set
@@ -72,7 +73,7 @@ def send_now(request: HttpRequest, token: str) -> HttpResponse:
         subscriber = selectors.subscriber_of(tokens.read_preferences(token))
     except TokenExpiredError:
         # The preferences page says so, and can mail a new link.
-        return _private(HttpResponseRedirect(reverse("subscriptions:preferences", args=[token])))
+        return private(HttpResponseRedirect(reverse("subscriptions:preferences", args=[token])))
     except TokenError as error:
         raise Http404 from error
     if subscriber.state != Subscriber.State.ACTIVE:
@@ -81,4 +82,4 @@ def send_now(request: HttpRequest, token: str) -> HttpResponse:
     if delivery is not None and delivery.state == Delivery.State.PENDING:
         wake_senders()
     context = {"delivery": delivery, "token": token, "states": Delivery.State}
-    return _private(render(request, "web/site/send_now.html", context))
+    return private(render(request, "web/site/send_now.html", context))

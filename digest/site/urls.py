@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from . import digests, health, outbox, pages, papers
+from . import digests, health, opinions, outbox, pages, papers
 
 app_name = "site"
 
@@ -19,6 +19,11 @@ urlpatterns = [
     path("topics/<slug:slug>/", papers.topic, name="topic"),
     path("digests/send/<str:token>/", digests.send_now, name="send_now"),
     path("digests/<str:token>/", digests.view, name="digest"),
+    re_path(
+        rf"^digests/(?P<token>[^/]+)/(?P<verdict>more|less)/(?P<arxiv_id>{ARXIV_ID})/$",
+        opinions.opinion,
+        name="opinion",
+    ),
     path("outbox/", outbox.index, name="outbox"),
     path("outbox/<str:key>/<str:view>/", outbox.mail, name="outbox_mail"),
     path("outbox/<str:key>/", outbox.body, name="outbox_body"),
