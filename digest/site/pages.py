@@ -1,7 +1,7 @@
 """The archive: today, a day, a week, a month, and what is trending now."""
 
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+import re
+from datetime import date, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -9,21 +9,24 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from digest.editions import building
 from digest.models import Edition, EditionPaper, Listing, Paper
-from subscriptions.schedule import long_day
+from subscriptions import schedule
+from subscriptions.models import Topic
 
-from . import calendars, presenting
-from .presenting import SHOWN_FIRST
+from . import caching, calendars, lists, presenting
+from .presenting import Link
 
 DAILY = Edition.Frequency.DAILY
 WEEKLY = Edition.Frequency.WEEKLY
 _EARLIEST = date(1991, 8, 14)
 """The day on which arXiv began."""
 _SATURDAY = 5
-_SHOWN_IN_WORDS = "six"
+_WEEK = re.compile(r"(\d{4})-W(\d{2})")
 TRENDING_DAYS = 7
 
 
@@ -33,28 +36,38 @@ def _today() -> date:
 
 def _page(request: HttpRequest, **context: Any) -> HttpResponse:
     context.setdefault("canonical", f"{settings.SITE_URL}{request.path}")
-    return render(request, "web/site/list.html", context)
+    response = render(request, "web/site/list.html", context)
+    if not context.get("rows"):
+        # Papers may come in any minute.
+        response["Cache-Control"] = "no-cache"
+    return response
 
 
+@caching.public(*lists.PARAMETERS)
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """The newest closed edition; before there is one, the newest day that has papers."""
     today = _today()
     edition = building.newest(DAILY)
     day = edition.date if edition else _newest_listed_day(today)
+    title = _("Trending research papers")
     if day is None:
+        lists.topic_of(request)
         empty = {
-            "title": "Nothing yet",
-            "text": "No papers have been fetched so far. We look every hour, at 15 minutes past.",
+            "title": _("Nothing yet"),
+            "text": _(
+                "No papers have been fetched so far. We look every hour, at 15 minutes past."
+            ),
         }
+        description = _("Trending research papers, one short mail a day, on your topics.")
         return _page(
-            request, banner_first=True, nav_current="today", heading="Today’s papers", empty=empty,
-            page_title="Trending research papers", page_description=_DESCRIPTION,
+            request, banner_first=True, nav_current="today", heading=_("Today’s papers"),
+            empty=empty, page_title=title, page_description=description,
         )  # fmt: skip
-    return _day(request, day, banner_first=True, nav_current="today", so_far=_so_far(day, today))
-
-
-_DESCRIPTION = "Trending research papers, one short mail a day, on your topics."
+    return _day(
+        request, day, reason=_("Most votes today"), banner_first=True, nav_current="today",
+        so_far=_so_far(day, today), filters_title=_("Topics today"),
+    )  # fmt: skip
 
 
 def _newest_listed_day(today: date) -> date | None:
@@ -66,10 +79,12 @@ def _so_far(shown: date, today: date) -> dict[str, str] | None:
     number = Paper.objects.filter(pk__in=_listed(today)).count() if shown < today else 0
     if not number:
         return None
-    noun = "paper" if number == 1 else "papers"
+    words = ngettext(
+        "%(number)s paper so far for %(day)s", "%(number)s papers so far for %(day)s", number
+    )
     return {
         "url": calendars.day_url(today),
-        "text": f"{number} {noun} so far for {long_day(today)}",
+        "text": words % {"number": number, "day": schedule.long_day(today)},
     }
 
 
@@ -78,10 +93,14 @@ def _listed(first: date, last: date | None = None) -> QuerySet[Listing, Any]:
     return listings.exclude(source=Listing.SAMPLE).values("paper_id")
 
 
+@caching.public(*lists.PARAMETERS)
 @require_safe
 def day(request: HttpRequest, day: str) -> HttpResponse:
     """One day: its closed edition, or its list as it stands."""
-    return _day(request, _date_or_404(day))
+    return _day(
+        request, _date_or_404(day), reason=_("Most votes of the day"),
+        filters_title=_("Topics of the day"),
+    )  # fmt: skip
 
 
 def _date_or_404(text: str) -> date:
@@ -90,69 +109,99 @@ def _date_or_404(text: str) -> date:
     except ValueError as error:
         raise Http404 from error
     # One day has one address: other digits than 0 to 9 can make a date, too.
-    is_canonical = found.isoformat() == text
-    if not is_canonical or not _EARLIEST <= found <= _today() + timedelta(days=366):
+    if found.isoformat() != text:
         raise Http404
-    return found
+    return _within_reach(found)
 
 
-def _day(request: HttpRequest, day: date, **extra: Any) -> HttpResponse:
+def _within_reach(day: date) -> date:
+    if not _EARLIEST <= day <= _today() + timedelta(days=366):
+        raise Http404
+    return day
+
+
+def _day(request: HttpRequest, day: date, *, reason: str, **extra: Any) -> HttpResponse:
     today = _today()
+    topic = lists.topic_of(request)
     edition = Edition.objects.filter(frequency=DAILY, date=day).first()
-    before, after = calendars.days_around(day, today=today)
-    papers = _papers_context(request, _items(edition, _listed(day)))
-    still_open = ""
-    if edition is None and day <= today and papers["rows"]:
-        closes = building.closes_at(day)
-        when = "tomorrow" if closes.date() > today else "today"
-        still_open = f"Still open: closes {when} at {closes:%H:%M} UTC."
+    before, after = lists.keeping(topic, calendars.days_around(day, today=today))
+    papers = lists.context_of(request, _items(edition, _listed(day)), topic, reason=reason)
+    name = schedule.long_date(day)
     return _page(
         request,
-        page_title=f"{presenting.long_date(day)}: {papers['total']} trending papers",
-        page_description=_description(papers, f"on {presenting.long_date(day)}"),
-        kicker=f"{day:%A}’s edition",
-        heading=presenting.long_date(day),
+        page_title=_titled(name, papers["total"], topic),
+        page_description=_description(papers, name),
+        kicker=_("%(weekday)s’s edition") % {"weekday": schedule.weekday_name(day)},
+        heading=name,
         sample_notice=presenting.sample_notice(_is_sample(edition)),
-        still_open=still_open,
+        still_open=_still_open(day, today) if edition is None and papers["rows"] else "",
         before=before,
         after=after,
         calendar=calendars.month_of(day, opened=day, today=today),
-        empty=_nothing(day, today),
+        empty=_nothing(day, today) if topic is None else lists.nothing_on(topic, name),
         **papers | extra,
     )
+
+
+def _titled(name: str, total: int, topic: Topic | None) -> str:
+    words = ngettext(
+        "%(name)s: %(number)s trending paper", "%(name)s: %(number)s trending papers", total
+    )
+    title = words % {"name": name, "number": total}
+    return f"{topic.name}, {title}" if topic else title
+
+
+def _still_open(day: date, today: date) -> str:
+    closes = building.closes_at(day)
+    if day > today:
+        return ""
+    if closes.date() > today:
+        return _("Still open: closes tomorrow at %(time)s UTC.") % {"time": f"{closes:%H:%M}"}
+    return _("Still open: closes today at %(time)s UTC.") % {"time": f"{closes:%H:%M}"}
 
 
 def _is_sample(edition: Edition | None) -> bool:
     return presenting.is_nothing_fetched() if edition is None else edition.is_sample
 
 
-def _description(papers: dict[str, Any], when: str) -> str:
-    lead = f", led by {papers['rows'][0].title}" if papers["rows"] else ""
-    return f"The research papers people voted for {when}{lead}. Get them by email every day."
+def _description(papers: dict[str, Any], name: str) -> str:
+    if not papers["rows"]:
+        return _("The research papers people voted for: %(name)s. Get them by email every day.") % {
+            "name": name
+        }
+    return _(
+        "The research papers people voted for: %(name)s, led by “%(title)s”. Get them by email "
+        "every day."
+    ) % {"name": name, "title": presenting.short_title(papers["rows"][0].title)}
 
 
 def _nothing(day: date, today: date) -> dict[str, str]:
+    """Why a day has nothing, and the way to the last edition."""
     last = building.newest(DAILY)
-    read = {}
-    if last is not None:
-        read = {"url": calendars.day_url(last.date), "link": f"Read {last.date:%A}’s edition"}
+    title, text = _why_nothing(day, today)
+    if last is None:
+        return {"title": title, "text": text}
+    link = _("Read %(weekday)s’s edition") % {"weekday": schedule.weekday_name(last.date)}
+    return {"title": title, "text": text, "url": calendars.day_url(last.date), "link": link}
+
+
+def _why_nothing(day: date, today: date) -> tuple[str, str]:
+    named = {"day": schedule.long_day(day)}
     if day > today:
-        return read | {
-            "title": "Not out yet",
-            "text": f"The edition of {long_day(day)} is still to come.",
-        }
+        return _("Not out yet"), _("The edition of %(day)s is still to come.") % named
     if day.weekday() >= _SATURDAY:
         monday = day + timedelta(days=7 - day.weekday())
-        return read | {
-            "title": "No papers on weekends",
-            "text": "Editions come out Monday to Friday. "
-            f"The {'next one is' if monday > today else 'one after is'} on {long_day(monday)}.",
-        }
+        text = (
+            _("Editions come out Monday to Friday. The next one is on %(day)s.")
+            if monday > today
+            else _("Editions come out Monday to Friday. The one after is on %(day)s.")
+        )
+        return _("No papers on weekends"), text % {"day": schedule.long_day(monday)}
     if day == today:
-        text = f"No papers have been listed for {long_day(day)} so far. We look every hour."
-        return read | {"title": "Nothing yet", "text": text}
-    text = f"No new papers were listed for {long_day(day)}. No mail went out."
-    return read | {"title": "Nothing on this day", "text": text}
+        text = _("No papers have been listed for %(day)s so far. We look every hour.")
+        return _("Nothing yet"), text % named
+    text = _("No new papers were listed for %(day)s. No mail went out.")
+    return _("Nothing on this day"), text % named
 
 
 def _items(edition: Edition | None, ids: QuerySet[Any, Any]) -> QuerySet[Any]:
@@ -161,70 +210,51 @@ def _items(edition: Edition | None, ids: QuerySet[Any, Any]) -> QuerySet[Any]:
     return Paper.objects.filter(pk__in=ids).order_by("-upvotes", "-published_at", "-arxiv_id")
 
 
-def _papers_context(
-    request: HttpRequest, items: QuerySet[Any], *, period: str = "today"
-) -> dict[str, Any]:
-    """Rows, skyline, page and counts of a ranked list of papers or of places in an edition."""
-    votes = list(items.values_list("upvotes", flat=True))
-    shows_all = "all" in request.GET or "page" in request.GET or len(votes) <= SHOWN_FIRST + 1
-    page = presenting.page_of(items, request.GET.get("page"))
-    chosen = page.object_list if shows_all else items[:SHOWN_FIRST]
-    is_frozen = items.model is EditionPaper
-    make_rows: Any = presenting.rows_of_places if is_frozen else presenting.rows_of_papers
-    rows = make_rows(chosen)
-    if rows and page.number == 1:
-        rows[0] = replace(
-            rows[0], is_lead=True, reason=f"Most votes {period}" if rows[0].votes else ""
-        )
-    shown = len(rows) if shows_all else SHOWN_FIRST
-    note = f"The top {_SHOWN_IN_WORDS} are below." if shown < len(votes) and not shows_all else ""
-    return {
-        "rows": rows,
-        "page": page if shows_all else None,
-        "page_query": "",
-        "start": page.start_index() if shows_all else 1,
-        "total": len(votes),
-        "votes": sum(votes),
-        "rest": 0 if shows_all else len(votes) - SHOWN_FIRST,
-        "sum_note": note,
-        "skyline": presenting.skyline(votes, shown=shown) if page.number == 1 else None,
-        "topic_counts": presenting.topic_counts(
-            items.values("paper_id" if is_frozen else "pk").order_by()
-        ),
-        "period": period,
-    }
-
-
+@caching.public(*lists.PARAMETERS)
 @require_safe
 def week(request: HttpRequest, week: str) -> HttpResponse:
     """An ISO week: its closed edition, or the best of its days so far."""
-    try:
-        monday = datetime.strptime(f"{week}-1", "%G-W%V-%u").replace(tzinfo=UTC).date()
-    except ValueError as error:
-        raise Http404 from error
-    today = _today()
-    # Week 53 of a year that has 52 is read as week 1 of the next one, which has its own address.
-    is_canonical = f"{monday:%G-W%V}" == week
-    if not is_canonical or not _EARLIEST <= monday <= today + timedelta(days=366):
-        raise Http404
+    monday = _monday_or_404(week)
+    today, topic = _today(), lists.topic_of(request)
     edition = Edition.objects.filter(frequency=WEEKLY, date=monday).first()
     sunday = monday + timedelta(days=6)
-    before, after = calendars.weeks_around(monday, today=today)
-    papers = _papers_context(request, _items(edition, _within(monday, sunday)), period="this week")
-    name = f"Week {monday:%V}, {monday:%G}"
+    before, after = lists.keeping(topic, calendars.weeks_around(monday, today=today))
+    items = _items(edition, _within(monday, sunday))
+    papers = lists.context_of(request, items, topic, reason=_("Most votes of the week"))
+    name = _("Week %(number)s, %(year)s") % {"number": f"{monday:%V}", "year": f"{monday:%G}"}
     return _page(
         request,
-        page_title=f"{name}: {papers['total']} trending papers",
-        page_description=_description(papers, f"in week {monday:%V} of {monday:%G}"),
-        kicker=f"{presenting.short_day(monday)} to {presenting.short_day(sunday)}",
+        page_title=_titled(name, papers["total"], topic),
+        page_description=_description(papers, name),
+        kicker=_("%(first)s to %(last)s")
+        % {"first": schedule.short_day(monday), "last": schedule.short_day(sunday)},
         heading=name,
         sample_notice=presenting.sample_notice(_is_sample(edition)),
         before=before,
         after=after,
         calendar=calendars.month_of(monday, opened=None, today=today),
-        empty={"title": "Nothing in this week", "text": f"No papers were listed in {name}."},
+        empty=lists.nothing_on(topic, name)
+        if topic
+        else _nothing_in(name, _("Nothing in this week")),
+        filters_title=_("Topics of the week"),
         **papers,
     )
+
+
+def _monday_or_404(text: str) -> date:
+    found = _WEEK.fullmatch(text)
+    try:
+        monday = date.fromisocalendar(int(found[1]), int(found[2]), 1) if found else None
+    except ValueError as error:
+        raise Http404 from error
+    # One week has one address: other digits than 0 to 9 can make a number, too.
+    if monday is None or f"{monday:%G-W%V}" != text:
+        raise Http404
+    return _within_reach(monday)
+
+
+def _nothing_in(name: str, title: str) -> dict[str, str]:
+    return {"title": title, "text": _("No papers were listed in %(name)s.") % {"name": name}}
 
 
 def _within(first: date, last: date) -> QuerySet[Any, Any]:
@@ -234,71 +264,91 @@ def _within(first: date, last: date) -> QuerySet[Any, Any]:
     return _listed(first, last).union(in_edition.order_by().values("paper_id"))
 
 
+@caching.public(*lists.PARAMETERS)
 @require_safe
 def month(request: HttpRequest, month: str) -> HttpResponse:
     """A month: the best of its days."""
     first = _date_or_404(f"{month}-01")
     last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-    today = _today()
-    before, after = calendars.months_around(first, today=today)
-    papers = _papers_context(request, _items(None, _within(first, last)), period="this month")
-    name = f"{first:%B %Y}"
+    today, topic = _today(), lists.topic_of(request)
+    before, after = lists.keeping(topic, calendars.months_around(first, today=today))
+    items = _items(None, _within(first, last))
+    papers = lists.context_of(request, items, topic, reason=_("Most votes of the month"))
+    name = schedule.month_name(first)
     return _page(
         request,
-        page_title=f"{name}: {papers['total']} trending papers",
-        page_description=_description(papers, f"in {name}"),
-        kicker="The month’s best",
+        page_title=_titled(name, papers["total"], topic),
+        page_description=_description(papers, name),
+        kicker=_("The month’s best"),
         sample_notice=presenting.sample_notice(presenting.is_nothing_fetched()),
         heading=name,
         before=before,
         after=after,
         calendar=calendars.month_of(first, opened=None, today=today),
-        empty={"title": "Nothing in this month", "text": f"No papers were listed in {name}."},
+        empty=lists.nothing_on(topic, name)
+        if topic
+        else _nothing_in(name, _("Nothing in this month")),
+        filters_title=_("Topics of the month"),
         **papers,
     )
 
 
+@caching.public(*lists.PARAMETERS)
 @require_safe
 def trending(request: HttpRequest) -> HttpResponse:
     """What is trending: by the source's own word, else by votes and comments of the last week."""
+    today, topic = _today(), lists.topic_of(request)
     ranked = Paper.objects.filter(trending_rank__isnull=False).order_by("trending_rank")
-    ids = list(ranked.values_list("arxiv_id", flat=True))
-    kicker = "What people read and vote for right now"
-    if not ids and (last := _newest_listed_day(_today())):
+    ids = list(ranked.values_list("pk", flat=True))
+    kicker = _("What people read and vote for right now")
+    if not ids and (last := _newest_listed_day(today)):
         ids = _trending_ids(last)
-        kicker = "Votes and comments of the last seven days, by age"
-    page = presenting.page_of(ids, request.GET.get("page"))
-    chosen = list(page.object_list)
-    rows_by_url = {
-        row.url: row for row in presenting.rows_of_papers(Paper.objects.filter(arxiv_id__in=chosen))
-    }
+        kicker = _("Votes and comments of the last seven days, by age")
+    papers = Paper.objects.filter(pk__in=ids)
+    chosen = set(lists.of_topic(papers, topic).values_list("pk", flat=True)) if topic else set(ids)
+    shown = [pk for pk in ids if pk in chosen]
+    page = presenting.page_of(shown, request.GET.get("page"))
+    found = {paper.pk: paper for paper in _with_topics(page.object_list)}
+    name = _("Trending")
     return _page(
         request,
         nav_current="trending",
-        page_title="Trending papers",
-        page_description="The research papers that people vote for right now.",
+        page_title=f"{topic.name}, {name}" if topic else _("Trending papers"),
+        page_description=_("The research papers that people vote for right now."),
         kicker=kicker,
-        heading="Trending",
-        rows=[rows_by_url[presenting.paper_url(arxiv_id)] for arxiv_id in chosen],
+        heading=name,
+        rows=[presenting.row_of(found[pk]) for pk in page.object_list if pk in found],
+        total=len(shown),
+        unfiltered_total=len(ids),
         page=page,
-        page_query="",
         start=page.start_index(),
-        empty={
-            "title": "Nothing is trending yet",
-            "text": "No papers have been listed in the last seven days.",
+        neighbours=[
+            Link(_("Today’s edition"), "/"),
+            Link(calendars.week_name(today), calendars.week_url(today)),
+            Link(schedule.month_name(today), calendars.month_url(today)),
+        ],
+        filters_title=_("Topics that are trending"),
+        **lists.filter_context(papers.values("pk"), topic),
+        empty=lists.nothing_on(topic, name) if topic and ids else {
+            "title": _("Nothing is trending yet"),
+            "text": _("No papers have been listed in the last seven days."),
         },
-    )
+    )  # fmt: skip
 
 
-def _trending_ids(last: date) -> list[str]:
-    """arXiv ids by (votes + comments) / (days on the list + 1) ^ 1.5, highest first."""
+def _with_topics(ids: Any) -> QuerySet[Paper]:
+    return Paper.objects.filter(pk__in=list(ids)).prefetch_related("paper_topics__topic")
+
+
+def _trending_ids(last: date) -> list[int]:
+    """Papers by (votes + comments) / (days on the list + 1) ^ 1.5, highest first."""
     first = last - timedelta(days=TRENDING_DAYS - 1)
     listed = Listing.objects.filter(listed_on__range=(first, last)).exclude(source=Listing.SAMPLE)
-    days: dict[str, tuple[float, int]] = {}
-    for arxiv_id, listed_on, upvotes, comments in listed.values_list(
-        "paper__arxiv_id", "listed_on", "paper__upvotes", "paper__comments"
+    best: dict[int, tuple[float, int, str]] = {}
+    for pk, arxiv_id, listed_on, upvotes, comments in listed.values_list(
+        "paper_id", "paper__arxiv_id", "listed_on", "paper__upvotes", "paper__comments"
     ):
         age = (last - listed_on).days + 1
-        score = ((upvotes + comments) / age**1.5, upvotes)
-        days[arxiv_id] = max(score, days.get(arxiv_id, (0.0, 0)))
-    return sorted(days, key=lambda arxiv_id: (days[arxiv_id], arxiv_id), reverse=True)
+        score = ((upvotes + comments) / age**1.5, upvotes, arxiv_id)
+        best[pk] = max(score, best.get(pk, score))
+    return sorted(best, key=lambda pk: best[pk], reverse=True)

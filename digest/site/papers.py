@@ -1,46 +1,84 @@
-"""One paper, and the topics."""
+"""One paper: its page, and its entry for reference managers."""
 
+import re
 from datetime import timedelta
-from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
-from pylatexenc.latexencode import unicode_to_latex
 
 from digest.delivery.rendering import clip
-from digest.models import Edition, Listing, Paper, PaperTopic
+from digest.models import Edition, Listing, Paper
+from subscriptions import schedule
 from subscriptions.models import Topic
-from subscriptions.schedule import long_day
 
-from . import calendars, presenting
+from . import caching, calendars, citing, formulas, presenting
+from .presenting import Link, Row
 
 FOLDED_AFTER = 30
+_SHOWN_OF_MANY = 10
 _MORE = 4
+_NEW_ID = re.compile(r"(\d{4})\.\d{4,5}")
+_FIRST_HTML = 2312
+"""arXiv makes HTML of papers since December 2023."""
+_FORMATS = {
+    "bib": (citing.bibtex, "application/x-bibtex"),
+    "ris": (citing.ris, "application/x-research-info-systems"),
+}
 
 
+@caching.public()
 @require_safe
 def paper(request: HttpRequest, arxiv_id: str) -> HttpResponse:
     """One paper with all that we know of it."""
     found = get_object_or_404(Paper, arxiv_id=arxiv_id)
     topics = list(Topic.objects.filter(paper_topics__paper=found).order_by("-paper_topics__score"))
-    fold = len(found.authors) > FOLDED_AFTER
+    authors = [Link(name, _search_url(name)) for name in found.authors]
+    is_folded = len(authors) > FOLDED_AFTER
+    # The daily one comes first.
+    editions = list(found.editions.order_by("frequency"))
+    daily = [entry for entry in editions if entry.frequency == Edition.Frequency.DAILY]
     context = {
         "paper": found,
-        "summary": clip(found.summary or found.abstract or found.title),
-        "first_authors": found.authors[:10] if fold else found.authors,
-        "more_authors": found.authors[10:] if fold else [],
+        "title_html": formulas.marked(found.title),
+        "abstract_html": formulas.marked(found.abstract),
+        "first_authors": authors[:_SHOWN_OF_MANY] if is_folded else authors,
+        "more_authors": authors[_SHOWN_OF_MANY:] if is_folded else [],
+        "published": schedule.long_date(found.published_at.date()),
+        "published_on": found.published_at.date().isoformat(),
+        "html_url": _html_url(found),
         "topics": topics,
-        "edition": _edition_link(found),
-        "bibtex": bibtex(found),
-        "more": _more(found, topics),
+        "editions": [_edition_link(entry) for entry in editions],
+        "day": _edition_link(daily[0]) if daily else None,
+        "citations": [
+            ("bib", "BibTeX", citing.bibtex(found).strip()),
+            ("ris", "RIS", citing.ris(found).replace("\r\n", "\n").strip()),
+        ],
+        "alike": _alike(found, topics),
         "sample_notice": presenting.sample_notice(_is_of_the_sample(found)),
+        "page_title": presenting.short_title(found.title),
+        "page_description": clip(found.summary or found.abstract or found.title, 155),
         "canonical": f"{settings.SITE_URL}{request.path}",
     }
     return render(request, "web/site/paper.html", context)
+
+
+def _search_url(name: str) -> str:
+    """The papers of an author."""
+    quoted = name.replace('"', " ").strip()
+    return "/search/?" + urlencode({"q": f'author:"{quoted}"'})
+
+
+def _html_url(paper: Paper) -> str:
+    """arXiv's page with the whole text; "" for a paper from before there were any."""
+    new_id = _NEW_ID.fullmatch(paper.arxiv_id)
+    if new_id is None or int(new_id[1]) < _FIRST_HTML:
+        return ""
+    return f"https://arxiv.org/html/{paper.arxiv_id}"
 
 
 def _is_of_the_sample(paper: Paper) -> bool:
@@ -48,16 +86,16 @@ def _is_of_the_sample(paper: Paper) -> bool:
     return sources == {Listing.SAMPLE}
 
 
-def _edition_link(paper: Paper) -> dict[str, str] | None:
-    edition = paper.editions.filter(frequency=Edition.Frequency.DAILY).first()
-    if edition is None:
-        return None
-    return {"url": calendars.day_url(edition.date), "label": long_day(edition.date)}
+def _edition_link(edition: Edition) -> Link:
+    if edition.frequency == Edition.Frequency.WEEKLY:
+        return Link(calendars.week_name(edition.date), calendars.week_url(edition.date))
+    return Link(schedule.long_day(edition.date), calendars.day_url(edition.date))
 
 
-def _more(paper: Paper, topics: list[Topic]) -> dict[str, Any]:
+def _alike(paper: Paper, topics: list[Topic]) -> list[Row]:
+    """Papers like it, the closest first: those that share most of its topics."""
     if not topics:
-        return {}
+        return []
     since = timezone.now() - timedelta(days=365)
     others = (
         Paper.objects.filter(published_at__gte=min(since, paper.published_at - timedelta(days=30)))
@@ -66,72 +104,17 @@ def _more(paper: Paper, topics: list[Topic]) -> dict[str, Any]:
         .annotate(shared=Count("topics", filter=Q(topics__in=topics)))
         .order_by("-shared", "-upvotes", "-published_at")
     )
-    return {"topic": topics[0], "rows": presenting.rows_of_papers(others[:_MORE])}
+    return presenting.rows_of_papers(others[:_MORE])
 
 
-def bibtex(paper: Paper) -> str:
-    """A BibTeX entry for a preprint, as arXiv itself gives it."""
-    first = paper.authors[0] if paper.authors else "anonymous"
-    word = next((word for word in paper.title.split() if len(word) > 3), "paper")  # noqa: PLR2004
-    key = "".join(
-        char
-        for char in f"{first.split()[-1]}{paper.published_at.year}{word}".lower()
-        if char.isascii() and char.isalnum()
-    )
-    authors = " and ".join(unicode_to_latex(name) for name in paper.authors)
-    lines = [
-        f"@misc{{{key or 'paper'},",
-        f"  title  = {{{unicode_to_latex(paper.title)}}},",
-        f"  author = {{{authors}}},",
-        f"  year   = {{{paper.published_at.year}}},",
-        f"  eprint = {{{paper.arxiv_id}}},",
-        "  archivePrefix = {arXiv},",
-        f"  url    = {{{paper.arxiv_url}}}",
-        "}",
-    ]
-    return "\n".join(lines)
-
-
-def _recent() -> QuerySet[PaperTopic]:
-    """The topics of the papers of the last seven days that have a list."""
-    listings = Listing.objects.order_by("-listed_on")
-    end = listings.values_list("listed_on", flat=True).first() or timezone.now().date()
-    days = (end - timedelta(days=6), end)
-    ids = listings.filter(listed_on__range=days).order_by().values("paper_id")
-    return PaperTopic.objects.filter(paper__in=ids).order_by()
-
-
+@caching.public()
 @require_safe
-def topics(request: HttpRequest) -> HttpResponse:
-    """The catalogue."""
-    counted = dict(_recent().values_list("topic").annotate(papers=Count("pk")))
-    found = Topic.objects.order_by("position", "name")
-    context = {
-        "topics": [(topic, counted.get(topic.pk, 0)) for topic in found],
-        "nav_current": "topics",
-        "canonical": f"{settings.SITE_URL}{request.path}",
-    }
-    return render(request, "web/site/topics.html", context)
-
-
-@require_safe
-def topic(request: HttpRequest, slug: str) -> HttpResponse:
-    """One topic, its newest papers first."""
-    found = get_object_or_404(Topic, slug=slug)
-    papers = Paper.objects.filter(
-        pk__in=PaperTopic.objects.filter(topic=found).values("paper")
-    ).order_by("-published_at", "-upvotes", "-arxiv_id")
-    page = presenting.page_of(papers, request.GET.get("page"))
-    shown: Any = page.object_list
-    context = {
-        "topic": found,
-        "sample_notice": presenting.sample_notice(presenting.is_nothing_fetched()),
-        "recent": _recent().filter(topic=found).count(),
-        "rows": presenting.rows_of_papers(shown),
-        "page": page,
-        "page_query": "",
-        "start": page.start_index(),
-        "nav_current": "topics",
-        "canonical": f"{settings.SITE_URL}{request.path}",
-    }
-    return render(request, "web/site/topic.html", context)
+def cite(request: HttpRequest, arxiv_id: str, form: str) -> HttpResponse:
+    """The paper's entry as a file, `form` being `bib` or `ris`."""
+    found = get_object_or_404(Paper, arxiv_id=arxiv_id)
+    make, content_type = _FORMATS[form]
+    response = HttpResponse(make(found), content_type=f"{content_type}; charset=utf-8")
+    name = arxiv_id.replace("/", "-")
+    response["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
+    response["X-Robots-Tag"] = "noindex"
+    return response

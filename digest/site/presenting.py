@@ -4,19 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, QuerySet
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
-from digest.delivery.rendering import clip
+from digest.delivery.rendering import CLIP, clip
 from digest.delivery.wording import byline
 from digest.models import EditionPaper, Listing, Paper, PaperTopic
+from subscriptions import schedule
+
+from . import formulas
 
 PAGE_SIZE = 50
 SHOWN_FIRST = 6
 MOST_BARS = 60
+_MOST_LETTERS_OF_TITLE = 90
 _TOPICS_SHOWN = 2
 
 
@@ -28,7 +35,14 @@ class Row:
     title: str
     url: str
     byline: str
+    authors: int
+    published_on: date
     summary: str
+    """One sentence of a source, or the beginning of the abstract."""
+    rest: str
+    """What opens in place: the rest of the abstract, or all of it."""
+    is_cut: bool
+    """Whether `rest` goes on where `summary` ends."""
     comments: int
     stars: int | None
     pdf_url: str
@@ -37,6 +51,23 @@ class Row:
     """Slug and name, the surest first."""
     is_lead: bool = False
     reason: str = ""
+
+    @property
+    def title_html(self) -> SafeString:
+        return formulas.marked(self.title)
+
+    @property
+    def summary_html(self) -> SafeString:
+        return formulas.marked(self.summary)
+
+    @property
+    def rest_html(self) -> SafeString:
+        return formulas.marked(self.rest)
+
+    @property
+    def published(self) -> str:
+        """`Aug 18`; with the year where that is another one."""
+        return brief_date(self.published_on)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +79,41 @@ class Link:
     weekday: str = ""
 
 
-def short_day(day: date) -> str:
-    """`Aug 20`."""
-    return f"{day:%b} {day.day}"
-
-
-def long_date(day: date) -> str:
-    """`August 20, 2026`."""
-    return f"{day:%B} {day.day}, {day.year}"
+def brief_date(day: date) -> str:
+    """`Aug 18`, and `August 18, 2024` in another year."""
+    if day.year == timezone.now().year:
+        return schedule.short_day(day)
+    return schedule.long_date(day)
 
 
 def paper_url(arxiv_id: str) -> str:
     """Our page of the paper."""
     return reverse("site:paper", args=[arxiv_id])
+
+
+def short_title(title: str) -> str:
+    """For the head of a page and for what is shared of it."""
+    return clip(title, _MOST_LETTERS_OF_TITLE)
+
+
+def query(**parameters: str) -> str:
+    """`?topic=agents&page=2`, of those that have a value; "" of none."""
+    chosen = {name: value for name, value in parameters.items() if value}
+    return f"?{urlencode(chosen)}" if chosen else ""
+
+
+def cut(text: str) -> tuple[str, str, bool]:
+    """The beginning, clipped at the end of a sentence or a word, and the rest; and whether it was
+    clipped within a sentence."""
+    head = clip(text, CLIP)
+    if head == text:
+        return text, "", False
+    if not head.endswith("…"):
+        return head, text[len(head) :].strip(), False
+    end = text.find(" ", len(head) - 1)
+    if end < 0:
+        return text, "", False
+    return text[:end], text[end:].strip(), True
 
 
 def rows_of_places(places: QuerySet[EditionPaper]) -> list[Row]:
@@ -74,14 +127,27 @@ def rows_of_papers(papers: QuerySet[Paper]) -> list[Row]:
     return [_row(paper, paper) for paper in papers.prefetch_related("paper_topics__topic")]
 
 
+def row_of(paper: Paper) -> Row:
+    """A row of a paper whose topics are fetched already."""
+    return _row(paper, paper)
+
+
 def _row(paper: Paper, numbers: Paper | EditionPaper) -> Row:
     entries = list(paper.paper_topics.all())[:_TOPICS_SHOWN]
+    summary, rest, is_cut = cut(paper.abstract)
+    if paper.summary:
+        summary, is_cut = clip(paper.summary), False
+        rest = paper.abstract if paper.abstract != paper.summary else ""
     return Row(
         votes=numbers.upvotes,
         title=paper.title,
         url=paper_url(paper.arxiv_id),
         byline=byline(paper.authors),
-        summary=clip(paper.summary or paper.abstract),
+        authors=len(paper.authors),
+        published_on=paper.published_at.date(),
+        summary=summary,
+        rest=rest,
+        is_cut=is_cut,
         comments=numbers.comments,
         stars=numbers.code_stars,
         pdf_url=paper.pdf_url,
@@ -90,8 +156,11 @@ def _row(paper: Paper, numbers: Paper | EditionPaper) -> Row:
     )
 
 
-def skyline(votes: Sequence[int], *, shown: int) -> dict[str, Any] | None:
-    """One bar for each paper, highest first; the first `shown` solid. None for fewer than three."""
+def skyline(votes: Sequence[int], *, shown: int, total: int, fewest: int) -> dict[str, Any] | None:
+    """One bar for each paper, highest first; the first `shown` solid. None for fewer than three.
+
+    `votes` has the first of `total` papers, of which the last has `fewest`.
+    """
     if len(votes) < 3 or not max(votes):  # noqa: PLR2004  two bars are no skyline
         return None
     drawn = votes[:MOST_BARS]
@@ -101,29 +170,34 @@ def skyline(votes: Sequence[int], *, shown: int) -> dict[str, Any] | None:
         height = max(56 * value / max(votes), 1.5)
         bars.append(
             {
-                "x": round(number * step + 1, 1),
-                "y": round(56 - height, 1),
-                "width": round(step * 0.9, 1),
-                "height": round(height, 1),
+                # Texts: a number would get the decimal comma of the reader's language.
+                "x": f"{number * step + 1:.1f}",
+                "y": f"{56 - height:.1f}",
+                "width": f"{step * 0.9:.1f}",
+                "height": f"{height:.1f}",
                 "is_shown": number < shown,
             }
         )
-    label = f"Votes for each of the {len(votes)} papers, from {max(votes)} down to {min(votes)}"
-    return {"bars": bars, "label": label}
+    label = _("Votes for each of the %(total)s papers, from %(most)s down to %(fewest)s")
+    return {"bars": bars, "label": label % {"total": total, "most": max(votes), "fewest": fewest}}
 
 
-def page_of(items: Any, number: str | None) -> Page[Any]:
-    """A page of 50; the nearest one for a number that is out of range or no number."""
-    return Paginator(items, PAGE_SIZE).get_page(number)
+def page_of(items: Any, number: str | None, *, total: int | None = None) -> Page[Any]:
+    """A page of 50; the nearest one for a number that is out of range or no number. `total` saves
+    the count."""
+    paginator = Paginator(items, PAGE_SIZE)
+    if total is not None:
+        paginator.__dict__["count"] = total
+    return paginator.get_page(number)
 
 
-def topic_counts(papers: QuerySet[Any, Any], *, most: int = 5) -> list[dict[str, Any]]:
-    """The topics with most of these papers: slug, name, number of papers."""
+def topic_counts(papers: QuerySet[Any, Any]) -> list[dict[str, Any]]:
+    """The topics of these papers, those with most first: slug, name, number of papers."""
     entries = PaperTopic.objects.filter(paper__in=papers).values("topic__slug", "topic__name")
     ranked = entries.annotate(papers=Count("pk")).order_by("-papers", "topic__name")
     return [
         {"slug": entry["topic__slug"], "name": entry["topic__name"], "papers": entry["papers"]}
-        for entry in ranked[:most]
+        for entry in ranked
     ]
 
 
@@ -133,10 +207,10 @@ def sample_notice(is_sample: bool) -> str:
         return ""
     now = timezone.now().astimezone(UTC)
     next_try = now.replace(minute=15) + timedelta(hours=1 if now.minute >= 15 else 0)  # noqa: PLR2004
-    return (
+    return _(
         "This is the sample edition that ships with Daily Papers: today’s papers could not be "
-        f"fetched. The next try is at {next_try:%H:%M} UTC."
-    )
+        "fetched. The next try is at %(time)s UTC."
+    ) % {"time": f"{next_try:%H:%M}"}
 
 
 def is_nothing_fetched() -> bool:

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from . import digests, health, opinions, outbox, pages, papers
+from . import crawlers, digests, health, opinions, outbox, pages, papers, topics
 
 app_name = "site"
 
@@ -14,9 +14,12 @@ urlpatterns = [
     re_path(r"^papers/(?P<week>\d{4}-W\d{2})/$", pages.week, name="week"),
     re_path(r"^papers/(?P<month>\d{4}-\d{2})/$", pages.month, name="month"),
     re_path(rf"^papers/(?P<arxiv_id>{ARXIV_ID})/$", papers.paper, name="paper"),
+    re_path(
+        rf"^papers/(?P<arxiv_id>{ARXIV_ID})/cite\.(?P<form>bib|ris)$", papers.cite, name="cite"
+    ),
     path("trending/", pages.trending, name="trending"),
-    path("topics/", papers.topics, name="topics"),
-    path("topics/<slug:slug>/", papers.topic, name="topic"),
+    path("topics/", topics.topics, name="topics"),
+    path("topics/<slug:slug>/", topics.topic, name="topic"),
     path("digests/send/<str:token>/", digests.send_now, name="send_now"),
     path("digests/<str:token>/", digests.view, name="digest"),
     re_path(
@@ -27,6 +30,9 @@ urlpatterns = [
     path("outbox/", outbox.index, name="outbox"),
     path("outbox/<str:key>/<str:view>/", outbox.mail, name="outbox_mail"),
     path("outbox/<str:key>/", outbox.body, name="outbox_body"),
+    path("robots.txt", crawlers.robots, name="robots"),
+    path("sitemap.xml", crawlers.sitemap, name="sitemap"),
+    path("sitemap-<slug:name>.xml", crawlers.sitemap_part, name="sitemap_part"),
     path("healthz", health.alive, name="alive"),
     path("readyz", health.ready, name="ready"),
 ]

@@ -1,0 +1,122 @@
+"""Public pages: kept for a minute, compressed, and "not modified" for who has them already."""
+
+import gzip
+import hashlib
+import re
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.core.cache import caches
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.utils.http import http_date
+from django.utils.translation import get_language
+from redis.exceptions import RedisError
+
+type_of_view = Callable[..., HttpResponseBase]
+
+KEPT_SECONDS = 60
+_SEEN_SECONDS = 30 * 86_400
+_MOST_LETTERS = 400
+"""Of an address with its query; longer ones are answered, and not kept."""
+_STAMP = re.compile(rb'name="stamp" value="[^"]*"')
+"""Says when a sign-up form was printed, and so makes no page another one."""
+_GZIP = re.compile(r"\bgzip\b")
+_VARY = ("Accept-Encoding", "Accept-Language")
+
+
+class _Kept(NamedTuple):
+    body: bytes
+    """Compressed, so that a page that is kept costs no compressing either."""
+    headers: dict[str, str]
+    etag: str
+    seen_at: int
+    """When a page with this ETag was first seen, in seconds since 1970."""
+
+
+def public(*parameters: str) -> Callable[[type_of_view], type_of_view]:
+    """A view of a page that is the same for everybody who reads this language.
+
+    Afterwards its answer to GET and HEAD is kept for a minute under its path and those of
+    `parameters` that the query has; others must change nothing. Errors, answers that set a cookie
+    and those with a `Cache-Control` of their own go out as they are. Where the cache is away every
+    page is made anew.
+    """
+
+    def kept(view: type_of_view) -> type_of_view:
+        @wraps(view)
+        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if request.method not in ("GET", "HEAD"):
+                return view(request, *args, **kwargs)
+            key = _key(request, parameters)
+            page = _get(key)
+            if page is None:
+                response = view(request, *args, **kwargs)
+                if not isinstance(response, HttpResponse) or not _is_for_all(response):
+                    return response
+                page = _keep(key, response)
+            return _answer(request, page)
+
+        return answer
+
+    return kept
+
+
+def _key(request: HttpRequest, parameters: tuple[str, ...]) -> str:
+    """ "" for what is not kept."""
+    query = [(name, request.GET[name]) for name in parameters if name in request.GET]
+    address = repr((settings.SITE_URL, get_language(), request.path, query))
+    if len(address) > _MOST_LETTERS:
+        return ""
+    return hashlib.sha256(address.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _is_for_all(response: HttpResponse) -> bool:
+    is_marked = response.cookies or "Cache-Control" in response or "Content-Encoding" in response
+    return response.status_code == 200 and not is_marked  # noqa: PLR2004
+
+
+def _get(key: str) -> Any:
+    try:
+        return caches["pages"].get(key) if key else None
+    except (RedisError, OSError):
+        return None
+
+
+def _set(key: str, value: Any, seconds: int) -> None:
+    try:
+        caches["pages"].set(key, value, seconds)
+    except (RedisError, OSError):
+        return
+
+
+def _keep(key: str, response: HttpResponse) -> _Kept:
+    etag = f'W/"{hashlib.sha256(_STAMP.sub(b"", response.content)).hexdigest()[:32]}"'
+    known, seen_at = (_get(f"{key}:seen") if key else None) or ("", 0)
+    if known != etag:
+        seen_at = int(time.time())
+    # No time in the header of the file, so that equal pages are equal.
+    body = gzip.compress(response.content, compresslevel=6, mtime=0)
+    page = _Kept(body, dict(response.items()), etag, seen_at)
+    if key:
+        _set(f"{key}:seen", (etag, seen_at), _SEEN_SECONDS)
+        _set(key, page, KEPT_SECONDS)
+    return page
+
+
+def _answer(request: HttpRequest, page: _Kept) -> HttpResponseBase:
+    is_compressed = bool(_GZIP.search(request.headers.get("Accept-Encoding", "")))
+    response = HttpResponse(
+        page.body if is_compressed else gzip.decompress(page.body), headers=page.headers
+    )
+    if is_compressed:
+        response["Content-Encoding"] = "gzip"
+    response["ETag"] = page.etag
+    response["Last-Modified"] = http_date(page.seen_at)
+    response["Cache-Control"] = f"public, max-age={KEPT_SECONDS}"
+    patch_vary_headers(response, _VARY)
+    return get_conditional_response(request, page.etag, page.seen_at, response) or response
