@@ -39,8 +39,7 @@ def bibtex(paper: Paper) -> str:
         "doi": _doi(paper),
         "url": paper.arxiv_url,
     }
-    width = max(map(len, fields))
-    lines = [f"  {name:{width}} = {{{value}}}" for name, value in fields.items() if value]
+    lines = [f"  {name:6} = {{{value}}}" for name, value in fields.items() if value]
     return f"@misc{{{_key(paper)},\n" + ",\n".join(lines) + "\n}\n"
 
 

@@ -131,7 +131,7 @@ def _day(request: HttpRequest, day: date, *, reason: str, **extra: Any) -> HttpR
         request,
         page_title=_titled(name, papers["total"], topic),
         page_description=_description(papers, name),
-        kicker=_("%(weekday)s’s edition") % {"weekday": schedule.weekday_name(day)},
+        kicker=_kicker(day, is_empty=not papers["total"]),
         heading=name,
         sample_notice=presenting.sample_notice(_is_sample(edition)),
         still_open=_still_open(day, today) if edition is None and papers["rows"] else "",
@@ -141,6 +141,11 @@ def _day(request: HttpRequest, day: date, *, reason: str, **extra: Any) -> HttpR
         empty=_nothing(day, today) if topic is None else lists.nothing_on(topic, name),
         **papers | extra,
     )
+
+
+def _kicker(day: date, *, is_empty: bool) -> str:
+    weekday = schedule.weekday_name(day)
+    return weekday if is_empty else _("%(weekday)s’s edition") % {"weekday": weekday}
 
 
 def _titled(name: str, total: int, topic: Topic | None) -> str:
@@ -308,7 +313,6 @@ def trending(request: HttpRequest) -> HttpResponse:
     chosen = set(lists.of_topic(papers, topic).values_list("pk", flat=True)) if topic else set(ids)
     shown = [pk for pk in ids if pk in chosen]
     page = presenting.page_of(shown, request.GET.get("page"))
-    found = {paper.pk: paper for paper in _with_topics(page.object_list)}
     name = _("Trending")
     return _page(
         request,
@@ -317,7 +321,7 @@ def trending(request: HttpRequest) -> HttpResponse:
         page_description=_("The research papers that people vote for right now."),
         kicker=kicker,
         heading=name,
-        rows=[presenting.row_of(found[pk]) for pk in page.object_list if pk in found],
+        rows=presenting.rows_in_order(list(page.object_list)),
         total=len(shown),
         unfiltered_total=len(ids),
         page=page,
@@ -334,10 +338,6 @@ def trending(request: HttpRequest) -> HttpResponse:
             "text": _("No papers have been listed in the last seven days."),
         },
     )  # fmt: skip
-
-
-def _with_topics(ids: Any) -> QuerySet[Paper]:
-    return Paper.objects.filter(pk__in=list(ids)).prefetch_related("paper_topics__topic")
 
 
 def _trending_ids(last: date) -> list[int]:

@@ -1,7 +1,6 @@
 """The catalogue of topics, and one topic with its newest papers."""
 
 from datetime import timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, QuerySet
@@ -11,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from digest.models import Listing, Paper, PaperTopic
+from digest.models import Listing, PaperTopic
 from subscriptions.models import Topic
 
 from . import caching, presenting
@@ -58,17 +57,14 @@ def topics(request: HttpRequest) -> HttpResponse:
 def topic(request: HttpRequest, slug: str) -> HttpResponse:
     """One topic, its newest papers first."""
     found = get_object_or_404(Topic, slug=slug)
-    of_topic = PaperTopic.objects.filter(topic=found)
-    papers = Paper.objects.filter(pk__in=of_topic.values("paper"))
-    newest = papers.order_by("-published_at", "-upvotes", "-arxiv_id")
-    page = presenting.page_of(newest, request.GET.get("page"), total=of_topic.count())
-    shown: Any = page.object_list
+    newest = PaperTopic.objects.filter(topic=found).order_by("-paper__published_at", "-paper")
+    page = presenting.page_of(newest.values_list("paper", flat=True), request.GET.get("page"))
     entries, weeks = _recent()
     context = {
         "topic": found,
         "sample_notice": presenting.sample_notice(presenting.is_nothing_fetched()),
         "rate": round(entries.filter(topic=found).count() / weeks),
-        "rows": presenting.rows_of_papers(shown),
+        "rows": presenting.rows_in_order(list(page.object_list)),
         "page": page,
         "start": page.start_index(),
         "nav_current": "topics",
