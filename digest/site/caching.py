@@ -52,8 +52,7 @@ def public(*parameters: str) -> Callable[[type_of_view], type_of_view]:
         def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if request.method not in ("GET", "HEAD"):
                 return view(request, *args, **kwargs)
-            key = _key(request, parameters)
-            page = _get(key)
+            key, page = _find(_key(request, parameters))
             if page is None:
                 response = view(request, *args, **kwargs)
                 if not isinstance(response, HttpResponse) or not _is_for_all(response):
@@ -80,31 +79,31 @@ def _is_for_all(response: HttpResponse) -> bool:
     return response.status_code == 200 and not is_marked  # noqa: PLR2004
 
 
-def _get(key: str) -> Any:
+def _find(key: str) -> tuple[str, Any]:
+    """The page that is kept under the key; "" for the key where the cache is away, so that nobody
+    waits for it twice."""
     try:
-        return caches["pages"].get(key) if key else None
+        return key, caches["pages"].get(key) if key else None
     except (RedisError, OSError):
-        return None
-
-
-def _set(key: str, value: Any, seconds: int) -> None:
-    try:
-        caches["pages"].set(key, value, seconds)
-    except (RedisError, OSError):
-        return
+        return "", None
 
 
 def _keep(key: str, response: HttpResponse) -> _Kept:
     etag = f'W/"{hashlib.sha256(_STAMP.sub(b"", response.content)).hexdigest()[:32]}"'
-    known, seen_at = (_get(f"{key}:seen") if key else None) or ("", 0)
-    if known != etag:
-        seen_at = int(time.time())
     # No time in the header of the file, so that equal pages are equal.
     body = gzip.compress(response.content, compresslevel=6, mtime=0)
-    page = _Kept(body, dict(response.items()), etag, seen_at)
-    if key:
-        _set(f"{key}:seen", (etag, seen_at), _SEEN_SECONDS)
-        _set(key, page, KEPT_SECONDS)
+    page = _Kept(body, dict(response.items()), etag, int(time.time()))
+    if not key:
+        return page
+    cache = caches["pages"]
+    try:
+        known, seen_at = cache.get(f"{key}:seen") or ("", 0)
+        if known == etag:
+            page = page._replace(seen_at=seen_at)
+        cache.set(f"{key}:seen", (etag, page.seen_at), _SEEN_SECONDS)
+        cache.set(key, page, KEPT_SECONDS)
+    except (RedisError, OSError):
+        return page
     return page
 
 

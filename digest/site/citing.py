@@ -21,7 +21,8 @@ _encoder = UnicodeToLatexEncoder(
     replacement_latex_protection="braces-after-macro",
     unknown_char_warning=False,
 )
-_GROUP = re.compile(r"\b(Collaboration|Consortium|Group|Lab|Labs|Team)\b")
+_GROUP = re.compile(r"\b(and|Collaboration|Consortium|Group|Labs?|Team)\b", re.IGNORECASE)
+"""What is no person's name."""
 _SUFFIXES = frozenset({"jr", "jr.", "sr", "sr.", "ii", "iii", "iv"})
 _KEY_WORD_LETTERS = 4
 
@@ -63,8 +64,7 @@ def _bibtex_name(name: str) -> str:
     """As it is, since BibTeX finds the `van` by itself; in braces what is not a person's name, or
     would be read as two."""
     latex = _latex(name)
-    is_whole = _GROUP.search(name) or re.search(r",|\band\b", name, re.IGNORECASE)
-    return f"{{{latex}}}" if is_whole else latex
+    return f"{{{latex}}}" if "," in name or _GROUP.search(name) else latex
 
 
 def _key(paper: Paper) -> str:

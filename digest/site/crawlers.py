@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.sitemaps import Sitemap
 from django.core.paginator import EmptyPage, Page, PageNotAnInteger, Paginator
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -58,7 +59,7 @@ class _Fixed(_Section):
 
 
 class _Editions(_Section):
-    def items(self) -> Any:
+    def items(self) -> QuerySet[Edition]:
         return Edition.objects.filter(paper_count__gt=0, is_sample=False).order_by("pk")
 
     def location(self, item: Edition) -> str:

@@ -1,0 +1,98 @@
+"""What a script and a reader's hands do on the archive's pages, in Chromium."""
+
+import sys
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from tests.flows.processes import Installation, wait_for
+
+pytestmark = pytest.mark.flow
+NOWHERE = "http://127.0.0.1:9"
+PAPER = "/papers/2608.16590/"
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory):
+    made = Installation(
+        tmp_path_factory.mktemp("archive"), HUGGING_FACE_URL=NOWHERE, ARXIV_API_URL=NOWHERE,
+        ARXIV_RSS_URL=NOWHERE,
+    )  # fmt: skip
+    made.start("run", [sys.executable, "manage.py", "run"])
+    try:
+        wait_for(lambda: "this is the sample edition" in made.log("run"), what="an edition")
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    with sync_playwright() as driver:
+        launched = driver.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser, installation):
+    context = browser.new_context(
+        base_url=installation.url, permissions=["clipboard-read", "clipboard-write"]
+    )
+    opened = context.new_page()
+    opened.set_default_timeout(15_000)
+    yield opened
+    context.close()
+
+
+@pytest.fixture
+def page_without_scripts(browser, installation):
+    context = browser.new_context(base_url=installation.url, java_script_enabled=False)
+    yield context.new_page()
+    context.close()
+
+
+def test_citation_is_copied_and_a_reader_is_told(page):
+    page.goto(PAPER)
+    cite = page.locator("details.cite").first
+    cite.locator("summary").click()
+    cite.get_by_role("button", name="Copy").click()
+    expect(cite.get_by_role("status")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == cite.locator("pre").text_content()
+
+
+def test_citation_is_read_and_downloaded_without_scripts(page_without_scripts):
+    page = page_without_scripts
+    page.goto(PAPER)
+    cite = page.locator("details.cite").first
+    cite.locator("summary").click()
+    expect(cite.locator("pre")).to_contain_text("@misc{ding2026zetta,")
+    expect(cite.get_by_text("Copy", exact=True)).to_be_hidden()
+    with page.expect_download() as download:
+        cite.get_by_role("link", name="Download BibTeX").click()
+    assert download.value.suggested_filename == "2608.16590.bib"
+
+
+def test_abstract_opens_in_place_by_keyboard_without_scripts(page_without_scripts):
+    page = page_without_scripts
+    page.goto("/papers/2026-08-20/")
+    opener = page.locator("details.abstract summary").first
+    rest = page.locator("details.abstract p").first
+    expect(rest).to_be_hidden()
+    opener.press("Enter")
+    expect(rest).to_be_visible()
+    expect(opener).to_have_text("Hide the abstract", use_inner_text=True)
+
+
+def test_topic_is_chosen_and_left_on_a_phone(browser, installation):
+    context = browser.new_context(base_url=installation.url, viewport={"width": 320, "height": 700})
+    page = context.new_page()
+    page.goto("/")
+    page.get_by_role("link", name="Filter by topic").click()
+    page.locator("#filter").get_by_role("link", name="Reasoning").click()
+    expect(page.locator(".edition__sum")).to_contain_text("on Reasoning")
+    page.locator(".edition__sum").get_by_role("link", name="All 15 papers").click()
+    expect(page.locator(".edition__sum")).to_contain_text("15 papers with")
+    context.close()
