@@ -41,9 +41,12 @@ def _recent() -> tuple[QuerySet[PaperTopic], float]:
 def topics(request: HttpRequest) -> HttpResponse:
     """The catalogue."""
     rates = weekly_rates()
-    found = Topic.objects.order_by("position", "name")
+    groups: dict[str, list[tuple[Topic, int]]] = {}
+    for found in Topic.objects.order_by("position", "name"):
+        entry = (found, rates.get(found.pk, 0))
+        groups.setdefault(getattr(found, "group", ""), []).append(entry)
     context = {
-        "topics": [(topic, rates.get(topic.pk, 0)) for topic in found],
+        "groups": groups.items(),
         "nav_current": "topics",
         "page_title": _("Topics"),
         "page_description": _("The topics that readers of Daily Papers follow."),

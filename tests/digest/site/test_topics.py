@@ -7,7 +7,7 @@ import time_machine
 from lxml import html
 
 from digest.site import topics
-from subscriptions.models import Topic
+from subscriptions.models import ConsentRecord, Topic
 from tests.digest.builders import make_listing, make_paper
 
 pytestmark = pytest.mark.django_db
@@ -88,12 +88,11 @@ def test_topic_page_subscribes_to_just_this_topic(client):
     assert field.get("value") == "robotics"
 
 
-def test_topic_page_says_all_that_who_signs_up_agrees_to(client):
-    note = text(page(client, "/topics/robotics/").cssselect("#signup-note")[0])
-    assert note == (
-        "Get trending papers in your email inbox! One short mail a day, on your topics. "
-        "Leave with one click."
-    )
+def test_consent_is_given_to_the_words_of_the_topic_page(client):
+    fields = dict(page(client, "/topics/robotics/").forms[0].form_values())
+    client.post("/subscribe/", fields | {"email": "ada@example.org", "stamp": ""})
+    (record,) = ConsentRecord.objects.all()
+    assert record.text.startswith("Get Robotics and embodied AI in your inbox One short mail a day")
 
 
 @pytest.mark.parametrize("address", ["/topics/", "/"])
