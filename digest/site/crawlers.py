@@ -21,7 +21,7 @@ from subscriptions.models import Topic
 from . import caching, calendars, presenting
 
 _PRIVATE = (
-    "/admin/", "/api/", "/confirm/", "/digests/", "/embed/", "/my-data/", "/outbox/",
+    "/admin/", "/api/", "/confirm/", "/digests/", "/my-data/", "/outbox/",
     "/preferences/", "/search/?", "/unsubscribe/", "/webhooks/",
 )  # fmt: skip
 _PAGE = 2000

@@ -67,6 +67,7 @@ def home(request: HttpRequest) -> HttpResponse:
     return _day(
         request, day, reason=_("Most votes today"), banner_first=True, nav_current="today",
         so_far=_so_far(day, today), filters_title=_("Topics today"),
+        resting=_next_after_weekend(today) if day < today else "",
     )  # fmt: skip
 
 
@@ -194,19 +195,26 @@ def _why_nothing(day: date, today: date) -> tuple[str, str]:
     named = {"day": schedule.long_day(day)}
     if day > today:
         return _("Not out yet"), _("The edition of %(day)s is still to come.") % named
-    if day.weekday() >= _SATURDAY:
-        monday = day + timedelta(days=7 - day.weekday())
-        text = (
-            _("Editions come out Monday to Friday. The next one is on %(day)s.")
-            if monday > today
-            else _("Editions come out Monday to Friday. The one after is on %(day)s.")
-        )
-        return _("No papers on weekends"), text % {"day": schedule.long_day(monday)}
+    if text := _next_after_weekend(day, today=today):
+        return _("No papers on weekends"), text
     if day == today:
         text = _("No papers have been listed for %(day)s so far. We look every hour.")
         return _("Nothing yet"), text % named
     text = _("No new papers were listed for %(day)s. No mail went out.")
     return _("Nothing on this day"), text % named
+
+
+def _next_after_weekend(day: date, *, today: date | None = None) -> str:
+    """What a weekend says of the Monday after it; "" for a weekday."""
+    if day.weekday() < _SATURDAY:
+        return ""
+    monday = day + timedelta(days=7 - day.weekday())
+    text = (
+        _("Editions come out Monday to Friday. The next one is on %(day)s.")
+        if monday > (today or day)
+        else _("Editions come out Monday to Friday. The one after is on %(day)s.")
+    )
+    return text % {"day": schedule.long_day(monday)}
 
 
 def _items(edition: Edition | None, ids: QuerySet[Any, Any]) -> QuerySet[Any]:

@@ -302,6 +302,14 @@ def test_trending_page_leads_to_day_week_and_month(client):
     assert links == ["/", "/papers/2026-W34/", "/papers/2026-08/"]
 
 
+def test_home_says_on_a_weekend_when_the_next_edition_comes(client):
+    closed_day()
+    with time_machine.travel(NOW + timedelta(days=1), tick=False):
+        words = text(page(client, "/"))
+    assert "Editions come out Monday to Friday. The next one is on Monday, August 24." in words
+    assert "Editions come out" not in text(page(client, "/"))
+
+
 def test_yesterday_is_found_from_a_weekend(client):
     closed_day()
     with time_machine.travel(NOW + timedelta(days=2), tick=False):
