@@ -51,7 +51,12 @@ def link(purpose, subscriber):
         "erase": tokens.make_erase,
         "unsubscribe": lambda reader: tokens.make_unsubscribe(reader.public_id),
     }[purpose]
-    return reverse(f"subscriptions:{purpose}", args=[make(subscriber)])
+    return address_of(purpose, make(subscriber))
+
+
+def address_of(purpose, token):
+    room = "site" if purpose == "preferences" else "subscriptions"
+    return reverse(f"{room}:{purpose}", args=[token])
 
 
 def everything():
@@ -547,7 +552,7 @@ def test_section_4_other_methods_are_refused(client, method):
 def test_section_4_forged_token_is_not_found_and_changes_nothing(client, purpose, method, token):
     make_subscriber()
     before = everything()
-    path = reverse(f"subscriptions:{purpose}", args=["TOKEN"]).replace("TOKEN", token)
+    path = address_of(purpose, "TOKEN").replace("TOKEN", token)
     expected = 404
     assert getattr(client, method)(path).status_code == expected
     assert everything() == before
@@ -564,7 +569,7 @@ def test_section_4_broken_body_is_never_an_error_of_ours(client, body, kind):
 def test_sections_4_and_5_link_pages_are_kept_by_nobody(client, purpose):
     reader = make_subscriber(state="pending")
     good = client.get(link(purpose, reader))
-    bad = client.get(reverse(f"subscriptions:{purpose}", args=["forged"]))
+    bad = client.get(address_of(purpose, "forged"))
     refused = client.put(link(purpose, reader))
     for response in (good, bad, refused):
         assert response["Cache-Control"] == "no-store"
@@ -584,7 +589,7 @@ def test_section_5_links_of_one_purpose_do_not_open_another(client):
     reader = make_subscriber()
     for made, used in [(a, b) for a in PURPOSES[:4] for b in PURPOSES[:4] if a != b]:
         token = link(made, reader).rstrip("/").rsplit("/", 1)[1]
-        assert client.get(reverse(f"subscriptions:{used}", args=[token])).status_code == 404
+        assert client.get(address_of(used, token)).status_code == 404
 
 
 def test_section_5_unsubscribe_link_lives_on_after_a_change_of_key(client, settings):
