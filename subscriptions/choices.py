@@ -47,15 +47,15 @@ LABELS = {
     "keyword": gettext_lazy("Add a keyword"),
     "author": gettext_lazy("Add an author"),
     "frequency": gettext_lazy("How often"),
-    "weekday": gettext_lazy("Day of the week"),
+    "weekday": gettext_lazy("Once a week, on"),
     "hour": gettext_lazy("Time of day"),
     "timezone": gettext_lazy("Time zone"),
-    "length": gettext_lazy("At most"),
-    "least_votes": gettext_lazy("Least votes"),
+    "length": gettext_lazy("At most so many papers"),
+    "least_votes": gettext_lazy("Only papers with at least so many votes"),
     "format": gettext_lazy("Format"),
-    "language": gettext_lazy("Language"),
+    "language": gettext_lazy("Language of your mails"),
     "pause": gettext_lazy("Pause"),
-    "paused_until": gettext_lazy("Pause until"),
+    "paused_until": gettext_lazy("Mail starts again on"),
 }
 """What the page calls each field."""
 _REGIONS = frozenset(

@@ -1,5 +1,6 @@
 """The digest that choices would have made of the newest edition, without saving them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -18,6 +19,7 @@ from subscriptions.records import Selection
 from subscriptions.schedule import long_day
 
 _KEPT_SECONDS = 3600
+_KEY = re.compile(r"[0-9]{1,20}\.[0-9]{1,20}\.[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +94,7 @@ def _mailed(
 
 def mail_of(key: str) -> tuple[str, bool] | None:
     """The mail, and whether it is plain text; None when it is no longer kept."""
-    kept = cache.get(f"preferences.mail.{key}")
+    kept = cache.get(f"preferences.mail.{key}") if _KEY.fullmatch(key) else None
     if kept is None:
         return None
     _, html, text, form = kept
