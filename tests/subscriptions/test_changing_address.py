@@ -11,7 +11,7 @@ from django.urls import reverse
 from lxml import html as lxml_html
 
 from subscriptions import addresses, emails, messages, selectors, services, tokens
-from subscriptions.errors import AddressError, TokenError
+from subscriptions.errors import AddressError, RefusedError, TokenError
 from subscriptions.models import Subscriber, Suppression, TransactionalMessage
 from tests.builders import make_subscriber, make_topic
 
@@ -245,8 +245,6 @@ def test_address_in_other_capitals_is_the_same(client):
 
 
 def test_dead_new_address_is_suppressed_and_the_old_one_is_not(client, monkeypatch):
-    from subscriptions.errors import RefusedError
-
     def refuse(_message):
         raise RefusedError("550 no such user", is_dead_address=True)
 
