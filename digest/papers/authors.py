@@ -57,7 +57,7 @@ def suggest(beginning: str) -> list[Suggestion]:
     """The authors whose name, or last name, begins like this, in any case and without accents; most
     papers first. Two walks of an index, however many papers there are."""
     text = fold(beginning)[:_MOST_LETTERS]
-    if len(text) < LEAST_LETTERS:
+    if len(text) < LEAST_LETTERS or not text.isprintable():
         return []
     alike = _begins("folded", text) | _begins("turned", text)
     found = Author.objects.filter(alike, papers__gt=0).order_by("-papers", "name")

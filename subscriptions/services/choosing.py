@@ -137,7 +137,7 @@ def _check_words(subscriber: Subscriber, chosen: Selection) -> None:
             check_keyword(keyword)
         except ChoiceError:
             # What was followed before keywords had a grammar stays, as a phrase.
-            if not subscriber.keywords.filter(text=keyword).exists():
+            if not (keyword.isprintable() and subscriber.keywords.filter(text=keyword).exists()):
                 raise
     for category in chosen.categories:
         if len(category) > MOST_CATEGORY_LETTERS or not _CATEGORY.fullmatch(category):
