@@ -455,7 +455,7 @@ def test_looking_at_the_topics_changes_nothing(client):
 
 
 def test_topics_beside_a_choice_that_is_not_on_offer_any_more_are_refused_in_words(client):
-    reader = make_subscriber(keywords=("x" * 100,))
+    reader = make_subscriber(length=99)
     response = client.post(link("first_topics", reader), {"topics": make_topic("theory").slug})
     assert response.status_code == 400
     assert page(response).xpath("//*[@role='alert']")

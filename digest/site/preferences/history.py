@@ -54,7 +54,9 @@ def history(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpRes
     deliveries = Delivery.objects.filter(subscriber=subscriber).select_related(
         "edition", "audience"
     )
-    page = presenting.page_of(deliveries.order_by("-edition__date", "-edition_id"), request.GET.get("page"))
+    page = presenting.page_of(
+        deliveries.order_by("-edition__date", "-edition_id"), request.GET.get("page")
+    )
     shown = list(page.object_list)
     return show(
         request,
