@@ -111,6 +111,7 @@ def test_words_are_added_by_keyboard_alone_and_unsaved_choices_stay(visit, reade
     page.keyboard.type("world models OR agents")
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Remove keyword world models OR agents")).to_be_visible()
+    expect(page.get_by_label("Add a keyword")).to_be_focused()
     page.get_by_label("Add an author").focus()
     page.keyboard.type("choi")
     page.keyboard.press("Tab")
@@ -181,6 +182,21 @@ def test_leaving_is_one_press_with_a_reason_if_one_likes_and_an_undo(visit, read
     expect(page.get_by_text("It was noted without your address.")).to_be_visible()
     page.get_by_role("button", name="Undo, keep me subscribed").click()
     assert fresh(reader).state == "active"
+
+
+def test_address_is_changed_by_the_owner_of_the_new_one(visit, reader):
+    page = visit(path_of(reader), java_script_enabled=False)
+    page.get_by_role("link", name="Change your address").click()
+    page.get_by_label("Email address").fill("new@example.net")
+    page.get_by_role("button", name="Change address").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Look into the new inbox")
+    assert fresh(reader).email == "ada@example.org"
+    for _ in range(3):
+        page.goto(f"/address/{tokens.make_address(fresh(reader))}/")
+    page.get_by_role("button", name="Use this address").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your address is changed")
+    page.get_by_role("link", name="Your preferences").first.click()
+    expect(page.get_by_text("For n•••@example.net.")).to_be_visible()
 
 
 def pages_of(reader):

@@ -300,3 +300,15 @@ def test_change_of_who_was_erased_is_refused():
 def test_form_of_an_address_is_checked_by_the_service_too():
     with pytest.raises(AddressError):
         services.request_address_change(make_subscriber(), "no address")
+
+
+def test_address_that_nobody_confirmed_is_forgotten_when_its_link_is_dead(client):
+    reader = make_subscriber("ada@example.org")
+    asked(client, reader)
+    services.purge(NOW + timedelta(days=30))
+    assert fresh(reader).new_email == NEW
+    send()
+    services.purge(NOW + timedelta(hours=71))
+    assert fresh(reader).new_email == NEW
+    services.purge(NOW + timedelta(hours=73))
+    assert fresh(reader).new_email == ""

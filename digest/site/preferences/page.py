@@ -39,20 +39,24 @@ def page(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpRespon
         return showing.show(
             request, subscriber, form, token, status=status, preview=preview, is_unsaved=True
         )
-    return showing.show(
-        request, subscriber, form, token, status=400 if _is_wrong_word(form) else 200,
-        is_unsaved=True,
-    )  # fmt: skip
+    # Enter leaves the field that it was pressed in; there it goes on.
+    at = (
+        ("keyword" if _is_typed(request, "keyword") else "author")
+        if "enter" in request.POST
+        else ""
+    )
+    status = 400 if {"keyword", "author"} & set(form.errors) else 200
+    return showing.show(request, subscriber, form, token, status=status, is_unsaved=True, at=at)
+
+
+def _is_typed(request: HttpRequest, name: str) -> bool:
+    return bool(request.POST.get(name, "").strip())
 
 
 def _is_enter_to_save(request: HttpRequest) -> bool:
     """Whether Enter was pressed in a field that is neither a new word nor a new name."""
-    is_typed = any(request.POST.get(name, "").strip() for name in ("keyword", "author"))
-    return "enter" in request.POST and not is_typed
-
-
-def _is_wrong_word(form: choices.PreferencesForm) -> bool:
-    return bool({"keyword", "author"} & set(form.errors))
+    is_word = _is_typed(request, "keyword") or _is_typed(request, "author")
+    return "enter" in request.POST and not is_word
 
 
 def _save(

@@ -391,6 +391,7 @@ def test_enter_in_the_keyword_field_adds_it_and_saves_nothing(client):
     before = everything()
     response = client.post(link(reader), CHOICES | {"keyword": "world models", "enter": "1"})
     assert hidden(response, "keywords") == ["world models"]
+    assert page(response).xpath("//input[@autofocus]/@name") == ["keyword"]
     assert everything() == before
 
 
