@@ -8,8 +8,9 @@ from functools import lru_cache
 from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Case, QuerySet, Value, When
+from django.utils.translation import override
 
-from digest.delivery import content, rendering
+from digest.delivery import content, rendering, wording
 from digest.delivery.preview import NOBODY
 from digest.editions import audiences, building
 from digest.models import Edition, EditionPaper
@@ -78,13 +79,15 @@ def _mailed(
     key = f"{edition.pk}.{edition.closed_at.timestamp():.0f}.{selection.key}"
     kept = cache.get(f"preferences.mail.{key}")
     if kept is None:
-        rendered = rendering.render(
-            content.edition_content(edition),
-            map(content.paper_content, places),
-            site_url=settings.SITE_URL,
-            postal_address=settings.POSTAL_ADDRESS,
-        )
-        body = rendering.compose(rendered, cards)
+        with override(selection.language):
+            rendered = rendering.render(
+                content.edition_content(edition),
+                map(content.paper_content, places),
+                site_url=settings.SITE_URL,
+                postal_address=settings.POSTAL_ADDRESS,
+            )
+            follows = wording.follows(len(selection.topics))
+            body = rendering.compose(rendered, cards, follows=follows)
         html, text = body.filled(rendering.values_of(NOBODY))
         kept = (body.subject, html, text, selection.format)
     # Also to begin its hour anew.

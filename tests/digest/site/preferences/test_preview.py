@@ -163,3 +163,22 @@ def test_preview_takes_the_same_queries_for_few_papers_and_many(
         cache.clear()
         with django_assert_max_num_queries(20):
             client.post(path(reader, "preview"), CHOICES | {"length": length})
+
+
+def test_preview_knows_categories_and_votes(client):
+    papers = [
+        make_paper(title="Loved", upvotes=9, categories=["cs.RO", "cs.LG"]),
+        make_paper(title="Less loved", upvotes=2, categories=["cs.LG"]),
+    ]
+    make_edition(date(2026, 8, 20), papers)
+    typed = CHOICES | {"categories": ["cs.LG"], "least_votes": "3", "preview": "list"}
+    response = client.post(path(make_subscriber()), typed)
+    assert titles(response) == ["Loved"]
+    assert "You follow cs.LG" in words(response)
+
+
+def test_preview_shows_a_keyword_as_the_query_that_it_is(client, edition):
+    typed = CHOICES | {"keywords": ["robot NOT bounds"], "preview": "list"}
+    response = client.post(path(make_subscriber()), typed)
+    assert titles(response)[0] == "A robot that folds"
+    assert "Your keyword: robot NOT bounds" in words(response)
