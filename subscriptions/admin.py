@@ -8,7 +8,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from . import selectors, services
-from .models import ConsentRecord, Subscriber, Suppression, Topic, TransactionalMessage
+from .models import ConsentRecord, LeaveReason, Subscriber, Suppression, Topic, TransactionalMessage
 from .records import Evidence
 
 
@@ -34,13 +34,14 @@ class TopicForm(forms.ModelForm[Topic]):
 
     class Meta:
         model = Topic
-        fields = ("name", "slug", "description", "position", "phrases", "categories")
+        fields = ("name", "slug", "group", "description", "position", "phrases", "categories")
 
 
 @admin.register(Topic)
 class TopicAdmin(admin.ModelAdmin[Topic]):
     form = TopicForm
-    list_display = ("name", "slug", "position")
+    list_display = ("name", "slug", "group", "position")
+    list_filter = ("group",)
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
 
@@ -160,3 +161,13 @@ class ConsentRecordAdmin(ReadOnly, admin.ModelAdmin[ConsentRecord]):
     list_display = ("pk", "subscriber", "action", "at", "page")
     list_filter = ("action",)
     list_select_related = ("subscriber",)
+
+
+@admin.register(LeaveReason)
+class LeaveReasonAdmin(ReadOnly, admin.ModelAdmin[LeaveReason]):
+    """Why readers left, with the number of each beside its filter."""
+
+    list_display = ("reason", "said_on")
+    list_filter = ("reason",)
+    date_hierarchy = "said_on"
+    show_facets = admin.ShowFacets.ALWAYS

@@ -10,7 +10,7 @@ from django.utils import translation
 from django.utils.crypto import salted_hmac
 from premailer import Premailer
 
-from . import tokens
+from . import addresses, tokens
 from .errors import TemporaryError
 from .models import Subscriber, TransactionalMessage
 
@@ -50,6 +50,7 @@ def _composed(message: TransactionalMessage) -> TransactionalMail:
     subscriber = message.subscriber
     context = {
         "link": settings.SITE_URL + _path(_Kind(message.kind), subscriber),
+        "masked": addresses.masked(subscriber.email),
         "postal_address": settings.POSTAL_ADDRESS,
         "site_url": settings.SITE_URL,
     }
@@ -57,7 +58,7 @@ def _composed(message: TransactionalMessage) -> TransactionalMail:
     mail = TransactionalMail(
         subject=render_to_string(f"{folder}/subject.txt", context).strip(),
         body=render_to_string(f"{folder}/body.txt", context).strip() + "\n",
-        to=[subscriber.email],
+        to=[address_of(message)],
         reply_to=[settings.REPLY_TO] if settings.REPLY_TO else [],
         headers={"Message-ID": _message_id(message), "Auto-Submitted": "auto-generated"},
     )
@@ -67,11 +68,16 @@ def _composed(message: TransactionalMessage) -> TransactionalMail:
     return mail
 
 
+def address_of(message: TransactionalMessage) -> str:
+    """Where it goes."""
+    return message.address or message.subscriber.email
+
+
 def _path(kind: TransactionalMessage.Kind, subscriber: Subscriber) -> str:
     match kind:
         case _Kind.CONFIRM:
             return f"/confirm/{tokens.make_confirm(subscriber)}/"
-        case _Kind.GOODBYE:
+        case _Kind.GOODBYE | _Kind.ADDRESS_CHANGED:
             return f"/unsubscribe/{tokens.make_unsubscribe(subscriber.public_id)}/"
         case _Kind.ALREADY_SUBSCRIBED | _Kind.PREFERENCES:
             return f"/preferences/{tokens.make_preferences(subscriber)}/"

@@ -5,6 +5,7 @@ Limits for a single address are in `services.request_message`: they hold for eve
 
 import logging
 from ipaddress import IPv6Address, ip_address, ip_network
+from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -12,9 +13,13 @@ from django_ratelimit import ALL
 from django_ratelimit.core import is_ratelimited
 from redis.exceptions import RedisError
 
+from .addresses import hash_of
+
 # Far above what honest days bring: they blunt a flood that comes from many clients.
 DOMAIN_RATE = "600/h"
 SITE_RATE = "3000/h"
+# Counts and suggestions while somebody types.
+LOOKUP_RATE = "240/m"
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +55,21 @@ def domain_has_had_enough(request: HttpRequest, address: str) -> bool:
     return _is_over(request, "domain", domain) or _is_over(request, "site", "site")
 
 
+def reader_has_had_enough(request: HttpRequest, public_id: UUID) -> bool:
+    """Counts this try; True when the reader has used up SIGNUP_RATE_ADDRESS, whatever came of it."""
+    return _is_over(request, "reader", public_id.hex)
+
+
+def target_has_had_enough(request: HttpRequest, address: str) -> bool:
+    """Counts this try; True when readers have named this address SIGNUP_RATE_ADDRESS times."""
+    return _is_over(request, "target", hash_of(address))
+
+
+def client_looks_up_too_much(request: HttpRequest) -> bool:
+    """Counts this look-up; True when the client has used up LOOKUP_RATE."""
+    return _is_over(request, "lookup", _network(client_address(request)))
+
+
 def _network(address: str) -> str:
     if not address or not isinstance(ip_address(address), IPv6Address):
         return address
@@ -58,7 +78,14 @@ def _network(address: str) -> str:
 
 
 def _is_over(request: HttpRequest, group: str, value: str) -> bool:
-    rates = {"client": settings.SIGNUP_RATE_CLIENT, "domain": DOMAIN_RATE, "site": SITE_RATE}
+    rates = {
+        "client": settings.SIGNUP_RATE_CLIENT,
+        "domain": DOMAIN_RATE,
+        "site": SITE_RATE,
+        "reader": settings.SIGNUP_RATE_ADDRESS,
+        "target": settings.SIGNUP_RATE_ADDRESS,
+        "lookup": LOOKUP_RATE,
+    }
     try:
         return bool(
             is_ratelimited(

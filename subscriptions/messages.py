@@ -45,7 +45,7 @@ def _give_up_stale() -> None:
     """A worker that died may have sent its message; its reader can ask for another one."""
     limit = timezone.now() - timedelta(seconds=settings.UNCERTAIN_AFTER)
     stale = TransactionalMessage.objects.filter(state=_State.CLAIMED, claimed_at__lt=limit)
-    if count := stale.update(state=_State.UNCERTAIN):
+    if count := stale.update(state=_State.UNCERTAIN, address=""):
         logger.warning("transactional messages uncertain", extra={"count": count})
 
 
@@ -58,7 +58,7 @@ def _send_one(pk: int) -> bool:
     message = TransactionalMessage.objects.select_related("subscriber").filter(pk=pk).first()
     if message is None:
         return False
-    if selectors.is_suppressed(message.subscriber.email) or _is_outdated(message):
+    if selectors.is_suppressed(emails.address_of(message)) or _is_outdated(message):
         _settle(message, state=_State.FAILED)
         return False
     return _offer(message)
@@ -71,7 +71,7 @@ def _offer(message: TransactionalMessage) -> bool:
         _log("transactional message refused", message, error)
         _settle(message, state=_State.FAILED)
         if error.is_dead_address:
-            services.suppress(message.subscriber, Suppression.Reason.BOUNCED)
+            _suppress(message)
     except TemporaryError as error:
         _log("transactional message not sent yet", message, error)
         _retry_later(message)
@@ -86,6 +86,13 @@ def _offer(message: TransactionalMessage) -> bool:
     return False
 
 
+def _suppress(message: TransactionalMessage) -> None:
+    if message.address:
+        services.suppress_address(message.address, Suppression.Reason.BOUNCED)
+    else:
+        services.suppress(message.subscriber, Suppression.Reason.BOUNCED)
+
+
 def _log(what: str, message: TransactionalMessage, error: Exception) -> None:
     logger.warning(what, extra={"message_id": message.pk, "reason": str(error)})
 
@@ -95,6 +102,8 @@ def _is_outdated(message: TransactionalMessage) -> bool:
     subscriber = message.subscriber
     if message.kind == _Kind.ALREADY_SUBSCRIBED:
         return subscriber.state != Subscriber.State.ACTIVE
+    if message.kind == _Kind.CHANGE_ADDRESS:
+        return message.address != subscriber.new_email
     if message.kind == _Kind.CONFIRM:
         since = (subscriber.confirmed_at, subscriber.unsubscribed_at)
         return any(moment and moment > message.created_at for moment in since)
@@ -110,6 +119,8 @@ def _retry_later(message: TransactionalMessage) -> None:
 
 
 def _settle(message: TransactionalMessage, **changes: object) -> None:
+    if changes["state"] != _State.PENDING:
+        changes["address"] = ""
     # The number of attempts tells our claim from a later one.
     mine = TransactionalMessage.objects.filter(
         pk=message.pk, state=_State.CLAIMED, attempts=message.attempts

@@ -18,6 +18,8 @@ class Topic(models.Model):
     slug = models.SlugField(max_length=60, unique=True)
     name = models.CharField(max_length=80, unique=True)
     description = models.CharField(max_length=300, blank=True)
+    group = models.CharField(max_length=60, blank=True, default="", db_default="")
+    """The heading that it stands under where topics are chosen."""
     position = models.PositiveSmallIntegerField(default=0, help_text="Where it stands in lists.")
     phrases: Any = models.JSONField(
         default=list,
@@ -289,6 +291,8 @@ class TransactionalMessage(models.Model):
         GOODBYE = "goodbye"
         CHANGE_ADDRESS = "change_address"
         """Goes to `Subscriber.new_email`."""
+        ADDRESS_CHANGED = "address_changed"
+        """Goes to the address that it was until then."""
 
     class State(models.TextChoices):
         PENDING = "pending"
@@ -299,6 +303,8 @@ class TransactionalMessage(models.Model):
 
     subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="messages")
     kind = models.CharField(max_length=20, choices=Kind.choices)
+    address = models.CharField(max_length=254, blank=True, default="", db_default="")
+    """Where it goes, if not to the subscriber's address; forgotten once that is settled."""
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
     created_at = models.DateTimeField(auto_now_add=True)
     claimed_at = models.DateTimeField(null=True, blank=True)
@@ -316,3 +322,23 @@ class TransactionalMessage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} message {self.pk}"
+
+
+class LeaveReason(models.Model):
+    """Why somebody left, where they cared to say: whom it came from is not kept."""
+
+    class Reason(models.TextChoices):
+        TOO_MANY = "too_many", _("Too many mails")
+        NOT_MINE = "not_mine", _("Too few papers on my topics")
+        ELSEWHERE = "elsewhere", _("I find my papers elsewhere")
+        NEVER_ASKED = "never_asked", _("I never asked for it")
+        OTHER = "other", _("Something else")
+
+    reason = models.CharField(max_length=12, choices=Reason.choices)
+    said_on = models.DateField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.get_reason_display()

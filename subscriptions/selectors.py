@@ -123,8 +123,13 @@ def subscriber_at(address: str) -> Subscriber | None:
 
 
 def subscribers_of_messages(message_ids: Collection[int]) -> dict[int, int]:
-    """Whom transactional messages went to, by message; without those that are not ours. One query."""
-    rows = TransactionalMessage.objects.filter(pk__in=message_ids)
+    """Whom transactional messages went to, by message; without those that are not ours, and those
+    that went to an address which is not, or no more, their subscriber's. One query."""
+    elsewhere = {
+        TransactionalMessage.Kind.CHANGE_ADDRESS,
+        TransactionalMessage.Kind.ADDRESS_CHANGED,
+    }
+    rows = TransactionalMessage.objects.filter(pk__in=message_ids).exclude(kind__in=elsewhere)
     return dict(rows.values_list("pk", "subscriber_id"))
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from digest.delivery import circuit, content, pacing, providers
+from digest.site.preferences import counting, trying
 
 pytest_plugins = ["tests.services"]
 
@@ -11,6 +12,8 @@ pytest_plugins = ["tests.services"]
 def _fresh_caches():
     """What a process keeps for ever, a test must not: ids and settings come again."""
     content.rendered_edition.cache_clear()
+    counting._texts.cache_clear()
+    trying._candidates.cache_clear()
     providers.connection.cache_clear()
     circuit.forget()
     pacing._uncounted.clear()

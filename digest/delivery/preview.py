@@ -12,7 +12,7 @@ from subscriptions.records import Selection
 
 from . import content, messages, outbox, rendering
 
-_NOBODY = Reader(
+NOBODY = Reader(
     delivery_id=0,
     subscriber_id=0,
     email="reader@example.org",
@@ -50,9 +50,9 @@ def preview(selection: Selection, *, day: date | None = None) -> Preview:
         raise PermanentError(f"Nothing in edition {edition.name} is for this selection.")
     audience = Audience(edition=edition, selection=asdict(selection), cards=cards)
     body = content.body_of(audience, is_for_browser=True)
-    html, text = body.filled(rendering.values_of(_NOBODY))
+    html, text = body.filled(rendering.values_of(NOBODY))
     claim = outbox.Claim(0, edition.pk, 0, 0, edition.closed_at, {})
-    message = messages.single_message(messages.Call(claim, edition, body, [_NOBODY]))
+    message = messages.single_message(messages.Call(claim, edition, body, [NOBODY]))
     return Preview(body.subject, html, text, message.message().as_bytes())
 
 

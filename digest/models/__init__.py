@@ -3,11 +3,12 @@
 from .deliveries import Batch, Delivery, Event
 from .editions import Audience, Edition, EditionPaper
 from .opinions import Opinion
-from .papers import Fetch, Lease, Listing, Paper, PaperTopic
+from .papers import Author, Fetch, Lease, Listing, Paper, PaperTopic
 from .sending import Circuit, DayCount, Notice
 
 __all__ = [
     "Audience",
+    "Author",
     "Batch",
     "Circuit",
     "DayCount",

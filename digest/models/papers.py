@@ -126,3 +126,18 @@ class Lease(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Author(models.Model):
+    """A name that papers in the archive carry, for suggestions: kept by ingest, found by its
+    beginning or by that of its last word."""
+
+    name = models.CharField(max_length=120)
+    """As one of the papers spells it."""
+    folded = models.CharField(max_length=120, unique=True)
+    turned = models.CharField(max_length=120, db_index=True)
+    """As `folded`, the last word first."""
+    papers = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return self.name

@@ -12,7 +12,7 @@ from digest.errors import DigestError
 from digest.models import Listing, Paper
 from digest.records import BadEntry, FetchCounts, PaperRecord
 
-from . import text, topics
+from . import authors, text, topics
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +100,7 @@ def _store_chunk(records: dict[str, PaperRecord], source: str, counts: FetchCoun
             .filter(arxiv_id__in=fields)
             .order_by("arxiv_id")
         }
+        before = {key: papers[key].authors for key in known}
         changed = {key: names for key in known if (names := _merge(papers[key], fields[key]))}
         now = timezone.now()
         for key in changed:
@@ -117,6 +118,11 @@ def _store_chunk(records: dict[str, PaperRecord], source: str, counts: FetchCoun
         reworded = {key for key, names in changed.items() if names & set(_WORDS)}
         # In the same transaction: a paper that is known is not looked at again.
         topics.tag([papers[key].pk for key in sorted(new | reworded)])
+        renamed = {key for key, names in changed.items() if "authors" in names}
+        authors.count(
+            [name for key in new | renamed for name in papers[key].authors],
+            no_more=[name for key in renamed for name in before[key]],
+        )
     counts.new += len(new)
     counts.updated += len(changed)
     counts.skipped += len(known) - len(changed)

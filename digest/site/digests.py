@@ -73,7 +73,7 @@ def send_now(request: HttpRequest, token: str) -> HttpResponse:
         subscriber = selectors.subscriber_of(tokens.read_preferences(token))
     except TokenExpiredError:
         # The preferences page says so, and can mail a new link.
-        return private(HttpResponseRedirect(reverse("subscriptions:preferences", args=[token])))
+        return private(HttpResponseRedirect(reverse("site:preferences", args=[token])))
     except TokenError as error:
         raise Http404 from error
     if subscriber.state != Subscriber.State.ACTIVE:

@@ -2,7 +2,17 @@
 
 from django.urls import path, re_path
 
-from . import crawlers, digests, health, opinions, outbox, pages, papers, topics
+from . import (
+    crawlers,
+    digests,
+    health,
+    opinions,
+    outbox,
+    pages,
+    papers,
+    preferences,
+    topics,
+)
 
 app_name = "site"
 
@@ -27,6 +37,13 @@ urlpatterns = [
         opinions.opinion,
         name="opinion",
     ),
+    path("preferences/count/", preferences.count, name="count"),
+    path("preferences/authors/", preferences.authors, name="authors"),
+    path("preferences/<str:token>/", preferences.page, name="preferences"),
+    path("preferences/<str:token>/preview/", preferences.preview, name="preview"),
+    path("preferences/<str:token>/mail/<str:key>/", preferences.mail, name="preview_mail"),
+    path("preferences/<str:token>/digests/", preferences.history, name="history"),
+    path("preferences/<str:token>/opinions/", preferences.opinions, name="opinions"),
     path("outbox/", outbox.index, name="outbox"),
     path("outbox/<str:key>/<str:view>/", outbox.mail, name="outbox_mail"),
     path("outbox/<str:key>/", outbox.body, name="outbox_body"),

@@ -4,15 +4,26 @@ Each function can be called twice; a change of state is one UPDATE that repeats 
 expects, and a consent record is kept of each. None of them sends mail: they leave a row for it.
 """
 
+from .addressing import change_address, request_address_change
 from .asking import request_link, request_link_for, request_message, request_new_confirm
-from .choosing import change_frequency, change_preferences, delete_topic, pause, resume
+from .choosing import (
+    change_frequency,
+    change_preferences,
+    check_keyword,
+    checked,
+    delete_topic,
+    pause,
+    resume,
+)
 from .coming import confirm, subscribe
 from .leaving import (
     count_soft_bounces,
     erase,
     forget_soft_bounces,
     suppress,
+    suppress_address,
     suppress_all,
+    tell_reason,
     undo_unsubscribe,
     unsubscribe,
     unsubscribe_all,
@@ -25,8 +36,11 @@ from .slots import advance, begin, mend
 __all__ = [
     "advance",
     "begin",
+    "change_address",
     "change_frequency",
     "change_preferences",
+    "check_keyword",
+    "checked",
     "confirm",
     "count_soft_bounces",
     "delete_topic",
@@ -35,6 +49,7 @@ __all__ = [
     "mend",
     "pause",
     "purge",
+    "request_address_change",
     "request_link",
     "request_link_for",
     "request_message",
@@ -42,7 +57,9 @@ __all__ = [
     "resume",
     "subscribe",
     "suppress",
+    "suppress_address",
     "suppress_all",
+    "tell_reason",
     "undo_unsubscribe",
     "unsubscribe",
     "unsubscribe_all",

@@ -21,9 +21,11 @@ _Kind = TransactionalMessage.Kind
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def request_message(subscriber: Subscriber, kind: TransactionalMessage.Kind) -> bool:
-    """Leaves a row for a worker to send; False, and no row, where the address has had enough
-    or the subscriber is gone.
+def request_message(
+    subscriber: Subscriber, kind: TransactionalMessage.Kind, *, address: str = ""
+) -> bool:
+    """Leaves a row for a worker to send, to the subscriber or to `address`; False, and no row,
+    where the address has had enough or the subscriber is gone.
 
     Enough is SIGNUP_RATE_ADDRESS, and one in 15 minutes, counted for sign-up mails, for
     preference links and for goodbyes each by themselves.
@@ -48,7 +50,7 @@ def request_message(subscriber: Subscriber, kind: TransactionalMessage.Kind) -> 
         in_period = sum(at > now - period for at in recent)
         if in_period >= most or any(at > now - BETWEEN_MESSAGES for at in recent):
             return False
-        TransactionalMessage.objects.create(subscriber=subscriber, kind=kind)
+        TransactionalMessage.objects.create(subscriber=subscriber, kind=kind, address=address)
     return True
 
 

@@ -1,13 +1,16 @@
 """Choosing: topics, words, times and pauses, by the reader or by the schedule."""
 
+import re
 from collections.abc import Collection, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from subscriptions import schedule, selectors
+from subscriptions import queries, schedule, selectors
 from subscriptions.errors import ChoiceError
 from subscriptions.models import (
     ConsentRecord,
@@ -24,12 +27,18 @@ from subscriptions.records import Evidence, Preferences, Rhythm, Selection
 from . import consent, rows, slots
 
 MOST_FOLLOWED = 50
-"""Keywords, and authors, of one subscriber."""
+"""Keywords, authors, and categories, of one subscriber."""
 MOST_LETTERS = 80
+"""Of a name."""
+MOST_KEYWORD_LETTERS = 200
+MOST_CATEGORY_LETTERS = 24
 MOST_LENGTH = 40
+MOST_VOTES = 100_000
+MOST_PAUSE_DAYS = 366
 
 _State = Subscriber.State
 _Action = ConsentRecord.Action
+_CATEGORY = re.compile(r"[a-z]+(-[a-z]+)*(\.[A-Za-z]+(-[A-Za-z]+)*)?")
 
 
 def change_preferences(
@@ -42,7 +51,8 @@ def change_preferences(
     """
     chosen, rhythm = _tidy(preferences.selection), preferences.rhythm
     topics = list(Topic.objects.filter(slug__in=chosen.topics))
-    _check(chosen, rhythm, topics)
+    _check(subscriber, chosen, topics)
+    _check_time(preferences)
     changes = {
         "frequency": rhythm.frequency,
         "hour": rhythm.hour,
@@ -59,6 +69,15 @@ def change_preferences(
         _update(subscriber, changes, evidence)
         replace_topics(subscriber, topics)
         _replace_words(subscriber, chosen)
+
+
+def checked(subscriber: Subscriber, preferences: Preferences) -> Selection:
+    """The selection as `change_preferences` would store it; ChoiceError for what it would refuse.
+    Nothing is changed."""
+    chosen = _tidy(preferences.selection)
+    _check(subscriber, chosen, list(Topic.objects.filter(slug__in=chosen.topics)))
+    _check_time(preferences)
+    return chosen
 
 
 def _moved(now: datetime, rhythm: Rhythm) -> Case:
@@ -89,22 +108,62 @@ def _distinct(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted({text.casefold(): text for text in spaced if text}.values()))
 
 
-def _check(chosen: Selection, rhythm: Rhythm, topics: Collection[Topic]) -> None:
+def _check(subscriber: Subscriber, chosen: Selection, topics: Collection[Topic]) -> None:
     if unknown := set(chosen.topics) - {topic.slug for topic in topics}:
-        raise ChoiceError(f"There is no topic {min(unknown)!r}.")
+        raise ChoiceError(_("There is no topic “%s”.") % min(unknown))
+    if not 1 <= chosen.length <= MOST_LENGTH:
+        raise ChoiceError(_("A digest has 1 to %d papers.") % MOST_LENGTH)
+    if not 0 <= chosen.least_votes <= MOST_VOTES:
+        raise ChoiceError(_("The least votes are a number from 0 to %d.") % MOST_VOTES)
+    if chosen.format not in Subscriber.Format.values:
+        raise ChoiceError(_("There is no mail format “%s”.") % chosen.format)
+    # A language that is no longer spoken is kept until another one is chosen.
+    if chosen.language not in {*dict(settings.LANGUAGES), subscriber.language}:
+        raise ChoiceError(_("There is no language “%s”.") % chosen.language)
+    _check_words(subscriber, chosen)
+
+
+def _check_words(subscriber: Subscriber, chosen: Selection) -> None:
+    for followed in (chosen.keywords, chosen.authors, chosen.categories):
+        if len(followed) > MOST_FOLLOWED:
+            raise ChoiceError(
+                _("%d keywords, authors and categories, each, are the most.") % MOST_FOLLOWED
+            )
+    for name in chosen.authors:
+        if len(name) > MOST_LETTERS or not name.isprintable():
+            raise ChoiceError(_("A name has at most %d letters.") % MOST_LETTERS)
+    for keyword in chosen.keywords:
+        try:
+            check_keyword(keyword)
+        except ChoiceError:
+            # What was followed before keywords had a grammar stays, as a phrase.
+            if not (keyword.isprintable() and subscriber.keywords.filter(text=keyword).exists()):
+                raise
+    for category in chosen.categories:
+        if len(category) > MOST_CATEGORY_LETTERS or not _CATEGORY.fullmatch(category):
+            raise ChoiceError(_("“%s” is not an arXiv category.") % category[:40])
+
+
+def check_keyword(text: str) -> None:
+    """ChoiceError for what can't be followed as a keyword."""
+    if len(text) > MOST_KEYWORD_LETTERS:
+        raise ChoiceError(_("A keyword has at most %d letters.") % MOST_KEYWORD_LETTERS)
+    if not text.isprintable():
+        raise ChoiceError(_("A keyword can’t contain hidden letters. Please type it."))
+    queries.parse(text)
+
+
+def _check_time(preferences: Preferences) -> None:
+    rhythm = preferences.rhythm
     if rhythm.frequency not in Subscriber.Frequency.values:
         raise ChoiceError(f"{rhythm.frequency!r} is not one of {', '.join(Subscriber.Frequency)}.")
     if not 0 <= rhythm.hour <= 23:  # noqa: PLR2004  hours of the day
-        raise ChoiceError("The hour is a number from 0 to 23.")
+        raise ChoiceError(_("The hour is a number from 0 to 23."))
     if rhythm.timezone not in schedule.zones():
-        raise ChoiceError(f"There is no time zone {rhythm.timezone!r}.")
-    if not 1 <= chosen.length <= MOST_LENGTH:
-        raise ChoiceError(f"A digest has 1 to {MOST_LENGTH} papers.")
-    if max(len(chosen.keywords), len(chosen.authors)) > MOST_FOLLOWED:
-        raise ChoiceError(f"{MOST_FOLLOWED} keywords and {MOST_FOLLOWED} authors are the most.")
-    for text in (*chosen.keywords, *chosen.authors):
-        if len(text) > MOST_LETTERS or not text.isprintable():
-            raise ChoiceError(f"A keyword or a name has at most {MOST_LETTERS} letters.")
+        raise ChoiceError(_("There is no time zone “%s”.") % rhythm.timezone)
+    latest = timezone.now().date() + timedelta(days=MOST_PAUSE_DAYS)
+    if preferences.paused_until and preferences.paused_until > latest:
+        raise ChoiceError(_("A pause lasts a year at most."))
 
 
 def replace_topics(subscriber: Subscriber, topics: Collection[Topic]) -> None:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from subscriptions import addresses, selectors
 from subscriptions.models import (
     ConsentRecord,
+    LeaveReason,
     Subscriber,
     Suppression,
     TransactionalMessage,
@@ -70,6 +71,11 @@ def unsubscribe_and_tell(subscriber: Subscriber, *, evidence: Evidence | None = 
     return changed
 
 
+def tell_reason(reason: LeaveReason.Reason) -> None:
+    """Somebody who left said why; nothing tells who it was."""
+    LeaveReason.objects.create(reason=reason)
+
+
 def undo_unsubscribe(subscriber: Subscriber, *, evidence: Evidence | None = None) -> bool:
     """Afterwards all is as before the subscriber left; False for one who had not.
 
@@ -96,6 +102,11 @@ def suppress(subscriber: Subscriber, reason: Suppression.Reason) -> None:
     _suppress(hashes, reason)
     if reason == Suppression.Reason.ERASED:
         Suppression.objects.filter(address_hash__in=hashes).update(reason=reason)
+
+
+def suppress_address(address: str, reason: Suppression.Reason) -> None:
+    """Afterwards the address, which may be no subscriber's, is never mailed."""
+    _suppress({addresses.hash_of(address)}, reason)
 
 
 def suppress_all(ids: Collection[int], reason: Suppression.Reason) -> None:

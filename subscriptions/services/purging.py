@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from subscriptions import tokens
 from subscriptions.models import (
     Subscriber,
     TransactionalMessage,
@@ -13,6 +14,7 @@ from subscriptions.models import (
 
 _PAGE = 500
 _State = TransactionalMessage.State
+_OPEN = [_State.PENDING, _State.CLAIMED]
 
 
 def purge(now: datetime) -> tuple[int, int]:
@@ -26,16 +28,27 @@ def purge(now: datetime) -> tuple[int, int]:
         state__in=[_State.SENT, _State.FAILED, _State.UNCERTAIN],
     )
     messages, _ = old.delete()
+    _forget_wished_addresses(now - tokens.CONFIRM_LIFE)
     subscribers = _forget(_unconfirmed(now - timedelta(days=settings.KEEP_UNCONFIRMED_DAYS)))
     if settings.KEEP_LEFT_DAYS:
         subscribers += _forget(_left(now - timedelta(days=settings.KEEP_LEFT_DAYS)))
     return subscribers, messages
 
 
+def _forget_wished_addresses(limit: datetime) -> None:
+    """An address that nobody confirmed is somebody else's, perhaps; its link is dead by now."""
+    alive = TransactionalMessage.objects.filter(
+        Q(sent_at__gte=limit) | Q(created_at__gte=limit) | Q(state__in=_OPEN),
+        subscriber=OuterRef("pk"),
+        kind=TransactionalMessage.Kind.CHANGE_ADDRESS,
+    )
+    Subscriber.objects.filter(~Exists(alive)).exclude(new_email="").update(new_email="")
+
+
 def _unconfirmed(limit: datetime) -> QuerySet[Subscriber]:
     alive = TransactionalMessage.objects.filter(
         Q(sent_at__gte=limit)
-        | Q(state__in=[_State.PENDING, _State.CLAIMED])
+        | Q(state__in=_OPEN)
         | Q(state=_State.UNCERTAIN, claimed_at__gte=limit),
         subscriber=OuterRef("pk"),
     )

@@ -1,18 +1,24 @@
-"""Unsubscribing: one click in a mail program (RFC 8058), one button on the page, and the undo."""
+"""Unsubscribing: one click in a mail program (RFC 8058), one button on the page, what may be wanted
+instead, the undo, and the reason, which is asked and never demanded."""
 
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 
 from subscriptions import schedule, selectors, services, tokens
-from subscriptions.models import Subscriber
+from subscriptions.models import LeaveReason, Subscriber
 
 from . import common
 
 PAUSE = timedelta(days=14)
+PAUSE_NAME, RESUME_NAME = "pause-14", "resume"
+_REASON_SECONDS = 86_400
 
 
 @common.private_page("GET", "HEAD", "POST")
@@ -22,19 +28,41 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     if subscriber is None:
         # Erased, or never confirmed: no mail goes there, which is all that was asked for.
         return render(request, "web/subscriptions/unsubscribed.html")
+    is_gone = subscriber.state == Subscriber.State.UNSUBSCRIBED
     if request.method != "POST":
-        is_gone = subscriber.state == Subscriber.State.UNSUBSCRIBED
-        page = "unsubscribed" if is_gone else "unsubscribe"
-        return common.masked_page(request, page, subscriber)
+        return _gone(request, subscriber) if is_gone else _ask(request, subscriber)
     if "List-Unsubscribe" not in request.POST:
         if "undo" in request.POST:
             return _undo(request, subscriber)
-        if request.POST.get("instead") in ("weekly", "pause-14"):
-            return _less(request, subscriber)
+        if "why" in request.POST and is_gone:
+            return _take_reason(request, subscriber)
+        if request.POST.get("instead") in (*Subscriber.Frequency.values, PAUSE_NAME, RESUME_NAME):
+            return _gone(request, subscriber) if is_gone else _instead(request, subscriber)
     is_button = "button" in request.POST
     words = "Stop the daily digest? [Unsubscribe]" if is_button else "List-Unsubscribe=One-Click"
     services.unsubscribe(subscriber, evidence=common.evidence(request, words))
-    return common.masked_page(request, "unsubscribed", subscriber)
+    return _gone(request, subscriber)
+
+
+def _ask(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
+    is_more = subscriber.frequency in {Subscriber.Frequency.DAILY, Subscriber.Frequency.WEEKDAYS}
+    return common.masked_page(request, "unsubscribe", subscriber, can_get_less=is_more)
+
+
+def _gone(request: HttpRequest, subscriber: Subscriber, **said: bool) -> HttpResponse:
+    return common.masked_page(
+        request, "unsubscribed", subscriber, reasons=LeaveReason.Reason.choices, **said
+    )
+
+
+def _take_reason(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
+    """A reader's word counts once a day; who it came from is not stored with it."""
+    reason = request.POST.get("reason", "")
+    if reason not in LeaveReason.Reason.values:
+        return _gone(request, subscriber)
+    if cache.add(f"subscriptions.reason.{subscriber.public_id.hex}", 1, _REASON_SECONDS):
+        services.tell_reason(LeaveReason.Reason(reason))
+    return _gone(request, subscriber, is_thanked=True)
 
 
 def _undo(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
@@ -42,27 +70,45 @@ def _undo(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
         return _result(request, subscriber, str(common.MAY_NOT_MAIL))
     words = common.evidence(request, "[Undo, keep me subscribed]")
     services.undo_unsubscribe(subscriber, evidence=words)
-    said = "You are subscribed again."
+    said = _("You are subscribed again.")
     if subscriber.state == Subscriber.State.PENDING:
-        said = "Undone. Use the button in the confirm mail to get the digest."
+        said = _("Undone. Use the button in the confirm mail to get the digest.")
     return _result(request, subscriber, said)
 
 
-def _less(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
-    if subscriber.state == Subscriber.State.UNSUBSCRIBED:
-        return common.masked_page(request, "unsubscribed", subscriber)
-    if request.POST["instead"] == "weekly":
-        words = common.evidence(request, "[Once a week instead]")
-        services.change_frequency(subscriber, Subscriber.Frequency.WEEKLY, evidence=words)
-        return _result(request, subscriber, "Once a week it is, on Monday.")
+def _instead(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
+    match request.POST["instead"]:
+        case "pause-14":
+            return _pause(request, subscriber)
+        case "resume":
+            words = common.evidence(request, "[Undo, start again now]")
+            services.resume(subscriber, evidence=words)
+            return _result(request, subscriber, _("The pause is over."))
+        case frequency:
+            return _change_frequency(request, subscriber, frequency)
+
+
+def _change_frequency(request: HttpRequest, subscriber: Subscriber, frequency: str) -> HttpResponse:
+    before = subscriber.frequency
+    is_weekly = frequency == Subscriber.Frequency.WEEKLY
+    words = "[Once a week instead]" if is_weekly else f"[Undo: {frequency}]"
+    services.change_frequency(subscriber, frequency, evidence=common.evidence(request, words))
+    said = _("Once a week it is, on Monday.") if is_weekly else _("All is as it was.")
+    return _result(request, subscriber, said, undo=before if before != frequency else "")
+
+
+def _pause(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
     until = timezone.now().astimezone(ZoneInfo(subscriber.timezone)).date() + PAUSE
     until = max(until, subscriber.paused_until or until)
     words = common.evidence(request, "[Pause for two weeks]")
     services.pause(subscriber, until, evidence=words)
-    return _result(request, subscriber, f"Paused until {schedule.long_day(until)}.")
+    said = _("Paused until %s.") % schedule.long_day(until)
+    return _result(request, subscriber, said, undo=RESUME_NAME)
 
 
-def _result(request: HttpRequest, subscriber: Subscriber, said: str) -> HttpResponse:
+def _result(
+    request: HttpRequest, subscriber: Subscriber, said: str | Promise, *, undo: str = ""
+) -> HttpResponse:
     is_active = subscriber.state == Subscriber.State.ACTIVE
     is_active = is_active and not selectors.is_suppressed(subscriber.email)
     return common.masked_page(
@@ -70,5 +116,6 @@ def _result(request: HttpRequest, subscriber: Subscriber, said: str) -> HttpResp
         "kept",
         subscriber,
         said=said,
+        undo=undo,
         next_digest=common.next_digest(subscriber) if is_active else "",
     )

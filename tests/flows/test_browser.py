@@ -111,7 +111,7 @@ def test_reader_subscribes_reads_tunes_leaves_and_returns(page):
     page.get_by_label("Time zone").select_option("Europe/Berlin")
     page.get_by_label("Time of day").select_option("9")
     page.get_by_role("button", name="Save preferences").click()
-    expect(page.get_by_role("status")).to_contain_text("Saved")
+    expect(page.locator(".notice")).to_contain_text("Saved")
     expect(page.get_by_label("Robotics and embodied AI")).to_be_checked()
     expect(page.locator(".next")).to_contain_text("09:00")
     expect(page.locator(".next")).to_contain_text("Berlin")

@@ -16,7 +16,14 @@ from tests.builders import make_subscriber
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 8, 20, 12, 0, tzinfo=UTC)
-KINDS = ["confirm", "already_subscribed", "preferences", "goodbye"]
+KINDS = [
+    "confirm",
+    "already_subscribed",
+    "preferences",
+    "goodbye",
+    "change_address",
+    "address_changed",
+]
 BANNED = ["script", "form", "iframe", "video", "img", "svg", "link", "input", "object"]
 
 

@@ -331,7 +331,8 @@ def test_who_was_erased_meanwhile_needs_no_unsubscribing_and_no_mail():
 
 
 def preferences(**fields):
-    chosen = {key: fields.pop(key) for key in ("topics", "keywords", "authors") if key in fields}
+    names = {"topics", "keywords", "authors", "categories", "least_votes", "format", "language"}
+    chosen = {key: fields.pop(key) for key in names & fields.keys()}
     rhythm = {"frequency": "weekly", "hour": 9, "timezone": "Europe/Berlin"} | fields
     paused_until = rhythm.pop("paused_until", None)
     length = rhythm.pop("length", 16)
@@ -402,7 +403,12 @@ def test_same_preferences_twice_are_the_same():
         {"length": 0},
         {"length": 41},
         {"keywords": tuple(f"word {n}" for n in range(51))},
-        {"keywords": ("x" * 81,)},
+        {"keywords": ("x" * 201,)},
+        {"keywords": ("vision AND",)},
+        {"categories": ("cs CL",)},
+        {"least_votes": -1},
+        {"format": "pdf"},
+        {"language": "tlh"},
         {"authors": ("Ada\x00",)},
     ],
 )

@@ -18,3 +18,91 @@ if (navigator.clipboard) {
 for (const field of document.querySelectorAll("input[data-own-timezone]")) {
   field.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
 }
+
+// The preference centre: counts, names and the preview come while choices are made.
+(() => {
+  const form = document.getElementById("preferences");
+  if (!form) return;
+  const late = (act, wait) => {
+    let timer;
+    return () => { clearTimeout(timer); timer = setTimeout(act, wait); };
+  };
+
+  const zone = document.getElementById("browser-zone");
+  const zones = form.elements.timezone;
+  const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (here && here !== zones.value && [...zones.options].some((each) => each.value === here)) {
+    zone.querySelector("b").textContent = here;
+    zone.hidden = false;
+    zone.querySelector("button").addEventListener("click", () => {
+      zones.value = here;
+      zone.hidden = true;
+      zones.focus();
+      zones.dispatchEvent(new Event("change", { bubbles: true }));
+    });
+  }
+
+  // An answer that a later question overtook is not shown.
+  const asker = (address, show) => {
+    let newest = 0;
+    return async (words) => {
+      const mine = ++newest;
+      const answer = await fetch(`${address}?q=${encodeURIComponent(words)}`).catch(() => null);
+      const said = answer && (await answer.json().catch(() => null));
+      if (said && mine === newest) show(said);
+    };
+  };
+
+  const keyword = form.elements.keyword;
+  const count = document.getElementById("keyword-count");
+  const askCount = asker(form.dataset.count, (said) => {
+    count.textContent = keyword.value.trim() ? said.text : "";
+  });
+  keyword.addEventListener("input", late(() => {
+    if (keyword.value.trim()) askCount(keyword.value);
+    else count.textContent = "";
+  }, 400));
+
+  const author = form.elements.author;
+  const known = document.getElementById("known-authors");
+  const askAuthors = asker(form.dataset.authors, (said) => {
+    known.replaceChildren(...(said.authors || []).map((each) => {
+      const option = document.createElement("option");
+      option.value = each.name;
+      return option;
+    }));
+  });
+  author.addEventListener("input", late(() => author.value.trim().length > 1 && askAuthors(author.value), 200));
+
+  form.elements.paused_until.addEventListener("input", () => {
+    form.querySelector("[name=pause][value=until]").checked = true;
+  });
+
+  const shown = document.getElementById("preview-shown");
+  const refresh = async (view) => {
+    const choices = new URLSearchParams(new FormData(form));
+    choices.set("preview", view);
+    shown.setAttribute("aria-busy", "true");
+    const answer = await fetch(form.dataset.preview, { method: "POST", body: choices }).catch(() => null);
+    const isSaid = Boolean(answer) && (answer.ok || answer.status === 400);
+    if (isSaid) {
+      shown.innerHTML = await answer.text();
+      document.getElementById("preview-said").textContent = shown.querySelector("p")?.textContent || "";
+    }
+    shown.removeAttribute("aria-busy");
+    return isSaid;
+  };
+  const view = () => shown.querySelector("[name=shown]")?.value;
+  form.addEventListener("change", late(() => view() && refresh(view()), 500));
+  form.addEventListener("click", async (event) => {
+    const button = event.target.closest("button[name=preview]");
+    if (!button || button.dataset.asks) return;
+    event.preventDefault();
+    if (await refresh(button.value)) {
+      document.getElementById("preview").scrollIntoView();
+    } else {
+      button.dataset.asks = "the server";
+      button.click();
+    }
+  });
+})();

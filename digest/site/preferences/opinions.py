@@ -1,0 +1,29 @@
+"""What a reader wants more and less of: to look at, and to take back."""
+
+from django.http import HttpRequest, HttpResponse
+
+from digest.models import Opinion
+from digest.site import presenting
+from subscriptions.models import Subscriber
+
+from .opening import readers_page, show
+
+
+@readers_page("GET", "HEAD", "POST")
+def opinions(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpResponse:
+    """The papers that the reader spoke about, newest word first; POST `remove` takes one back."""
+    mine = Opinion.objects.filter(subscriber=subscriber)
+    removed = False
+    if (number := request.POST.get("remove", "")).isdecimal() and len(number) < 19:  # noqa: PLR2004
+        removed = bool(mine.filter(pk=int(number)).delete()[0])
+    page = presenting.page_of(
+        mine.select_related("paper").order_by("-said_at", "-pk"), request.GET.get("page")
+    )
+    return show(
+        request,
+        "opinions",
+        subscriber,
+        page=page,
+        removed=removed,
+        token=token,
+    )

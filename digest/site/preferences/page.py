@@ -1,0 +1,154 @@
+"""The preference centre itself, and the preview of unsaved choices."""
+
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+
+from digest.site.digests import MAIL_POLICY
+from subscriptions import choices, limits, schedule, selectors, services
+from subscriptions.errors import ChoiceError
+from subscriptions.models import Subscriber
+from subscriptions.records import Preferences
+from subscriptions.views import common
+
+from . import showing, trying
+from .opening import readers_page
+
+
+@readers_page("GET", "HEAD", "POST")
+def page(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpResponse:
+    """The form with what holds now; small buttons change it on the page, Save in the database."""
+    if request.method != "POST":
+        return showing.show(request, subscriber, _form_of(subscriber), token)
+    if "resume" in request.POST:
+        words = common.evidence(request, "[Start again now]")
+        services.resume(subscriber, evidence=words)
+        return _saved(request, subscriber, token)
+    form = choices.PreferencesForm(choices.edited(request.POST))
+    if "save" in request.POST or _is_enter_to_save(request):
+        return _save(request, subscriber, form, token)
+    if "preview" in request.POST:
+        preview = _tried(subscriber, form)
+        status = 400 if preview["refused"] else 200
+        return showing.show(
+            request, subscriber, form, token, status=status, preview=preview, is_unsaved=True
+        )
+    # Enter leaves the field that it was pressed in; there it goes on.
+    at = (
+        ("keyword" if _is_typed(request, "keyword") else "author")
+        if "enter" in request.POST
+        else ""
+    )
+    status = 400 if {"keyword", "author"} & set(form.errors) else 200
+    return showing.show(request, subscriber, form, token, status=status, is_unsaved=True, at=at)
+
+
+def _is_typed(request: HttpRequest, name: str) -> bool:
+    return bool(request.POST.get(name, "").strip())
+
+
+def _is_enter_to_save(request: HttpRequest) -> bool:
+    """Whether Enter was pressed in a field that is neither a new word nor a new name."""
+    is_word = _is_typed(request, "keyword") or _is_typed(request, "author")
+    return "enter" in request.POST and not is_word
+
+
+def _save(
+    request: HttpRequest, subscriber: Subscriber, form: choices.PreferencesForm, token: str
+) -> HttpResponse:
+    if form.is_valid():
+        chosen = form.preferences(subscriber, today=_today(subscriber.timezone))
+        try:
+            words = common.evidence(request, "[Save preferences]")
+            services.change_preferences(subscriber, chosen, evidence=words)
+        except ChoiceError as error:
+            form.add_error(None, str(error))
+        else:
+            return _saved(request, subscriber, token)
+    return showing.show(request, subscriber, form, token, status=400, is_refused=True)
+
+
+def _today(zone: str) -> date:
+    return timezone.now().astimezone(ZoneInfo(zone)).date()
+
+
+def _saved(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpResponse:
+    said = _("Saved.")
+    # Of a suppressed address the page says itself that nothing comes.
+    is_active = subscriber.state == Subscriber.State.ACTIVE
+    if is_active and not selectors.is_suppressed(subscriber.email):
+        when = common.next_digest(subscriber)
+        said = _("Saved. Your next digest comes on %s.") % when
+    return showing.show(request, subscriber, _form_of(subscriber), token, saved=said)
+
+
+def _form_of(subscriber: Subscriber) -> choices.PreferencesForm:
+    is_paused = selectors.is_paused(subscriber, timezone.now())
+    chosen = selectors.preferences_of(subscriber)
+    return choices.PreferencesForm(initial=dict(choices.initial_of(chosen, is_paused=is_paused)))
+
+
+@readers_page("POST")
+def preview(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpResponse:
+    """As the page's Preview button, and only that part of the page."""
+    if limits.client_looks_up_too_much(request):
+        return HttpResponse(_("Too many questions for now. Please wait a minute."), status=429)
+    form = choices.PreferencesForm(choices.edited(request.POST))
+    found = _tried(subscriber, form)
+    context = {"preview": found, "token": token}
+    status = 400 if found["refused"] else 200
+    return render(request, "web/preferences/parts/preview.html", context, status=status)
+
+
+def _tried(subscriber: Subscriber, form: choices.PreferencesForm) -> dict[str, Any]:
+    """What the choices would have made today, and when mail would come; or why that can't be."""
+    as_mail = form.data.get("preview") == "mail"
+    if not form.is_valid():
+        return {"refused": _lines(form), "as_mail": as_mail}
+    chosen = form.preferences(subscriber, today=_today(subscriber.timezone))
+    try:
+        selection = services.checked(subscriber, chosen)
+    except ChoiceError as error:
+        return {"refused": [str(error)], "as_mail": as_mail}
+    return {
+        "refused": [],
+        "as_mail": as_mail,
+        "tried": trying.tried(selection),
+        "next_digest": _next_digest(chosen),
+    }
+
+
+def _lines(form: choices.PreferencesForm) -> list[str]:
+    return [
+        f"{choices.LABELS[name]}: {line}" if name in choices.LABELS else str(line)
+        for name, lines in form.errors.items()
+        for line in lines
+    ]
+
+
+def _next_digest(chosen: Preferences) -> str:
+    after = timezone.now()
+    if chosen.paused_until:
+        after = max(after, schedule.start_of_day(chosen.paused_until, chosen.rhythm.timezone))
+    slot = schedule.next_slot(after, chosen.rhythm)
+    return common.slot_in_words(slot, chosen.rhythm.timezone, is_short=True)
+
+
+@xframe_options_sameorigin
+@readers_page("GET", "HEAD")
+def mail(request: HttpRequest, subscriber: Subscriber, token: str, key: str) -> HttpResponse:
+    """The mail of a preview, in the frame that shows it: nothing in it may run or load."""
+    found = trying.mail_of(key)
+    if found is None:
+        raise Http404
+    body, is_text = found
+    kind = "text/plain" if is_text else "text/html"
+    response = HttpResponse(body, content_type=f"{kind}; charset=utf-8")
+    response["Content-Security-Policy"] = f"{MAIL_POLICY}; frame-ancestors 'self'"
+    return response

@@ -1,0 +1,104 @@
+"""The digest that choices would have made of the newest edition, without saving them."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db.models import Case, QuerySet, Value, When
+from django.utils.translation import override
+
+from digest.delivery import content, rendering, wording
+from digest.delivery.preview import NOBODY
+from digest.editions import audiences, building
+from digest.models import Edition, EditionPaper
+from digest.site import presenting
+from digest.site.presenting import Row
+from subscriptions.records import Selection
+from subscriptions.schedule import long_day
+
+_KEPT_SECONDS = 3600
+_KEY = re.compile(r"[0-9]{1,20}\.[0-9]{1,20}\.[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What would have come: nothing, where `rows` is empty."""
+
+    day: str
+    of: int
+    """Papers of the edition."""
+    rows: list[Row]
+    subject: str = ""
+    key: str = ""
+    """By which `mail_of` finds the whole mail, for an hour."""
+    is_text: bool = False
+
+
+def tried(selection: Selection) -> Tried | None:
+    """The digest of the newest daily edition for these choices; None before there is one."""
+    edition = building.newest(Edition.Frequency.DAILY)
+    if edition is None:
+        return None
+    period = audiences.period_of(edition)
+    cards = audiences.select(selection, _candidates(edition.pk), period=period)
+    day, is_text = long_day(edition.date), selection.format == "text"
+    if not cards:
+        return Tried(day=day, of=edition.paper_count, rows=[], is_text=is_text)
+    places = _in_order(edition, [paper_id for paper_id, _ in cards])
+    rows = [
+        replace(row, reason=reason)
+        for row, (_, reason) in zip(presenting.rows_of_places(places), cards, strict=True)
+    ]
+    subject, key = _mailed(edition, selection, places, cards)
+    return Tried(
+        day=day, of=edition.paper_count, rows=rows, subject=subject, key=key, is_text=is_text
+    )
+
+
+@lru_cache(maxsize=2)
+def _candidates(edition_id: int) -> list[audiences.Candidate]:
+    """Kept by the process, as the edition is frozen."""
+    return audiences.candidates(Edition.objects.get(pk=edition_id))
+
+
+def _in_order(edition: Edition, ids: Sequence[int]) -> QuerySet[EditionPaper]:
+    order = Case(*(When(paper_id=pk, then=Value(n)) for n, pk in enumerate(ids)))
+    return edition.places.filter(paper_id__in=ids).select_related("paper").order_by(order)
+
+
+def _mailed(
+    edition: Edition,
+    selection: Selection,
+    places: QuerySet[EditionPaper],
+    cards: Sequence[audiences.Card],
+) -> tuple[str, str]:
+    """The subject, and the key of the whole mail. Only the cards that are in it are rendered."""
+    key = f"{edition.pk}.{edition.closed_at.timestamp():.0f}.{selection.key}"
+    kept = cache.get(f"preferences.mail.{key}")
+    if kept is None:
+        with override(selection.language):
+            rendered = rendering.render(
+                content.edition_content(edition),
+                map(content.paper_content, places),
+                site_url=settings.SITE_URL,
+                postal_address=settings.POSTAL_ADDRESS,
+            )
+            follows = wording.follows(len(selection.topics))
+            body = rendering.compose(rendered, cards, follows=follows)
+        html, text = body.filled(rendering.values_of(NOBODY))
+        kept = (body.subject, html, text, selection.format)
+    # Also to begin its hour anew.
+    cache.set(f"preferences.mail.{key}", kept, _KEPT_SECONDS)
+    return kept[0], key
+
+
+def mail_of(key: str) -> tuple[str, bool] | None:
+    """The mail, and whether it is plain text; None when it is no longer kept."""
+    kept = cache.get(f"preferences.mail.{key}") if _KEY.fullmatch(key) else None
+    if kept is None:
+        return None
+    _, html, text, form = kept
+    return (text, True) if form == "text" else (html, False)

@@ -1,0 +1,233 @@
+"""The preference centre in Chromium: with a script and without, by keyboard, in the dark, on a phone."""
+
+from datetime import timedelta
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.core.cache import cache
+from django.utils import timezone
+from playwright.sync_api import expect, sync_playwright
+
+from digest.models import Opinion
+from digest.papers import authors
+from subscriptions import tokens
+from subscriptions.models import Subscriber
+from tests.builders import make_subscriber, make_topic
+from tests.digest.builders import make_edition, make_paper
+
+pytestmark = [pytest.mark.flow, pytest.mark.django_db(transaction=True)]
+WIDTHS = {"desktop": 1280, "phone": 390, "small phone": 320}
+
+
+@pytest.fixture(autouse=True)
+def _with_a_browser(monkeypatch, settings):
+    """Playwright's loop runs in the thread of the test, which asks the database, too."""
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    settings.ALLOWED_HOSTS = ["*"]
+    cache.clear()
+
+
+@pytest.fixture
+def reader():
+    theory = make_topic("theory", name="Theory and optimization")
+    day = timezone.now().date() - timedelta(days=1)
+    paper = make_paper(title="On bounds", upvotes=9, topics=[theory], categories=["cs.LG"])
+    make_edition(day, [paper, make_paper(title="A robot that folds", categories=["cs.RO"])])
+    authors.count(["Yejin Choi", "Eunsol Choi"])
+    found = make_subscriber(
+        "ada@example.org", next_digest_at=timezone.now() + timedelta(days=1), keywords=("folds",)
+    )
+    Opinion.objects.create(subscriber=found, paper=paper, verdict="more")
+    return found
+
+
+@pytest.fixture
+def browser(chromium):
+    with sync_playwright() as driver:
+        launched = driver.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(browser, live_server):
+    """Opens a path in a new window; at the end no window had an error."""
+    problems, contexts = [], []
+
+    def opened(path, **options):
+        context = browser.new_context(base_url=live_server.url, timezone_id="Asia/Tokyo", **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda said: said.type == "error" and problems.append(said.text))
+        page.goto(path)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+def path_of(reader):
+    return f"/preferences/{tokens.make_preferences(reader)}/"
+
+
+def fresh(reader):
+    return Subscriber.objects.get(pk=reader.pk)
+
+
+def titles(page):
+    return page.locator(".preview__title a")
+
+
+@pytest.mark.parametrize("has_script", [True, False], ids=["script", "no script"])
+def test_choices_are_previewed_and_saved(visit, reader, has_script):
+    page = visit(path_of(reader), java_script_enabled=has_script)
+    page.get_by_label("Theory and optimization").check()
+    page.get_by_label("Once a month").check()
+    page.get_by_role("button", name="Preview", exact=True).click()
+    expect(titles(page)).to_have_text(["A robot that folds", "On bounds"])
+    expect(page.locator(".preview__when")).to_contain_text("your next digest comes on")
+    page.get_by_role("button", name="See it as a mail").click()
+    mail = page.frame_locator("iframe")
+    expect(mail.get_by_role("link", name="A robot that folds")).to_be_visible()
+    assert fresh(reader).frequency == "weekdays"
+    page.get_by_role("button", name="Save preferences").click()
+    expect(page.locator(".notice")).to_contain_text("Saved. Your next digest comes on")
+    assert fresh(reader).frequency == "monthly"
+    assert [topic.slug for topic in fresh(reader).topics.all()] == ["theory"]
+
+
+@pytest.mark.parametrize("has_script", [True, False], ids=["script", "no script"])
+def test_words_are_added_by_keyboard_alone_and_unsaved_choices_stay(visit, reader, has_script):
+    page = visit(path_of(reader), java_script_enabled=has_script)
+    page.get_by_label("Every day", exact=True).focus()
+    page.keyboard.press("Space")
+    page.get_by_label("Add a keyword").focus()
+    page.keyboard.type("world models OR agents")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Remove keyword world models OR agents")).to_be_visible()
+    expect(page.get_by_label("Add a keyword")).to_be_focused()
+    page.get_by_label("Add an author").focus()
+    page.keyboard.type("choi")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Eunsol Choi").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Remove author Eunsol Choi")).to_be_visible()
+    expect(page.get_by_label("Every day", exact=True)).to_be_checked()
+    page.get_by_role("spinbutton", name="At most so many papers").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".notice")).to_contain_text("Saved.")
+    assert fresh(reader).keywords.filter(text="world models OR agents").exists()
+    assert fresh(reader).authors.filter(name="Eunsol Choi").exists()
+
+
+def test_script_counts_what_is_typed_and_suggests_names(visit, reader):
+    page = visit(path_of(reader))
+    page.get_by_label("Add a keyword").press_sequentially("bounds OR robot")
+    expect(page.locator("#keyword-count")).to_have_text("matches 2 papers of the last 30 days")
+    page.get_by_label("Add an author").press_sequentially("choi")
+    expect(page.locator("#known-authors option")).to_have_count(2)
+
+
+def test_script_refreshes_the_preview_in_place(visit, reader):
+    page = visit(path_of(reader))
+    page.get_by_role("button", name="Show the papers").click()
+    expect(titles(page)).to_have_text(["A robot that folds", "On bounds"])
+    page.get_by_role("spinbutton", name="At most so many papers").fill("1")
+    page.get_by_role("spinbutton", name="At most so many papers").blur()
+    expect(titles(page)).to_have_text(["A robot that folds"])
+    assert fresh(reader).length == 8
+
+
+def test_script_offers_the_zone_of_the_browser(visit, reader):
+    page = visit(path_of(reader))
+    expect(page.get_by_text("Your browser says Asia/Tokyo.")).to_be_visible()
+    page.get_by_role("button", name="Use it").click()
+    expect(page.get_by_label("Time zone")).to_have_value("Asia/Tokyo")
+    page.get_by_role("button", name="Save preferences").click()
+    expect(page.locator(".next")).to_contain_text("Tokyo time")
+
+
+def test_day_is_asked_only_where_it_counts(visit, reader):
+    page = visit(path_of(reader), java_script_enabled=False)
+    expect(page.get_by_label("Once a week, on")).to_be_hidden()
+    page.get_by_label("Once a week", exact=True).check()
+    page.get_by_label("Once a week, on").select_option("Thursday")
+    page.get_by_label("Until a day").check()
+    page.get_by_label("Mail starts again on").fill(
+        (timezone.now() + timedelta(days=40)).date().isoformat()
+    )
+    page.get_by_role("button", name="Save preferences").click()
+    expect(page.get_by_text("Paused until").first).to_be_visible()
+    assert fresh(reader).frequency == "weekly-4"
+
+
+def test_leaving_is_one_press_with_a_reason_if_one_likes_and_an_undo(visit, reader):
+    page = visit(f"/unsubscribe/{tokens.make_unsubscribe(reader.public_id)}/")
+    page.get_by_role("button", name="Once a week instead").click()
+    page.get_by_role("button", name="Undo").click()
+    assert fresh(reader).frequency == "weekdays"
+    page.goto(page.url)
+    page.get_by_role("button", name="Unsubscribe", exact=True).click()
+    assert fresh(reader).state == "unsubscribed"
+    page.get_by_label("Too many mails").check()
+    page.get_by_role("button", name="Tell").click()
+    expect(page.get_by_text("It was noted without your address.")).to_be_visible()
+    page.get_by_role("button", name="Undo, keep me subscribed").click()
+    assert fresh(reader).state == "active"
+
+
+def test_address_is_changed_by_the_owner_of_the_new_one(visit, reader):
+    page = visit(path_of(reader), java_script_enabled=False)
+    page.get_by_role("link", name="Change your address").click()
+    page.get_by_label("Email address").fill("new@example.net")
+    page.get_by_role("button", name="Change address").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Look into the new inbox")
+    assert fresh(reader).email == "ada@example.org"
+    for _ in range(3):
+        page.goto(f"/address/{tokens.make_address(fresh(reader))}/")
+    page.get_by_role("button", name="Use this address").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your address is changed")
+    page.get_by_role("link", name="Your preferences").first.click()
+    expect(page.get_by_text("For n•••@example.net.")).to_be_visible()
+
+
+def pages_of(reader):
+    reader.new_email = "new@example.net"
+    Subscriber.objects.filter(pk=reader.pk).update(new_email=reader.new_email)
+    return [
+        path_of(reader),
+        f"{path_of(reader)}digests/",
+        f"{path_of(reader)}opinions/",
+        f"{path_of(reader)}address/",
+        f"/address/{tokens.make_address(reader)}/",
+        f"/unsubscribe/{tokens.make_unsubscribe(reader.public_id)}/",
+    ]
+
+
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_have_no_fault_of_accessibility_and_fit(visit, reader, scheme, width):
+    addresses = pages_of(reader)
+    page = visit(addresses[0], color_scheme=scheme, viewport={"width": width, "height": 800})
+    page.get_by_role("button", name="Show the papers").click()
+    expect(titles(page).first).to_be_visible()
+    faults = {addresses[0]: faults_of(page)}
+    for address in addresses[1:]:
+        page.goto(address)
+        faults[address] = faults_of(page)
+    assert {address: found for address, found in faults.items() if found} == {}
+
+
+def faults_of(page):
+    found = Axe().run(page).response["violations"]
+    wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    lines = [(each["id"], each["nodes"][0]["html"][:200]) for each in found]
+    return lines + ([("wide", wide)] if wide > 0 else [])
