@@ -1,4 +1,5 @@
-"""How often a client, a mail domain and everybody together may ask us to send a mail.
+"""How often a client, a mail domain and everybody together may ask us to send a mail, and how often
+a client may ask the API.
 
 Limits for a single address are in `services.request_message`: they hold for every way in.
 """
@@ -9,7 +10,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from django.conf import settings
 from django.http import HttpRequest
 from django_ratelimit import ALL
-from django_ratelimit.core import is_ratelimited
+from django_ratelimit.core import get_usage, is_ratelimited
 from redis.exceptions import RedisError
 
 # Far above what honest days bring: they blunt a flood that comes from many clients.
@@ -48,6 +49,25 @@ def domain_has_had_enough(request: HttpRequest, address: str) -> bool:
     """Counts this try; True when its mail domain, or the whole site, is over its limit."""
     domain = address.rpartition("@")[2]
     return _is_over(request, "domain", domain) or _is_over(request, "site", "site")
+
+
+def seconds_until_api(request: HttpRequest) -> int:
+    """Counts this request; 0, or the seconds until a client that has used up API_RATE may ask again."""
+    client = _network(client_address(request))
+    try:
+        usage = get_usage(
+            request,
+            group="subscriptions.api",
+            key=lambda _group, _request: client,
+            rate=settings.API_RATE,
+            method=ALL,
+            increment=True,
+        )
+    except (RedisError, OSError) as error:
+        # Better an API without limits than none.
+        logger.warning("rate limits off", extra={"error": type(error).__name__})
+        return 0
+    return max(int(usage["time_left"]), 1) if usage and usage["should_limit"] else 0
 
 
 def _network(address: str) -> str:
