@@ -65,8 +65,6 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "anymail",
-    # For the static files of the API's documentation.
-    "ninja",
     "subscriptions",
     "digest",
 ]

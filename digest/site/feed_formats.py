@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.cache import get_conditional_response, patch_cache_control, set_response_etag
+from django.utils.cache import get_conditional_response, set_response_etag
 from django.utils.feedgenerator import Atom1Feed
 from django.utils.html import format_html, format_html_join
 from django.utils.http import http_date
@@ -82,7 +82,7 @@ def respond(
     set_response_etag(response)
     last_modified = int(feed.modified_at.timestamp())
     response["Last-Modified"] = http_date(last_modified)
-    patch_cache_control(response, max_age=KEPT_SECONDS, private=is_private, public=not is_private)
+    response["Cache-Control"] = f"{'private' if is_private else 'public'}, max-age={KEPT_SECONDS}"
     known = get_conditional_response(request, response["ETag"], last_modified, response)
     answer: HttpResponse = known or response
     return answer

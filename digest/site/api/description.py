@@ -1,34 +1,32 @@
 """The API as one thing: its operations, how it reads bodies and tells errors, and its description
-(OpenAPI 3.1) with a page that shows it."""
+(OpenAPI 3.1)."""
 
 import json
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
-from ninja import NinjaAPI, Swagger
+from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 from ninja.parser import Parser
 
-from . import problems, reading, subscribing
+from . import docs, problems, reading, subscribing
 
 DESCRIPTION = """\
 The archive of papers, its editions and topics, and a way to subscribe. Lists go on at `next`: pass it
 as `cursor`. Errors are problem details (RFC 9457). Reading is open to every origin (CORS)."""
 
-# Swagger UI sets styles on its elements and draws its icons from data: addresses.
-_DOCS_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_ALWAYS = {
-    "400": "The request could not be read",
+_WORDS = {
+    "400": "The request can’t be read",
+    "404": "There is no such thing",
+    "413": "The body is too long",
+    "415": "The body is not `application/json`",
+    "422": "A value is not as described; `errors` has its place",
     "429": "Too many requests; `Retry-After` says when to come back",
     "500": "Our fault",
 }
+_ALWAYS = ("400", "429", "500")
 
 
 class _JsonParser(Parser):
@@ -38,21 +36,6 @@ class _JsonParser(Parser):
         if request.content_type != "application/json":
             raise HttpError(415, "The body must be application/json.")
         return json.loads(request.body)
-
-
-class _Docs(Swagger):
-    template = "web/site/api_docs.html"
-
-
-def _with_its_policy(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    @wraps(view)
-    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        response = view(request, *args, **kwargs)
-        if response["Content-Type"].startswith("text/html"):
-            response["Content-Security-Policy"] = _DOCS_POLICY
-        return response
-
-    return wrapped
 
 
 class _Api(NinjaAPI):
@@ -73,15 +56,16 @@ class _Api(NinjaAPI):
 def _complete(operation: dict[str, Any], *, can_be_cached: bool) -> None:
     for parameter in operation["parameters"]:
         _without_null(parameter["schema"])
+        if "description" in parameter["schema"]:
+            parameter["description"] = parameter["schema"]["description"]
     told = {str(status): answer for status, answer in operation["responses"].items()}
-    if operation["parameters"]:
-        told.setdefault("422", {"description": "Values that are not as described"})
-    for status, words in _ALWAYS.items():
-        told.setdefault(status, {"description": words})
     problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    for status, answer in told.items():
+    for status in {*_ALWAYS, *(["422"] if operation["parameters"] else []), *told}:
         if status >= "400":
-            answer["content"] = {problems.CONTENT_TYPE: problem}
+            told[status] = {
+                "description": _WORDS[status],
+                "content": {problems.CONTENT_TYPE: problem},
+            }
     seconds = {"schema": {"type": "integer"}, "required": True}
     told["429"]["headers"] = {"Retry-After": seconds}
     if can_be_cached:
@@ -105,8 +89,7 @@ api = _Api(
     description=DESCRIPTION,
     urls_namespace="api-v1",
     parser=_JsonParser(),
-    docs=_Docs({"validatorUrl": None, "deepLinking": True}),
-    docs_decorator=_with_its_policy,
+    docs=docs.Page(),
 )
 api.add_router("", reading.router, tags=["Reading"])
 api.add_router("", subscribing.router, tags=["Subscribing"])

@@ -26,11 +26,19 @@ Day = Annotated[
     date, BeforeValidator(_iso_day), WithJsonSchema({"type": "string", "format": "date"})
 ]
 # The pattern is only told: what does not match it is not found, as it would be in an address.
-ArxivId = Annotated[str, WithJsonSchema({"type": "string", "pattern": ARXIV_ID_PATTERN})]
-EditionName = Annotated[str, WithJsonSchema({"type": "string", "pattern": EDITION_PATTERN})]
+ArxivId = Annotated[
+    str,
+    Field(description="arXiv id, without version"),
+    WithJsonSchema({"type": "string", "pattern": ARXIV_ID_PATTERN}),
+]
+EditionName = Annotated[
+    str,
+    Field(description="`2026-08-20`, or of a week `2026-W34`"),
+    WithJsonSchema({"type": "string", "pattern": EDITION_PATTERN}),
+]
 Slug = Annotated[str, Field(pattern=SLUG_PATTERN)]
-Cursor = Annotated[str, Field(pattern=CURSOR_PATTERN)]
-Limit = Annotated[int, Field(ge=1, le=MOST_ITEMS)]
+Cursor = Annotated[str, Field(pattern=CURSOR_PATTERN, description="`next` of the page before")]
+Limit = Annotated[int, Field(ge=1, le=MOST_ITEMS, description="How many on a page")]
 
 
 class Invalid(Schema):
@@ -136,6 +144,9 @@ class SignUp(Schema):
     email: str = Field(max_length=508, json_schema_extra={"format": "email"})
     topics: list[Slug] = Field(
         [], max_length=100, description="Slugs; those of no topic are passed over"
+    )
+    timezone: str = Field(
+        "", max_length=64, description="Such as `Europe/Berlin`; one that is none is passed over"
     )
 
 

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from ninja import Router, Status
 from ninja.decorators import decorate_view
@@ -50,7 +51,13 @@ def subscribe(request: HttpRequest, wish: SignUp) -> Any:
     # Only now, or programs would use up what honest people at this mail domain have.
     if limits.domain_has_had_enough(request, email):
         return problems.too_many(request, seconds=_PATIENCE)
-    services.subscribe(email, topics=wish.topics, evidence=_evidence(request))
+    services.subscribe(
+        email,
+        topics=wish.topics,
+        timezone=wish.timezone,
+        language=get_language() or "",
+        evidence=_evidence(request),
+    )
     wake_sender()
     detail = _("If this address can get mail from us, it has got one with a link to confirm.")
     return Status(HTTPStatus.ACCEPTED.value, {"detail": detail})

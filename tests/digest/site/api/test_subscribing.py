@@ -57,6 +57,21 @@ def test_consent_record_says_that_it_came_through_the_api(client):
     assert record.text_version == "api-1"
 
 
+def test_zone_and_language_are_kept(client):
+    client.post(
+        ADDRESS, {"email": "ada@example.org", "timezone": "Europe/Berlin"},
+        content_type="application/json", headers={"Accept-Language": "de"},
+    )  # fmt: skip
+    subscriber = Subscriber.objects.get()
+    assert (subscriber.timezone, subscriber.language) == ("Europe/Berlin", "de")
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "\0", "\x1b"])
+def test_zone_that_is_none_is_passed_over(client, zone):
+    assert ask(client, timezone=zone).status_code == 202
+    assert Subscriber.objects.get().timezone == "UTC"
+
+
 def test_topics_that_are_none_are_passed_over(client):
     assert ask(client, topics=["no-such-topic", "theory"]).status_code == 202
     assert [topic.slug for topic in Subscriber.objects.get().topics.all()] == ["theory"]
