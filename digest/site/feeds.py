@@ -96,6 +96,7 @@ def mine(request: HttpRequest, token: str, form: str) -> HttpResponse:
             entries=_entries_for(subscriber),
         )
         response = feed_formats.respond(request, feed, form, is_private=True)
+    response["Content-Language"] = language
     response["X-Robots-Tag"] = "noindex"
     response["Referrer-Policy"] = "no-referrer"
     return response

@@ -58,7 +58,7 @@ def _operation(method: str, path: str, told: dict[str, Any]) -> dict[str, Any]:
             for parameter in told["parameters"]
         ],
         "answers": [
-            (status, answer["description"]) for status, answer in told["responses"].items()
+            (status, _marked(answer["description"])) for status, answer in told["responses"].items()
         ],
         "example": f"{path}{EXAMPLES[name]}" if name in EXAMPLES else "",
     }
@@ -69,7 +69,8 @@ def _kind(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return " | ".join(schema["enum"])
     if "minimum" in schema:
-        return f"{schema['minimum']} … {schema['maximum']}"
+        usual = _("%(value)s by itself") % {"value": schema["default"]}
+        return f"{schema['minimum']} … {schema['maximum']}, {usual}"
     return "YYYY-MM-DD" if schema.get("format") == "date" else _("text")
 
 

@@ -38,7 +38,7 @@ EditionName = Annotated[
 ]
 Slug = Annotated[str, Field(pattern=SLUG_PATTERN)]
 Cursor = Annotated[str, Field(pattern=CURSOR_PATTERN, description="`next` of the page before")]
-Limit = Annotated[int, Field(ge=1, le=MOST_ITEMS, description="How many on a page")]
+Limit = Annotated[int, Field(ge=1, le=MOST_ITEMS)]
 
 
 class Invalid(Schema):

@@ -248,6 +248,7 @@ def test_own_feed_speaks_the_readers_language_alone(client):
         own(make_subscriber(language="de"), "json"), headers={"Accept-Language": "en"}
     )
     assert json.loads(response.content)["language"] == "de"
+    assert response["Content-Language"] == "de"
 
 
 def test_revoked_or_forged_link_opens_no_feed(client):

@@ -91,6 +91,10 @@ def test_page_names_every_operation_and_its_parameters(client):
             assert all(parameter["name"] in text for parameter in operation["parameters"])
 
 
+def test_page_has_no_markdown(client):
+    assert b"`" not in client.get("/api/v1/docs").content
+
+
 def test_page_needs_no_script_and_loads_what_is_ours_alone(client):
     response = client.get("/api/v1/docs")
     tree = html.fromstring(response.content)
