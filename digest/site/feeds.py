@@ -27,7 +27,8 @@ MOST_ENTRIES = 100
 MOST_EDITIONS = 14
 MOST_OF_AN_EDITION = 50
 """So that a reader which looks once a day sees the best of each day, however long its list is."""
-_CARDS_KEPT_SECONDS = 14 * 86_400
+_CARDS_KEPT_SECONDS = 86_400
+"""Their reasons hold a reader's words, which are to be forgotten within a day after an erasure."""
 
 
 @require_safe
