@@ -28,6 +28,7 @@ from .schemas import (
     PaperList,
     PaperPage,
     Problem,
+    SearchPage,
     Slug,
     TopicList,
 )
@@ -36,6 +37,7 @@ router = Router()
 
 _WEEK = re.compile(r"([0-9]{4})-W([0-9]{2})")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+MOST_ALIKE = 10
 MOST_FOUND = 1_000
 """Who wants more has asked for too little."""
 DAILY, WEEKLY = Edition.Frequency.DAILY, Edition.Frequency.WEEKLY
@@ -100,7 +102,7 @@ def _keys_of_day(day: date, topic: Topic | None, *, cursor: str | None) -> list[
 )
 def similar_papers(request: HttpRequest, arxiv_id: ArxivId) -> Any:
     """The most alike first."""
-    found = similar.papers_like(_paper(arxiv_id))
+    found = similar.papers_like(_paper(arxiv_id), limit=MOST_ALIKE)
     return PaperList.model_construct(items=items.papers([paper.pk for paper in found]))
 
 
@@ -190,19 +192,29 @@ def list_topics(request: HttpRequest) -> Any:
     return {"items": list(map(items.topic, selectors.catalogue()))}
 
 
-@router.get("/search", response=PaperPage, summary="Search in all papers")
+@router.get("/search", response=SearchPage, summary="Search in all papers")
 def search_papers(
     request: HttpRequest,
-    q: Annotated[str, Query(min_length=1, max_length=200, description="Words and “phrases”")],
+    q: Annotated[
+        str,
+        Query(
+            min_length=1,
+            max_length=search.MOST_LETTERS,
+            description='Words, `"a phrase"`, `this OR that`, `-without`, `author:`, `topic:`, '
+            "`category:`, `before:`, `after:`",
+        ),
+    ],
     cursor: Cursor | None = None,
     limit: Limit = paging.USUAL_ITEMS,
 ) -> Any:
     """The best first, and no more than a thousand of them."""
     start = min(paging.read_cursor(cursor)[0], MOST_FOUND) if cursor is not None else 0
-    wanted = min(limit + 1, MOST_FOUND - start)
-    found = search.find(search.parse(q), start=start, limit=wanted) if wanted else []
+    query = search.parse(q)
+    found = search.find(query, start=start, limit=min(limit + 1, MOST_FOUND - start))
     # A place in the order, not a key: how well a paper fits is known for this question only.
     shown, following = paging.page(
         found, limit=limit, cursor=lambda _last: paging.make_cursor(start + limit)
     )
-    return PaperPage.model_construct(items=items.papers(shown), next=following)
+    return SearchPage.model_construct(
+        items=items.papers(shown), next=following, total=found.total, notes=list(query.notes)
+    )

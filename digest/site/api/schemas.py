@@ -89,6 +89,13 @@ class PaperPage(Schema):
     next: str | None
 
 
+class SearchPage(PaperPage):
+    """Papers that match, the best first."""
+
+    total: int = Field(description="How many match, as far as they were counted")
+    notes: list[str] = Field(description="What of the question was not understood")
+
+
 class PaperList(Schema):
     """Papers, all of them."""
 

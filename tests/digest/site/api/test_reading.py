@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from digest.models import Paper
+from digest.site.api import paging
 from tests.builders import make_topic
 from tests.digest.builders import make_edition, make_listing, make_paper
 
@@ -185,6 +186,32 @@ def test_topics_are_the_catalogue(client):
     assert len(items) == 25
     assert items[0].keys() == {"slug", "name", "description", "url", "feed_url"}
     assert client.get(items[0]["feed_url"]).status_code == 200
+
+
+def test_search_finds_papers_by_their_words_in_pages(client):
+    papers = [make_paper(title=f"Tomatoes {n}") for n in range(5)]
+    make_paper(title="Potatoes")
+    found = walked(client, "search?q=tomatoes&limit=2")
+    assert sorted(found) == sorted(paper.arxiv_id for paper in papers)
+    assert get(client, "search?q=tomatoes&limit=2")["total"] == 5
+
+
+def test_search_says_what_it_did_not_understand(client):
+    (note,) = get(client, "search?q=before:yesterday")["notes"]
+    assert "before:yesterday" in note
+
+
+def test_search_ends_after_a_thousand(client):
+    make_paper(title="Tomatoes")
+    cursor = paging.make_cursor(1_000)
+    assert get(client, f"search?q=tomatoes&cursor={cursor}")["items"] == []
+
+
+@pytest.mark.parametrize(
+    "query", ["%00", "%22", "OR", "-", "%ff%fe", "author:", "topic:x", "a" * 300]
+)
+def test_any_text_can_be_searched_for(client, query):
+    assert get(client, f"search?q={query}")["next"] is None
 
 
 @pytest.mark.parametrize("cursor", ["f" * 32, "0" * 32])
