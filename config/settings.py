@@ -76,6 +76,8 @@ MIDDLEWARE = [
     "digest.receivers.short_way",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",
+    # Whatever goes wrong behind it under /api/ comes out as problem details.
+    "digest.site.api.edge.middleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -292,6 +294,8 @@ EMAIL_BACKEND = "digest.delivery.transactional.EmailBackend"
 # Confirmation mails per target address (and never two within 15 minutes), and per client.
 SIGNUP_RATE_ADDRESS = env.str("SIGNUP_RATE_ADDRESS", "3/d")
 SIGNUP_RATE_CLIENT = env.str("SIGNUP_RATE_CLIENT", "20/h")
+# Requests to the API, per client.
+API_RATE = env.str("API_RATE", "120/m")
 RATELIMIT_IPV6_MASK = 64
 SILENCED_SYSTEM_CHECKS = (
     # The embedded fallback without Redis counts in files, which is exact enough for one machine.
@@ -353,6 +357,7 @@ _RATE = re.compile(r"[1-9]\d{0,8}/([1-9]\d{0,3})?[smhd]")
 for _name, _rate in (
     ("SIGNUP_RATE_ADDRESS", SIGNUP_RATE_ADDRESS),
     ("SIGNUP_RATE_CLIENT", SIGNUP_RATE_CLIENT),
+    ("API_RATE", API_RATE),
 ):
     env.expect(_name, that=bool(_RATE.fullmatch(_rate or "")), form="like 3/d or 20/h")
 env.expect(

@@ -8,6 +8,7 @@ from digest import receivers
 urlpatterns = [
     path("", include("subscriptions.urls")),
     path("", include("digest.site.urls")),
+    path("api/", include("digest.site.api.urls")),
     path("webhooks/", include(receivers.urlpatterns)),
     path("admin/", admin.site.urls),
 ]

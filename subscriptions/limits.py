@@ -1,4 +1,5 @@
-"""How often a client, a mail domain and everybody together may ask us to send a mail.
+"""How often a client, a mail domain and everybody together may ask us to send a mail, and how often
+a client may ask the API.
 
 Limits for a single address are in `services.request_message`: they hold for every way in.
 """
@@ -10,7 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.http import HttpRequest
 from django_ratelimit import ALL
-from django_ratelimit.core import is_ratelimited
+from django_ratelimit.core import get_usage, is_ratelimited
 from redis.exceptions import RedisError
 
 from .addresses import hash_of
@@ -68,6 +69,25 @@ def target_has_had_enough(request: HttpRequest, address: str) -> bool:
 def client_looks_up_too_much(request: HttpRequest) -> bool:
     """Counts this look-up; True when the client has used up LOOKUP_RATE."""
     return _is_over(request, "lookup", _network(client_address(request)))
+
+
+def seconds_until_api(request: HttpRequest) -> int:
+    """Counts this request; 0, or the seconds until a client that has used up API_RATE may ask again."""
+    client = _network(client_address(request))
+    try:
+        usage = get_usage(
+            request,
+            group="subscriptions.api",
+            key=lambda _group, _request: client,
+            rate=settings.API_RATE,
+            method=ALL,
+            increment=True,
+        )
+    except (RedisError, OSError) as error:
+        # Better an API without limits than none.
+        logger.warning("rate limits off", extra={"error": type(error).__name__})
+        return 0
+    return max(int(usage["time_left"]), 1) if usage and usage["should_limit"] else 0
 
 
 def _network(address: str) -> str:

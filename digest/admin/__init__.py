@@ -34,9 +34,15 @@ class PaperAdmin(admin.ModelAdmin[Paper]):
     search_fields = ["=arxiv_id", "title"]
     date_hierarchy = "published_at"
     inlines = [PaperTopicInline]
+
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     list_per_page = 50
     show_full_result_count = False
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
+        """Afterwards topics that were added by hand, too, know when the paper came out."""
+        super().save_formset(request, form, formset, change)
+        form.instance.paper_topics.update(published_at=form.instance.published_at)
 
 
 class EditionPaperInline(admin.TabularInline[EditionPaper, Edition]):

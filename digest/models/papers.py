@@ -55,11 +55,17 @@ class PaperTopic(models.Model):
     topic = models.ForeignKey(Topic, on_delete=models.CASCADE, related_name="paper_topics")
     score = models.FloatField()
     reason = models.CharField(max_length=120, blank=True)
+    published_at = models.DateTimeField(null=True, editable=False)
+    """The paper's, kept here by `topics.tag` so that an index has a topic's newest papers in order:
+    a page of them costs the same whether the topic has thirty or thirty thousand."""
 
     class Meta:
         ordering = ["-score", "topic_id"]
         constraints = [
             models.UniqueConstraint(fields=["paper", "topic"], name="paper_topic_unique")
+        ]
+        indexes = [
+            models.Index(fields=["topic", "published_at", "paper"], name="paper_topic_newest")
         ]
 
     def __str__(self) -> str:

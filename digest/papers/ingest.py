@@ -115,7 +115,8 @@ def _store_chunk(records: dict[str, PaperRecord], source: str, counts: FetchCoun
             ignore_conflicts=True,
         )
         new = papers.keys() - known
-        reworded = {key for key, names in changed.items() if names & set(_WORDS)}
+        # A topic's rows say when its papers came out, too.
+        reworded = {key for key, names in changed.items() if names & {*_WORDS, "published_at"}}
         # In the same transaction: a paper that is known is not looked at again.
         topics.tag([papers[key].pk for key in sorted(new | reworded)])
         renamed = {key for key, names in changed.items() if "authors" in names}

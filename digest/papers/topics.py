@@ -124,7 +124,7 @@ def _strings(value: Any) -> tuple[str, ...]:
 
 def _tag_chunk(ids: list[int], *, rules: Sequence[TopicRule], topic_ids: dict[str, int]) -> None:
     wanted = {
-        (paper.pk, topic_ids[found.slug]): (found.score, found.reason[:120])
+        (paper.pk, topic_ids[found.slug]): (found.score, found.reason[:120], paper.published_at)
         for paper in Paper.objects.filter(pk__in=ids)
         for found in match(
             rules,
@@ -144,18 +144,29 @@ def _tag_chunk(ids: list[int], *, rules: Sequence[TopicRule], topic_ids: dict[st
         # Sorted, so that two of us who write the same rows wait for one another in one order.
         PaperTopic.objects.bulk_create(
             [
-                PaperTopic(paper_id=paper_id, topic_id=topic_id, score=score, reason=reason)
-                for (paper_id, topic_id), (score, reason) in sorted(wanted.items())
-                if _says_otherwise(stored.get((paper_id, topic_id)), score=score, reason=reason)
+                PaperTopic(
+                    paper_id=paper_id,
+                    topic_id=topic_id,
+                    score=score,
+                    reason=reason,
+                    published_at=published_at,
+                )
+                for (paper_id, topic_id), (score, reason, published_at) in sorted(wanted.items())
+                if _says_otherwise(
+                    stored.get((paper_id, topic_id)),
+                    score=score,
+                    reason=reason,
+                    published_at=published_at,
+                )
             ],
             update_conflicts=True,
             unique_fields=["paper", "topic"],
-            update_fields=["score", "reason"],
+            update_fields=["score", "reason", "published_at"],
         )
 
 
-def _says_otherwise(row: PaperTopic | None, *, score: float, reason: str) -> bool:
-    return row is None or (row.score, row.reason) != (score, reason)
+def _says_otherwise(row: PaperTopic | None, **said: Any) -> bool:
+    return row is None or any(getattr(row, name) != value for name, value in said.items())
 
 
 @dataclass(frozen=True, slots=True)

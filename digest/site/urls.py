@@ -5,6 +5,7 @@ from django.urls import path, re_path
 from . import (
     crawlers,
     digests,
+    feeds,
     health,
     opinions,
     outbox,
@@ -17,6 +18,7 @@ from . import (
 app_name = "site"
 
 ARXIV_ID = r"(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})"
+FEED_FORM = r"(?P<form>atom|json)"
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -30,6 +32,10 @@ urlpatterns = [
     path("trending/", pages.trending, name="trending"),
     path("topics/", topics.topics, name="topics"),
     path("topics/<slug:slug>/", topics.topic, name="topic"),
+    re_path(rf"^feeds/daily\.{FEED_FORM}$", feeds.daily, name="daily_feed"),
+    re_path(rf"^feeds/weekly\.{FEED_FORM}$", feeds.weekly, name="weekly_feed"),
+    re_path(rf"^feeds/topics/(?P<slug>[-\w]+)\.{FEED_FORM}$", feeds.topic, name="topic_feed"),
+    re_path(rf"^feeds/mine/(?P<token>[-\w]+)\.{FEED_FORM}$", feeds.mine, name="own_feed"),
     path("digests/send/<str:token>/", digests.send_now, name="send_now"),
     path("digests/<str:token>/", digests.view, name="digest"),
     re_path(

@@ -47,7 +47,7 @@ def test_everything_missing_in_production_is_named_at_once(tmp_path):
         ("SECRET_KEY_FILE", "/nowhere/key"), ("DATABASE_URL", "nonsense"),
         ("LOG_LEVEL", "LOUD"), ("SIGNUP_RATE_CLIENT", "often"), ("SIGNUP_RATE_ADDRESS", "3"),
         ("SMTP_URL", "mail.example.org"), ("REDIS_URL", "localhost"),
-        ("SIGNUP_RATE_ADDRESS", "3/0h"), ("SIGNUP_RATE_CLIENT", "20/99999999999d"),
+        ("SIGNUP_RATE_ADDRESS", "3/0h"), ("SIGNUP_RATE_CLIENT", "20/99999999999d"), ("API_RATE", "fast"),
         ("KEEP_UNCONFIRMED_DAYS", "2"), ("KEEP_UNCONFIRMED_DAYS", "a week"),
         ("KEEP_MESSAGES_DAYS", "6"), ("KEEP_LEFT_DAYS", "-1"), ("KEEP_LEFT_DAYS", "1000000"),
         ("KEEP_EVENTS_DAYS", "-180"), ("SMTP_URL", "smtp://host:99999"), ("PORT", "70000"),

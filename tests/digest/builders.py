@@ -26,7 +26,13 @@ def make_paper(*, topics: list[Topic] | None = None, **fields: Any) -> Paper:
     }
     paper = Paper.objects.create(**defaults | fields)
     for topic in topics or []:
-        PaperTopic.objects.create(paper=paper, topic=topic, score=1.0, reason=topic.slug)
+        PaperTopic.objects.create(
+            paper=paper,
+            topic=topic,
+            score=1.0,
+            reason=topic.slug,
+            published_at=paper.published_at,
+        )
     return paper
 
 

@@ -48,3 +48,21 @@ def test_first_row_opens(admin_client, model):
     name = f"admin:{model._meta.app_label}_{model._meta.model_name}_change"
     address = reverse(name, args=[model._default_manager.first().pk])
     assert admin_client.get(address).status_code == 200
+
+
+def test_topic_that_is_added_by_hand_has_the_day_of_its_paper(admin_client):
+    paper, topic = make_paper(), make_topic("agents")
+    fields = {
+        name: getattr(paper, name) or ""
+        for name in ("arxiv_id", "title", "abstract", "summary", "upvotes", "comments")
+    }
+    sent = fields | {
+        "authors": '["Ada"]', "categories": "[]", "keywords": "[]", "comments": 0,
+        "published_at_0": "2026-08-18", "published_at_1": "00:00:00",
+        "paper_topics-TOTAL_FORMS": 1, "paper_topics-INITIAL_FORMS": 0,
+        "paper_topics-0-topic": topic.pk, "paper_topics-0-score": 1,
+        "paper_topics-0-paper": paper.pk,
+    }  # fmt: skip
+    address = reverse("admin:digest_paper_change", args=[paper.pk])
+    assert admin_client.post(address, sent).status_code == 302
+    assert paper.paper_topics.get().published_at == paper.published_at

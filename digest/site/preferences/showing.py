@@ -159,5 +159,5 @@ def _standing(subscriber: Subscriber) -> dict[str, Any]:
         "may_not_mail": common.MAY_NOT_MAIL if selectors.is_suppressed(subscriber.email) else "",
         "unsubscribe_token": tokens.make_unsubscribe(subscriber.public_id),
         "erase_token": tokens.make_erase(subscriber),
-        "feed": f"/feeds/mine/{tokens.make_feed(subscriber)}.atom",
+        "feed": reverse("site:own_feed", args=[tokens.make_feed(subscriber), "atom"]),
     }

@@ -130,6 +130,14 @@ def test_new_papers_get_their_topics():
     assert stored().topics.filter(slug="agents").exists()
 
 
+def test_topics_of_a_paper_follow_its_day_of_publication():
+    store(record(title="Language models and agents"))
+    earlier = datetime(2026, 8, 1, tzinfo=UTC)
+    store(record(title="Language models and agents", published_at=earlier))
+    days = stored().paper_topics.values_list("published_at", flat=True)
+    assert set(days) == {earlier}
+
+
 def test_number_of_queries_does_not_grow_with_the_chunk():
     def queries(first, count):
         with CaptureQueriesContext(connection) as captured:

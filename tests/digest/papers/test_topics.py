@@ -188,6 +188,16 @@ def test_tagging_stores_topic_score_and_reason(gardening):
     assert 0 < row.score <= 1
 
 
+def test_row_says_when_its_paper_came_out(gardening):
+    papers = make_papers(1)
+    topics.tag(papers)
+    assert PaperTopic.objects.get().published_at == Paper.objects.get().published_at
+    earlier = datetime(2020, 1, 1, tzinfo=UTC)
+    Paper.objects.update(published_at=earlier)
+    topics.tag(papers)
+    assert PaperTopic.objects.get().published_at == earlier
+
+
 def test_tagging_twice_keeps_the_same_rows(gardening):
     papers = make_papers(2)
     topics.tag(papers)
