@@ -4,6 +4,7 @@ from .deliveries import Batch, Delivery, Event
 from .editions import Audience, Edition, EditionPaper
 from .opinions import Opinion
 from .papers import Author, Fetch, Lease, Listing, Paper, PaperTopic
+from .search import SearchEntry
 from .sending import Circuit, DayCount, Notice
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "Opinion",
     "Paper",
     "PaperTopic",
+    "SearchEntry",
 ]

@@ -12,7 +12,7 @@ from digest.errors import DigestError
 from digest.models import Listing, Paper
 from digest.records import BadEntry, FetchCounts, PaperRecord
 
-from . import authors, text, topics
+from . import authors, search, text, topics
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +124,8 @@ def _store_chunk(records: dict[str, PaperRecord], source: str, counts: FetchCoun
             [name for key in new | renamed for name in papers[key].authors],
             no_more=[name for key in renamed for name in before[key]],
         )
+        # Votes count there as well.
+        search.index(papers[key].pk for key in new | changed.keys())
     counts.new += len(new)
     counts.updated += len(changed)
     counts.skipped += len(known) - len(changed)

@@ -7,6 +7,7 @@ from typing import Any
 
 from digest.editions import building
 from digest.models import Audience, Batch, Delivery, Edition, Listing, Paper, PaperTopic
+from digest.papers import search
 from subscriptions.models import Subscriber, Topic
 
 _numbers = itertools.count(1)
@@ -33,6 +34,7 @@ def make_paper(*, topics: list[Topic] | None = None, **fields: Any) -> Paper:
             reason=topic.slug,
             published_at=paper.published_at,
         )
+    search.index([paper.pk])
     return paper
 
 

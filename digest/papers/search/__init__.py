@@ -1,14 +1,22 @@
 """Search over all papers: `parse` understands what was typed, `find` finds the papers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import overload
+from typing import Any, overload
+
+from django.db import connection, transaction
 
 from digest.models import Paper
 
+from . import entries, postgres, sqlite
 from .query import MOST_LETTERS, Query, narrowed, parse
 
-__all__ = ["MOST_LETTERS", "Found", "Query", "find", "narrowed", "parse"]
+__all__ = [
+    "MOST_LETTERS", "Found", "Query", "find", "index", "index_all", "narrowed", "parse",
+]  # fmt: skip
+
+CHUNK = 200
+"""Papers that are indexed at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +25,8 @@ class Found(Sequence[int]):
 
     ids: tuple[int, ...] = ()
     total: int = 0
+    reachable: int = 0
+    """So many of them can be paged through."""
     is_more: bool = False
     """Whether there are more than `total`, which is where counting stopped."""
 
@@ -32,10 +42,44 @@ class Found(Sequence[int]):
 
 
 def find(query: Query, *, start: int = 0, limit: int = 50) -> Found:
-    """The papers that match, best first, from place `start` on."""
-    if query.is_empty:
+    """The papers that match, best first, from place `start` on; never raises.
+
+    A word in the title counts for more than one in keywords or summary, and that for more than one
+    in the abstract; votes and newness part what is alike. On PostgreSQL only the most voted and
+    newest of very many matches are ranked, all of those with the words in the title before the
+    others; and a phrase is looked for in so many (see `postgres.py`).
+    """
+    if query.is_empty or limit <= 0:
         return Found()
-    papers = Paper.objects.order_by("-upvotes", "-pk")
-    for group in query.groups:
-        papers = papers.filter(title__icontains=group[0][0])
-    return Found(tuple(papers.values_list("pk", flat=True)[start : start + limit]), papers.count())
+    ids, total, reachable, is_more = _backend().find(query, start=max(start, 0), limit=limit)
+    return Found(tuple(ids), total, reachable, is_more)
+
+
+def index(paper_ids: Iterable[int]) -> None:
+    """Afterwards search finds these papers by what they say now; calling it again changes nothing.
+
+    In the transaction of whoever changed them.
+    """
+    ids = sorted(set(paper_ids))
+    for first in range(0, len(ids), CHUNK):
+        _backend().write(entries.entries(ids[first : first + CHUNK]))
+
+
+def index_all(*, watch: Callable[[int], None] = lambda _done: None) -> int:
+    """Afterwards search finds all papers and nothing else; returns how many. Chunk by chunk, each
+    a transaction; `watch` is told how many were done each time."""
+    done = last = 0
+    papers = Paper.objects.order_by("pk").values_list("pk", flat=True)
+    while ids := list(papers.filter(pk__gt=last)[:CHUNK]):
+        with transaction.atomic():
+            index(ids)
+        last = ids[-1]
+        done += len(ids)
+        watch(len(ids))
+    if connection.vendor == "sqlite":
+        sqlite.clear_up()
+    return done
+
+
+def _backend() -> Any:
+    return postgres if connection.vendor == "postgresql" else sqlite

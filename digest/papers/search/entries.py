@@ -1,0 +1,106 @@
+"""What is kept of a paper so that it is found: its stems by field, its tags and its merit."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from itertools import combinations, pairwise
+from typing import Any
+
+from digest.models import Paper
+
+from . import words
+from .query import Condition
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_LONG_NAME = 4
+_FIELDS = (
+    "pk", "title", "keywords", "summary", "abstract", "authors", "categories", "published_at",
+    "upvotes",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A paper as it goes into the index."""
+
+    paper_id: int
+    published_on: date
+    merit: float
+    title: list[str]
+    about: list[str]
+    """Of keywords and summary."""
+    abstract: list[str]
+    names: list[list[str]]
+    """Of each author."""
+    tags: list[str]
+
+
+def entries(paper_ids: Sequence[int]) -> Iterator[Entry]:
+    """The entries of those of the papers that there are, by id. One query."""
+    # By name, so that a migration can call this whatever columns come after it.
+    for row in Paper.objects.filter(pk__in=paper_ids).order_by("pk").values(*_FIELDS):
+        yield _entry(row)
+
+
+def _entry(row: dict[str, Any]) -> Entry:
+    keywords = ". ".join(_strings(row["keywords"]))
+    return Entry(
+        paper_id=row["pk"],
+        published_on=row["published_at"].astimezone(UTC).date(),
+        merit=merit(row["upvotes"], row["published_at"]),
+        title=words.stems(row["title"]),
+        about=words.stems(f"{keywords}. {row['summary']}"),
+        abstract=words.stems(row["abstract"]),
+        names=[words.stems(name) for name in _strings(row["authors"])],
+        tags=sorted(
+            {
+                *(tag for name in _strings(row["authors"]) for tag in _author_tags(name)),
+                *(tag for name in _strings(row["categories"]) for tag in _category_tags(name)),
+            }
+        ),
+    )
+
+
+def _strings(value: Any) -> list[str]:
+    return [part for part in value if isinstance(part, str)] if isinstance(value, list) else []
+
+
+def merit(upvotes: int, published_at: datetime) -> float:
+    """0 to about 2.5: ten times the votes weigh as much as seven years."""
+    years = (published_at - _EPOCH).days / 365.25
+    return round(math.log10(1 + upvotes) / 4 + min(max(years, 0), 40) / 30, 4)
+
+
+def _author_tags(name: str) -> Iterator[str]:
+    """Each of the names, and two of them in their order: "Yejin J. Choi" is found by "Yejin Choi",
+    "Y. Choi" and "Choi"."""
+    names = words.words(name)
+    yield from (f"au:{part}" for part in names)
+    pairs = combinations(names, 2) if len(names) <= _LONG_NAME else pairwise(names)
+    yield from (f"au:{first}_{second}" for first, second in pairs)
+    if len(names) > 1:
+        yield f"au:{names[0][0]}_{names[-1]}"
+
+
+def condition_tags(condition: Condition) -> list[str]:
+    """The tags that a paper has which meets the condition, all of them."""
+    names = condition.values
+    if condition.kind == "category":
+        return [f"cat:{_category(names[0])}"]
+    if len(names) == 1:
+        return [f"au:{names[0]}"]
+    return [f"au:{first}_{second}" for first, second in pairwise(names)]
+
+
+def _category_tags(category: str) -> Iterator[str]:
+    """Its own and that of what it belongs to: `cs.CL` is in `cs`."""
+    name = _category(category)
+    if name:
+        yield f"cat:{name}"
+        if "." in name:
+            yield f"cat:{name.partition('.')[0]}"
+
+
+def _category(text: str) -> str:
+    return "".join(char if char.isalnum() or char == "." else "_" for char in words.fold(text))

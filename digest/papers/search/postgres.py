@@ -1,0 +1,178 @@
+"""The index on PostgreSQL: a tsvector of each paper, with a GIN index.
+
+Which words stand in a paper is known from the index alone. So a question is first answered without
+regard to order and neighbours of words, on narrow rows; only the best `RANKED` of those are read.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from django.db import connection
+
+from .entries import Entry, condition_tags
+from .query import Condition, Query, Term
+
+RANKED = 600
+"""So many of the papers with the words in the title, and as many of all, are read and ranked."""
+READ_FOR_PHRASES = 2_500
+"""So many are read where the order of words decides."""
+
+_MOST_POSITIONS = 16_000
+_GAP = 10
+"""Between two fields or names, so that no phrase reaches across."""
+_WEIGHTS = "{0.2, 0.1, 0.4, 1.0}"
+"""Of names, abstract, keywords with summary, title."""
+
+_UPSERT = """
+INSERT INTO digest_searchentry (paper_id, published_on, merit, words)
+SELECT * FROM unnest(%s::bigint[], %s::date[], %s::float8[], %s::text[]::tsvector[])
+ON CONFLICT (paper_id) DO UPDATE
+SET published_on = excluded.published_on, merit = excluded.merit, words = excluded.words
+WHERE (digest_searchentry.published_on, digest_searchentry.merit, digest_searchentry.words)
+IS DISTINCT FROM (excluded.published_on, excluded.merit, excluded.words)
+"""
+
+_FIND = """
+WITH matched AS MATERIALIZED (
+    SELECT paper_id, merit FROM digest_searchentry WHERE {matched}
+), candidates AS MATERIALIZED (
+    (SELECT paper_id FROM matched ORDER BY merit DESC, paper_id DESC LIMIT %(most)s)
+    {titled}
+), ranked AS MATERIALIZED (
+    SELECT paper_id, {score} AS score
+    FROM candidates JOIN digest_searchentry USING (paper_id) WHERE {ordered}
+)
+SELECT paper_id, (SELECT count(*) FROM matched), (SELECT count(*) FROM candidates),
+    (SELECT count(*) FROM ranked)
+FROM ranked ORDER BY score DESC, paper_id DESC OFFSET %(start)s LIMIT %(limit)s
+"""
+_TITLED = """UNION (
+    SELECT paper_id FROM digest_searchentry WHERE {titled}
+    ORDER BY merit DESC, paper_id DESC LIMIT %(most)s
+)"""
+_TOPIC = """paper_id {be} (
+    SELECT paper_id FROM digest_papertopic JOIN subscriptions_topic ON topic_id = subscriptions_topic.id
+    WHERE slug = ANY({slugs})
+)"""
+
+
+def write(entries: Iterable[Entry]) -> None:
+    """Afterwards the index has these entries; what is there already is not written again."""
+    rows = [
+        (entry.paper_id, entry.published_on, entry.merit, vector(entry)) for entry in entries
+    ]
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(_UPSERT, [list(column) for column in zip(*rows, strict=True)])
+
+
+def vector(entry: Entry) -> str:
+    """The entry as PostgreSQL writes a tsvector. Lexemes are letters, digits and our own marks, so
+    that nothing needs an escape."""
+    places: dict[str, list[str]] = {}
+    position = 1
+    for weight, stems in (
+        ("A", entry.title),
+        *(("D", name) for name in entry.names),
+        ("B", entry.about),
+        ("C", entry.abstract),
+    ):
+        for stem in stems:
+            if position < _MOST_POSITIONS:
+                places.setdefault(stem, []).append(f"{position}{weight}")
+                position += 1
+        position += _GAP
+    lexemes = [f"'{stem}':{','.join(found[:255])}" for stem, found in places.items()]
+    lexemes += [f"'{tag}'" for tag in {*entry.tags, *map(_titled, entry.title)}]
+    return " ".join(lexemes)
+
+
+def _titled(stem: str) -> str:
+    """The tag of a paper with this word in its title."""
+    return f"ti:{stem}"
+
+
+def find(query: Query, *, start: int, limit: int) -> tuple[list[int], int, int, bool]:
+    """The ids, how many match, how many of these can be paged through, and whether counting
+    stopped early."""
+    is_ordered = any(len(term) > 1 for term in (*query.terms, *query.excluded))
+    filters, params = _filters(query)
+    tags = _tags(query.conditions)
+    bag = [*_groups(query, _all_of), *_excluded(query), *tags]
+    titled = [*_groups(query, _all_in_title), *_excluded(query), *tags]
+    params |= {
+        "bag": " & ".join(bag),
+        "titled": " & ".join(titled),
+        "ordered": " & ".join(_groups(query, _phrase) + _excluded(query, phrases=True)),
+        "ranking": " | ".join(sorted({f"'{stem}'" for term in query.terms for stem in term})),
+        "most": READ_FOR_PHRASES if is_ordered else RANKED,
+        "start": start,
+        "limit": limit,
+    }
+    # A question of filters only is asked of no word.
+    matched = " AND ".join([*(["words @@ %(bag)s::tsquery"] if bag else []), *filters])
+    in_title = " AND ".join(["words @@ %(titled)s::tsquery", *filters])
+    sql = _FIND.format(
+        matched=matched or "true",
+        titled=_TITLED.format(titled=in_title) if query.groups else "",
+        score=(
+            f"ts_rank('{_WEIGHTS}', words, %(ranking)s::tsquery) * (1 + 0.2 * merit)"
+            if query.groups
+            else "merit"
+        ),
+        ordered="words @@ %(ordered)s::tsquery" if is_ordered else "true",
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        rows = cursor.fetchall()
+    if not rows:
+        return [], 0, 0, False
+    _, total, read, ranked = rows[0]
+    if not is_ordered:
+        return [row[0] for row in rows], total, ranked, False
+    return [row[0] for row in rows], ranked, ranked, total > read
+
+
+def _filters(query: Query) -> tuple[list[str], dict[str, Any]]:
+    """Conditions on other columns, and their parameters."""
+    filters: list[str] = []
+    params: dict[str, Any] = {"since": query.since, "before": query.before}
+    if query.since:
+        filters.append("published_on >= %(since)s")
+    if query.before:
+        filters.append("published_on < %(before)s")
+    for number, condition in enumerate(query.conditions):
+        if condition.kind == "topic":
+            be = "NOT IN" if condition.is_excluded else "IN"
+            filters.append(_TOPIC.format(be=be, slugs=f"%(topic{number})s"))
+            params[f"topic{number}"] = list(condition.values)
+    return filters, params
+
+
+def _groups(query: Query, form: Callable[[Term], str]) -> list[str]:
+    return [f"({' | '.join(map(form, group))})" for group in query.groups]
+
+
+def _all_of(term: Term) -> str:
+    return "(" + " & ".join(f"'{stem}'" for stem in term) + ")"
+
+
+def _all_in_title(term: Term) -> str:
+    return _all_of(tuple(map(_titled, term)))
+
+
+def _phrase(term: Term) -> str:
+    return "(" + " <-> ".join(f"'{stem}'" for stem in term) + ")"
+
+
+def _excluded(query: Query, *, phrases: bool = False) -> list[str]:
+    return [f"!{_phrase(term)}" for term in query.excluded if (len(term) > 1) == phrases]
+
+
+def _tags(conditions: Sequence[Condition]) -> list[str]:
+    found = []
+    for condition in conditions:
+        if condition.kind != "topic":
+            sign = "!" if condition.is_excluded else ""
+            found.append(sign + _all_of(tuple(condition_tags(condition))))
+    return found
