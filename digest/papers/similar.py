@@ -1,9 +1,65 @@
-"""Papers like a paper."""
+"""Papers like a paper: by the words of titles, weighed by how rare they are, topics and categories."""
 
-from digest.models import Paper
+from collections.abc import Iterable
+
+from digest.models import Paper, PaperTopic
+
+from . import search
+from .search import words
+
+MOST_WORDS = 12
+"""Of title and keywords together, those of the title first."""
+CANDIDATES = 40
+"""The papers with most of the words in their titles, and the newest of its first topic."""
+TOPIC_WEIGHT = 0.5
+CATEGORY_WEIGHT = 0.2
+"""Beside 1 for all of the words."""
+
+_SHORT = 2
+_COMMON = frozenset(
+    words.stems(
+        "the and for with via from using use based into over through toward towards new novel are is "
+        "can how what when why not all you your need your its it we our on in of to by as an at or do "
+        "does more less than be beyond model models learning method approach paper study"
+    )
+)
 
 
 def papers_like(paper: Paper, *, limit: int = 4) -> list[Paper]:
-    """The papers most like it, the closest first; the same ones on every call."""
-    others = Paper.objects.filter(topics__in=paper.topics.all()).exclude(pk=paper.pk)
-    return list(others.distinct().order_by("-upvotes", "-pk")[:limit])
+    """The papers most like it, the closest first; the same ones until others come.
+
+    Each word of its title and keywords that another title has counts by how rare it is; then the
+    topics that they share, and the first category.
+    """
+    scores = search.sharing(_words(paper), most=CANDIDATES + 1)
+    topics = set(paper.paper_topics.values_list("topic_id", flat=True))
+    first = paper.paper_topics.values_list("topic_id", flat=True).first()
+    newest = PaperTopic.objects.filter(topic_id=first).order_by("-paper_id")
+    ids = {*scores, *newest.values_list("paper_id", flat=True)[: CANDIDATES + 1]} - {paper.pk}
+    others = list(Paper.objects.filter(pk__in=ids).defer("abstract"))
+    shared = _topics(ids)
+    for other in others:
+        known = shared.get(other.pk, set())
+        alike = len(topics & known) / max(len(topics | known), 1)
+        has_category = bool(paper.categories) and paper.categories[:1] == other.categories[:1]
+        scores[other.pk] = (
+            scores.get(other.pk, 0.0) + TOPIC_WEIGHT * alike + CATEGORY_WEIGHT * has_category
+        )
+    others.sort(key=lambda other: (-round(scores[other.pk], 6), -other.pk))
+    return [other for other in others if scores[other.pk] > CATEGORY_WEIGHT][:limit]
+
+
+def _words(paper: Paper) -> list[str]:
+    """The stems that say what it is about."""
+    keywords = [word for word in paper.keywords if isinstance(word, str)]
+    stems = dict.fromkeys(words.stems(" ".join([paper.title, *keywords])))
+    telling = [stem for stem in stems if len(stem) > _SHORT and stem not in _COMMON]
+    return telling[:MOST_WORDS]
+
+
+def _topics(paper_ids: Iterable[int]) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = {}
+    rows = PaperTopic.objects.filter(paper_id__in=paper_ids).order_by()
+    for paper_id, topic_id in rows.values_list("paper_id", "topic_id"):
+        found.setdefault(paper_id, set()).add(topic_id)
+    return found

@@ -1,23 +1,21 @@
 """One paper: its page, and its entry for reference managers."""
 
 import re
-from datetime import timedelta
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from digest.delivery.rendering import clip
 from digest.models import Edition, Listing, Paper
+from digest.papers import similar
 from subscriptions import schedule
 from subscriptions.models import Topic
 
 from . import caching, calendars, citing, formulas, presenting
-from .presenting import Link, Row
+from .presenting import Link
 
 FOLDED_AFTER = 30
 _SHOWN_OF_MANY = 10
@@ -58,7 +56,9 @@ def paper(request: HttpRequest, arxiv_id: str) -> HttpResponse:
             ("bib", "BibTeX", citing.bibtex(found).strip()),
             ("ris", "RIS", citing.ris(found).replace("\r\n", "\n").strip()),
         ],
-        "alike": _alike(found, topics),
+        "alike": presenting.rows_in_order(
+            [paper.pk for paper in similar.papers_like(found, limit=_MORE)]
+        ),
         "sample_notice": presenting.sample_notice(_is_of_the_sample(found)),
         "page_title": presenting.short_title(found.title),
         "page_description": clip(found.summary or found.abstract or found.title, 155),
@@ -90,21 +90,6 @@ def _edition_link(edition: Edition) -> Link:
     if edition.frequency == Edition.Frequency.WEEKLY:
         return Link(calendars.week_name(edition.date), calendars.week_url(edition.date))
     return Link(schedule.long_day(edition.date), calendars.day_url(edition.date))
-
-
-def _alike(paper: Paper, topics: list[Topic]) -> list[Row]:
-    """Papers like it, the closest first: those that share most of its topics."""
-    if not topics:
-        return []
-    since = timezone.now() - timedelta(days=365)
-    others = (
-        Paper.objects.filter(published_at__gte=min(since, paper.published_at - timedelta(days=30)))
-        .exclude(pk=paper.pk)
-        .filter(topics=topics[0])
-        .annotate(shared=Count("topics", filter=Q(topics__in=topics)))
-        .order_by("-shared", "-upvotes", "-published_at")
-    )
-    return presenting.rows_of_papers(others[:_MORE])
 
 
 @caching.public()

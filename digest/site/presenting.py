@@ -1,7 +1,7 @@
 """What the pages show, as plain values: rows of papers, skylines, page numbers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from digest.delivery.rendering import CLIP, clip
 from digest.delivery.wording import byline
 from digest.models import EditionPaper, Listing, Paper, PaperTopic
+from digest.papers import search
 from subscriptions import schedule
 
 from . import formulas
@@ -51,18 +52,25 @@ class Row:
     """Slug and name, the surest first."""
     is_lead: bool = False
     reason: str = ""
+    found_by: search.Query | None = None
+    """The words to mark, in a list of search results."""
 
     @property
     def title_html(self) -> SafeString:
-        return formulas.marked(self.title)
+        return self._html(self.title)
 
     @property
     def summary_html(self) -> SafeString:
-        return formulas.marked(self.summary)
+        return self._html(self.summary)
 
     @property
     def rest_html(self) -> SafeString:
-        return formulas.marked(self.rest)
+        return self._html(self.rest)
+
+    def _html(self, text: str) -> SafeString:
+        if self.found_by is None:
+            return formulas.marked(text)
+        return search.marked(text, self.found_by, html=formulas.marked)
 
     @property
     def published(self) -> str:
@@ -129,8 +137,28 @@ def rows_of_papers(papers: QuerySet[Paper]) -> list[Row]:
 
 def rows_in_order(ids: Sequence[int]) -> list[Row]:
     """Rows of the papers with these keys, in this order. Three queries."""
+    return [_row(paper, paper) for paper in _papers_in_order(ids)]
+
+
+def rows_of_hits(ids: Sequence[int], query: search.Query) -> list[Row]:
+    """Rows of the papers that a search found, in this order: what was searched for is marked, and
+    of an abstract the part is shown where it stands. Three queries."""
+    return [_hit(paper, query) for paper in _papers_in_order(ids)]
+
+
+def _papers_in_order(ids: Sequence[int]) -> list[Paper]:
     found = Paper.objects.filter(pk__in=ids).prefetch_related("paper_topics__topic").in_bulk()
-    return [_row(found[pk], found[pk]) for pk in ids if pk in found]
+    return [found[pk] for pk in ids if pk in found]
+
+
+def _hit(paper: Paper, query: search.Query) -> Row:
+    row = replace(_row(paper, paper), found_by=query)
+    # What a sentence of the source, or the beginning, says of all words, no other part says better.
+    part = search.excerpt(paper.abstract, query, length=CLIP)
+    shown = search.terms_in(row.summary, query)
+    if not part or len(shown) >= len(search.terms_in(part, query)):
+        return row
+    return replace(row, summary=part, rest=paper.abstract, is_cut=False)
 
 
 def _row(paper: Paper, numbers: Paper | EditionPaper) -> Row:

@@ -12,6 +12,7 @@ from . import (
     pages,
     papers,
     preferences,
+    searching,
     topics,
 )
 
@@ -30,6 +31,7 @@ urlpatterns = [
         rf"^papers/(?P<arxiv_id>{ARXIV_ID})/cite\.(?P<form>bib|ris)$", papers.cite, name="cite"
     ),
     path("trending/", pages.trending, name="trending"),
+    path("search/", searching.search_page, name="search"),
     path("topics/", topics.topics, name="topics"),
     path("topics/<slug:slug>/", topics.topic, name="topic"),
     re_path(rf"^feeds/daily\.{FEED_FORM}$", feeds.daily, name="daily_feed"),

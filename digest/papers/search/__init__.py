@@ -9,10 +9,12 @@ from django.db import connection, transaction
 from digest.models import Paper
 
 from . import entries, postgres, sqlite
+from .marking import excerpt, marked, terms_in
 from .query import MOST_LETTERS, Query, narrowed, parse
 
 __all__ = [
-    "MOST_LETTERS", "Found", "Query", "find", "index", "index_all", "narrowed", "parse",
+    "MOST_LETTERS", "Found", "Query", "excerpt", "find", "index", "index_all", "marked", "narrowed",
+    "parse", "sharing", "terms_in",
 ]  # fmt: skip
 
 CHUNK = 200
@@ -51,7 +53,11 @@ def find(query: Query, *, start: int = 0, limit: int = 50) -> Found:
     """
     if query.is_empty or limit <= 0:
         return Found()
-    ids, total, reachable, is_more = _backend().find(query, start=max(start, 0), limit=limit)
+    find_page = _backend().find
+    ids, total, reachable, is_more = find_page(query, start=max(start, 0), limit=limit)
+    if not ids and start > 0:
+        # Behind the last one; how many there are is said nevertheless.
+        _, total, reachable, is_more = find_page(query, start=0, limit=1)
     return Found(tuple(ids), total, reachable, is_more)
 
 
@@ -79,6 +85,12 @@ def index_all(*, watch: Callable[[int], None] = lambda _done: None) -> int:
     if connection.vendor == "sqlite":
         sqlite.clear_up()
     return done
+
+
+def sharing(stems: Sequence[str], *, most: int) -> dict[int, float]:
+    """The papers with most of the stems in their titles: for each the share that it has, from 0 to
+    1, of what all of them weigh; a rare one weighs more."""
+    return dict(_backend().sharing(stems, most=most)) if stems else {}
 
 
 def _backend() -> Any:

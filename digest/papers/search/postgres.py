@@ -176,3 +176,26 @@ def _tags(conditions: Sequence[Condition]) -> list[str]:
             sign = "!" if condition.is_excluded else ""
             found.append(sign + _all_of(tuple(condition_tags(condition))))
     return found
+
+
+_SHARING = """
+WITH hits AS MATERIALIZED (
+    SELECT wanted.query, paper_id, count(*) OVER (PARTITION BY wanted.query) AS papers
+    FROM unnest(%s::text[]) AS wanted (query)
+    CROSS JOIN LATERAL (
+        SELECT paper_id FROM digest_searchentry WHERE words @@ wanted.query::tsquery
+    ) having_it
+), weighed AS (
+    SELECT DISTINCT query, 1.0 / ln(2 + papers) AS weight FROM hits
+)
+SELECT paper_id, sum(weight) / (SELECT sum(weight) FROM weighed) AS score
+FROM hits JOIN weighed USING (query)
+GROUP BY paper_id ORDER BY score DESC, paper_id DESC LIMIT %s
+"""
+
+
+def sharing(stems: Sequence[str], *, most: int) -> dict[int, float]:
+    """The papers with most of the stems in their titles, each by its share of all, from 0 to 1."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SHARING, [[f"'{_titled(stem)}'" for stem in stems], most])
+        return {paper_id: float(score) for paper_id, score in cursor.fetchall()}

@@ -1,5 +1,6 @@
 """The index on SQLite: a table of FTS5, whose row ids are those of the papers."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -19,13 +20,14 @@ VALUES (%s, %s, %s, %s, %s, %s)
 """
 # The join also hides the words of a paper that was deleted. No id is given twice.
 _FROM_WORDS = "digest_searchwords JOIN digest_searchentry ON paper_id = digest_searchwords.rowid"
-_RANK = "-bm25(digest_searchwords, 10.0, 4.0, 1.0, 2.0, 0.0) * (1 + 0.2 * merit)"
+_RANK = "-bm25(digest_searchwords, 20.0, 6.0, 1.0, 2.0, 0.0) * (1 + 0.2 * merit)"
 # Materialized: FTS5 ranks only where it looks, not in the middle of a sort or a count.
 _FIND = """
 WITH found AS MATERIALIZED (SELECT paper_id, {score} AS score FROM {tables} WHERE {where})
 SELECT paper_id, (SELECT count(*) FROM found) FROM found
 ORDER BY score DESC, paper_id DESC LIMIT %s OFFSET %s
 """
+_TITLED = f"SELECT paper_id FROM {_FROM_WORDS} WHERE digest_searchwords MATCH %s"
 _TOPIC = """paper_id {be} (
     SELECT paper_id FROM digest_papertopic JOIN subscriptions_topic ON topic_id = subscriptions_topic.id
     WHERE slug = %s
@@ -121,3 +123,19 @@ def _conditions(query: Query) -> tuple[list[str], list[Any]]:
         for match in excluded
     ]
     return [condition for condition, _ in found] or ["true"], [value for _, value in found]
+
+
+def sharing(stems: Sequence[str], *, most: int) -> dict[int, float]:
+    """The papers with most of the stems in their titles, each by its share of all, from 0 to 1."""
+    scores: dict[int, float] = {}
+    possible = 0.0
+    with connection.cursor() as cursor:
+        for stem in stems:
+            cursor.execute(_TITLED, [f'title : "{stem}"'])
+            ids = [row[0] for row in cursor.fetchall()]
+            weight = 1 / math.log(2 + len(ids)) if ids else 0.0
+            possible += weight
+            for paper_id in ids:
+                scores[paper_id] = scores.get(paper_id, 0.0) + weight
+    best = sorted(scores, key=lambda paper_id: (-scores[paper_id], -paper_id))[:most]
+    return {paper_id: scores[paper_id] / possible for paper_id in best}

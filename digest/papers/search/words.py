@@ -17,6 +17,8 @@ _stemmer = snowballstemmer.stemmer("english")
 
 def fold(text: str) -> str:
     """Lower case, without diacritics; nothing that a database can't store."""
+    if text.isascii():
+        return text.lower()
     plain = unicodedata.normalize("NFKD", text.encode("utf-8", "replace").decode())
     return "".join(char for char in plain if not unicodedata.combining(char)).casefold()
 

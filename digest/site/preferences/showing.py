@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
+from django.urls import reverse
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone

@@ -1,0 +1,136 @@
+"""The search over the whole archive: its form, and the papers that were found."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core.paginator import Page, Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
+
+from digest.models import Paper
+from digest.papers import search
+from subscriptions.models import Topic
+
+from . import caching, presenting
+
+PAGE_SIZE = 20
+_YEAR = re.compile(r"[0-9]{4}")
+_SHOWN_OF_QUERY = 60
+
+
+@caching.public("q", "topic", "year", "page")
+@require_safe
+def search_page(request: HttpRequest) -> HttpResponse:
+    """The form; below it, once something was asked for, what was found."""
+    topics = list(Topic.objects.order_by("position", "name"))
+    years = _years()
+    query = search.parse(request.GET.get("q", ""))
+    topic, year, notes = _filters(request, topics, years)
+    asked = search.narrowed(query, topic=topic, year=year)
+    context = {
+        "query": query.text,
+        "topics": topics,
+        "years": years,
+        "topic": topic,
+        "year": year,
+        "notes": [*query.notes, *notes, *_missing(asked)],
+        "most_letters": search.MOST_LETTERS,
+        "nav_current": "search",
+        "page_description": _("Search all papers of all years by words, phrases and authors."),
+    }
+    if asked.is_empty:
+        context |= {"page_title": _("Search"), "canonical": f"{settings.SITE_URL}{request.path}"}
+        return render(request, "web/site/search.html", context)
+    context |= _results(request, asked, topic=topic, year=year)
+    response = render(request, "web/site/search.html", context)
+    response["X-Robots-Tag"] = "noindex"
+    return response
+
+
+def _years() -> list[int]:
+    """The years that papers were published in, the newest first."""
+    days = Paper.objects.order_by("published_at").values_list("published_at", flat=True)
+    first, last = days.first(), days.last()
+    return list(range(last.year, first.year - 1, -1)) if first and last else []
+
+
+def _filters(
+    request: HttpRequest, topics: list[Topic], years: list[int]
+) -> tuple[str, int, list[str]]:
+    """Topic and year of the form, "" and 0 for none, and a note on each that there is not."""
+    notes = []
+    topic, year = request.GET.get("topic", ""), request.GET.get("year", "")
+    if topic and topic not in {known.slug for known in topics}:
+        notes.append(_("There is no topic “%(text)s”, so it was left out.") % {"text": _short(topic)})
+        topic = ""
+    number = int(year) if _YEAR.fullmatch(year) else 0
+    if year and number not in years:
+        notes.append(_("There are no papers of “%(text)s”: all years are shown.") % {"text": _short(year)})
+        number = 0
+    return topic, number, notes
+
+
+def _missing(asked: search.Query) -> Iterator[str]:
+    if asked.excluded and asked.is_empty:
+        yield _("Say at least one word that must be there.")
+
+
+def _short(text: str) -> str:
+    clean = "".join(char if char.isprintable() else " " for char in text)
+    return clean if len(clean) <= _SHOWN_OF_QUERY else f"{clean[: _SHOWN_OF_QUERY - 1]}…"
+
+
+def _results(request: HttpRequest, asked: search.Query, *, topic: str, year: int) -> dict[str, Any]:
+    page, found = _page(asked, request.GET.get("page"))
+    shown = _short(asked.text)
+    return {
+        "rows": presenting.rows_of_hits(found.ids, asked),
+        "has_results": True,
+        "page": page,
+        "start": page.start_index(),
+        "shown_query": shown,
+        "headline": _headline(found, shown),
+        "is_cut": found.total > found.reachable,
+        "reachable": found.reachable,
+        "keyword_url": _keyword_url(asked),
+        "page_query": presenting.query(
+            q=asked.text, topic=topic, year=str(year) if year else ""
+        )[1:],
+        "page_title": _("%(query)s: search") % {"query": shown} if shown else _("Search"),
+    }
+
+
+def _page(asked: search.Query, number: str | None) -> tuple[Page[int], search.Found]:
+    """The page of that number, or the nearest one; and what is on it."""
+    wanted = min(int(number), 1_000) if number and re.fullmatch(r"[0-9]{1,6}", number) else 1
+    start = (max(wanted, 1) - 1) * PAGE_SIZE
+    found = search.find(asked, start=start, limit=PAGE_SIZE)
+    page = Paginator(range(found.reachable), PAGE_SIZE).get_page(wanted)
+    if page.start_index() - 1 != start and found.reachable:
+        found = search.find(asked, start=page.start_index() - 1, limit=PAGE_SIZE)
+    return page, found
+
+
+def _headline(found: search.Found, text: str) -> str:
+    values = {"number": f"{found.total:,}", "query": text}
+    if found.is_more:
+        return _("More than %(number)s papers for “%(query)s”") % values
+    if not text:
+        return ngettext("%(number)s paper", "%(number)s papers", found.total) % values
+    words = ngettext(
+        "%(number)s paper for “%(query)s”", "%(number)s papers for “%(query)s”", found.total
+    )
+    return words % values
+
+
+def _keyword_url(asked: search.Query) -> str:
+    """Where the words can be followed; "" where there are none."""
+    if not asked.words:
+        return ""
+    return reverse("subscriptions:preferences_link") + presenting.query(keyword=asked.words)
