@@ -6,9 +6,9 @@ from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
-from django.urls import reverse
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
