@@ -60,7 +60,7 @@ def topics(request: HttpRequest) -> HttpResponse:
 def topic(request: HttpRequest, slug: str) -> HttpResponse:
     """One topic, its newest papers first."""
     found = get_object_or_404(Topic, slug=slug)
-    newest = PaperTopic.objects.filter(topic=found).order_by("-paper__published_at", "-paper")
+    newest = PaperTopic.objects.filter(topic=found).order_by("-published_at", "-paper")
     page = presenting.page_of(newest.values_list("paper", flat=True), request.GET.get("page"))
     entries, weeks = _recent()
     context = {
