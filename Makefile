@@ -5,6 +5,7 @@ PORT ?= 8000
 BENCH ?= all
 SUBSCRIBERS ?= 10000
 AUDIENCES ?= 500
+PAPERS ?= 100000
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,7 +32,8 @@ test: $(DEV_STAMP) ## Run the tests, on SQLite with all flows, then on PostgreSQ
 	$(BIN)/python -m pytest -q
 
 bench: $(DEV_STAMP) ## Run the benchmarks; BENCH=delivery one of them, SUBSCRIBERS=100000 its size
-	@$(BIN)/python -m tests.bench $(BENCH) --subscribers $(SUBSCRIBERS) --audiences $(AUDIENCES)
+	@$(BIN)/python -m tests.bench $(BENCH) --subscribers $(SUBSCRIBERS) --audiences $(AUDIENCES) \
+		--papers $(PAPERS)
 
 lint: $(DEV_STAMP) ## Formatter, linter, types, contracts, migrations, deployment checks
 	$(BIN)/ruff format --check .

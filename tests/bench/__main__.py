@@ -11,7 +11,16 @@ from rich.table import Table
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()
 
-from tests.bench import audiences, delivery, events, faults, rendering, scale, smtp  # noqa: E402
+from tests.bench import (  # noqa: E402
+    audiences,
+    delivery,
+    events,
+    faults,
+    pages,
+    rendering,
+    scale,
+    smtp,
+)
 
 BENCHES: dict[str, ModuleType] = {
     "rendering": rendering,
@@ -19,10 +28,11 @@ BENCHES: dict[str, ModuleType] = {
     "audiences": audiences,
     "smtp": smtp,
     "events": events,
+    "pages": pages,
     "faults": faults,
     "scale": scale,
 }
-SLOW = ("scale", "faults")
+SLOW = ("scale", "faults", "pages")
 """Minutes long: only when they are asked for by name."""
 HEADINGS = ("what", "figure", "ratio")
 
@@ -32,13 +42,17 @@ def main() -> None:
     parser.add_argument("bench", choices=["all", *BENCHES])
     parser.add_argument("--subscribers", type=int, default=10_000)
     parser.add_argument("--audiences", type=int, default=500)
+    parser.add_argument("--papers", type=int, default=100_000)
     chosen = parser.parse_args()
     for name, bench in BENCHES.items():
         if name != chosen.bench and (chosen.bench != "all" or name in SLOW):
             continue
         options = {"audiences": chosen.audiences} if bench is delivery else {}
+        size = f"{chosen.subscribers:,} subscribers"
+        if bench is pages:
+            options, size = {"papers": chosen.papers}, f"{chosen.papers:,} papers"
         headings = getattr(bench, "HEADINGS", HEADINGS)
-        table = Table(*headings, title=f"{name}, {chosen.subscribers:,} subscribers")
+        table = Table(*headings, title=f"{name}, {size}")
         for row in bench.run(subscribers=chosen.subscribers, **options):
             table.add_row(*row)
         Console().print(table)
