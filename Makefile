@@ -11,6 +11,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.requirements
 DEV_STAMP := $(VENV)/.requirements-dev
+PAGES := tests/pages
+PAGES_STAMP := $(PAGES)/node_modules/.installed
 
 # What `check --deploy` looks at: a production installation, without its secrets.
 DEPLOY := DEBUG=0 SECRET_KEY=only-for-the-check-$(shell printf 'x%.0s' $$(seq 50)) \
@@ -27,7 +29,7 @@ help: ## List the targets
 run: $(RUN_STAMP) ## Start everything on http://127.0.0.1:$(PORT); Ctrl-C stops it
 	@PORT=$(PORT) exec $(BIN)/python manage.py run
 
-test: $(DEV_STAMP) ## Run the tests, on SQLite with all flows, then on PostgreSQL
+test: $(DEV_STAMP) $(PAGES_STAMP) ## Run the tests, on SQLite with all flows, then on PostgreSQL
 	$(BIN)/python -m tests.postgres -q -m "not flow"
 	$(BIN)/python -m pytest -q
 
@@ -57,7 +59,7 @@ lock: $(DEV_STAMP) ## Pin the newest requirements again
 		--no-emit-options -o requirements-dev.txt requirements-dev.in
 
 clean: ## Remove the environment and caches; data under var/ stays
-	rm -rf $(VENV) staticfiles .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(PAGES)/node_modules staticfiles .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Daily Papers needs Python 3.11 or newer; try: make PYTHON=python3.11")'
@@ -72,3 +74,13 @@ $(DEV_STAMP): requirements-dev.txt requirements.txt | $(VENV)/bin/python
 	@echo "Installing requirements for development …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
+
+# Without Node.js the tests that need these are skipped and say so; REQUIRE_SERVICES=1 fails them.
+# No package runs a script: one of them would fetch a Java of its own.
+$(PAGES_STAMP): $(PAGES)/package-lock.json $(PAGES)/package.json
+	@if command -v npm >/dev/null; then \
+		echo "Installing what judges the pages …"; \
+		npm ci --prefix $(PAGES) --ignore-scripts --no-audit --no-fund --silent && touch $@; \
+	else \
+		echo "No npm on PATH: the tests that judge pages by vnu and Lighthouse are skipped"; \
+	fi

@@ -4,45 +4,23 @@ It starts `manage.py run` in a scratch folder with no upstream, subscribes as a 
 photographs the pages and the digest in Chromium: desktop, phone, light and dark.
 """
 
-import email
 import re
 import shutil
 import signal
 import sys
 import tempfile
-from email import policy
-from mailbox import Maildir
 from pathlib import Path
 
 import requests
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.flows.mailbox import link, mail_with
 from tests.flows.processes import ROOT, Installation, wait_for
 
 TARGET = ROOT / "docs" / "screenshots"
 DESKTOP = {"width": 1280, "height": 1200}
 PHONE = {"width": 390, "height": 1200}
 READER = "reader@example.org"
-
-
-def mails(installation: Installation) -> list[email.message.EmailMessage]:
-    box = Maildir(installation.folder / "var" / "outbox", create=True)
-    return [
-        email.message_from_bytes(box.get_bytes(key), policy=policy.default)
-        for key in box.iterkeys()
-    ]
-
-
-def mail_with(installation: Installation, header: str, words: str) -> email.message.EmailMessage:
-    def found() -> email.message.EmailMessage | None:
-        return next((m for m in mails(installation) if words in (m[header] or "")), None)
-
-    return wait_for(found, seconds=120, what=f"a mail with {words}")
-
-
-def link(mail: email.message.EmailMessage, part: str) -> str:
-    text = mail.get_body(("plain",)).get_content()
-    return re.search(rf"https?://\S+/{part}/\S+", text)[0]
 
 
 def shoot(browser: Browser, url: str, name: str, size: dict[str, int], scheme: str) -> None:

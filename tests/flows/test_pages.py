@@ -1,0 +1,90 @@
+"""Every page as judges see it: vnu its HTML, axe its accessibility, Chromium its fit, Lighthouse
+its whole, on a fresh `manage.py run` that no source can be reached from.
+"""
+
+import sys
+
+import pytest
+from django.urls import get_resolver
+
+from tests.flows.processes import Installation, wait_for
+from tests.pages import browsing, found
+from tests.pages.lighthouse import GOOD_SCORE, lighthouse
+from tests.pages.markup import validate
+
+pytestmark = pytest.mark.flow
+NOWHERE = "http://127.0.0.1:9"
+
+# No page of these is a page that a reader looks at.
+NO_PAGES = {
+    "subscriptions:my_data": "a download",
+    "site:alive": "text for machines",
+    "site:ready": "text for machines",
+}
+# Written as mail programs want HTML, with tables and attributes that the standard calls obsolete;
+# tests/digest/delivery/ holds it to EMAIL_STANDARDS instead.
+MAIL_BODIES = {"site:digest", "site:outbox_body", "site:preview_mail"}
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory):
+    made = Installation(
+        tmp_path_factory.mktemp("pages"), HUGGING_FACE_URL=NOWHERE, ARXIV_API_URL=NOWHERE,
+        ARXIV_RSS_URL=NOWHERE,
+    )  # fmt: skip
+    made.start("run", [sys.executable, "manage.py", "run"])
+    try:
+        wait_for(lambda: "this is the sample edition" in made.log("run"), what="an edition")
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="module")
+def pages(installation):
+    return found.pages(installation)
+
+
+@pytest.fixture(scope="module")
+def faults(chromium, installation, pages):
+    """What a browser finds on each page; each is loaded once for all that is asked of it."""
+    with browsing.launched(chromium) as browser:
+        return {str(page): browsing.look_at(browser, installation.url, page) for page in pages}
+
+
+def test_no_page_is_forgotten(pages):
+    names = {
+        f"{namespace}:{name}"
+        for namespace in ("site", "subscriptions")
+        for name in get_resolver().namespace_dict[namespace][1].reverse_dict
+        if isinstance(name, str)
+    }
+    assert names - {page.name for page in pages} - set(NO_PAGES) == set()
+
+
+def test_html_is_valid(pages, tmp_path):
+    judged = {str(page): page.html for page in pages if page.name not in MAIL_BODIES}
+    wrong = validate(judged, folder=tmp_path)
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("kind", ["accessibility", "sideways", "problems"])
+def test_browser_finds_no_fault(faults, kind):
+    wrong = [f"{page} {fault}" for page, each in faults.items() for fault in getattr(each, kind)]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("view", "without"),
+    [
+        ("home", ()),
+        ("paper", ()),
+        # Its link is its reader's secret: that no search engine may keep it is meant.
+        ("preferences", ("is-crawlable",)),
+    ],
+)
+def test_lighthouse_finds_the_page_good(chromium, installation, pages, view, without):
+    page = next(page for page in pages if page.name.endswith(f":{view}") and not page.is_answer)
+    verdict = lighthouse(installation.url + page.address, chromium=chromium, without=without)
+    assert set(verdict.scores) == {"performance", "accessibility", "best-practices", "seo"}
+    assert min(verdict.scores.values()) >= GOOD_SCORE, verdict
