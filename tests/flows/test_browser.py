@@ -9,15 +9,14 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from tests.flows.processes import Installation, wait_for
+from tests.pages import browsing
 
 pytestmark = pytest.mark.flow
 NOWHERE = "http://127.0.0.1:9"
 ADDRESS = "ada@example.org"
-WIDTHS = {"desktop": 1280, "phone": 390, "small phone": 320}
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +35,8 @@ def installation(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser(chromium):
-    with sync_playwright() as driver:
-        launched = driver.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"]
-        )
+    with browsing.launched(chromium) as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture
@@ -49,27 +44,10 @@ def page(browser, installation):
     context = browser.new_context(base_url=installation.url)
     opened = context.new_page()
     opened.set_default_timeout(15_000)
-    problems = []
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.on("console", lambda said: is_problem(said) and problems.append(said.text))
-    opened.on("requestfailed", lambda request: is_lost(request) and problems.append(request.url))
-    opened.on(
-        "request",
-        lambda request: request.url.startswith(installation.url) or problems.append(request.url),
-    )
+    problems = browsing.watch(opened, installation.url)
     yield opened
     context.close()
     assert problems == []
-
-
-def is_problem(said):
-    """Also what a policy blocked; an answer of 400 to a wrong address is none."""
-    return said.type == "error" and "responded with a status of 400" not in said.text
-
-
-def is_lost(request):
-    """A picture that the next page overtook is not missed."""
-    return request.failure != "net::ERR_ABORTED"
 
 
 def open_mail(page, subject):
@@ -216,36 +194,3 @@ def test_everything_can_be_done_by_keyboard(page):
     page.keyboard.type("grace@example.org")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Almost there")
-
-
-PAGES = ["/", "/?all=1", "/papers/2026-08-20/", "/papers/2026-W34/", "/papers/2026-08/",
-         "/papers/2026-08-22/", "/papers/2608.16590/", "/trending/", "/topics/", "/topics/agents/",
-         "/subscribe/", "/preferences/", "/embed/", "/embed/form/", "/outbox/"]  # fmt: skip
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_have_no_fault_of_accessibility(browser, installation, scheme):
-    context = browser.new_context(base_url=installation.url, color_scheme=scheme)
-    page, faults = context.new_page(), {}
-    for address in PAGES:
-        page.goto(address)
-        found = Axe().run(page).response["violations"]
-        if found:
-            faults[address] = [(v["id"], v["nodes"][0]["html"][:200]) for v in found]
-    context.close()
-    assert faults == {}
-
-
-@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
-def test_no_page_scrolls_sideways(browser, installation, width):
-    context = browser.new_context(
-        base_url=installation.url, viewport={"width": width, "height": 800}
-    )
-    page, wide = context.new_page(), {}
-    for address in PAGES:
-        page.goto(address)
-        overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        if overflow > 0:
-            wide[address] = overflow
-    context.close()
-    assert wide == {}

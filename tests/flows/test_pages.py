@@ -15,15 +15,9 @@ from tests.pages.markup import validate
 pytestmark = pytest.mark.flow
 NOWHERE = "http://127.0.0.1:9"
 
-# No page of these is a page that a reader looks at.
-NO_PAGES = {
-    "subscriptions:my_data": "a download",
-    "site:alive": "text for machines",
-    "site:ready": "text for machines",
-}
 # Written as mail programs want HTML, with tables and attributes that the standard calls obsolete;
 # tests/digest/delivery/ holds it to EMAIL_STANDARDS instead.
-MAIL_BODIES = {"site:digest", "site:outbox_body", "site:preview_mail"}
+MAIL_BODIES = {"site:digest"}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +53,7 @@ def test_no_page_is_forgotten(pages):
         for name in get_resolver().namespace_dict[namespace][1].reverse_dict
         if isinstance(name, str)
     }
-    assert names - {page.name for page in pages} - set(NO_PAGES) == set()
+    assert names - {page.name for page in pages} - set(found.NO_PAGES) == set()
 
 
 def test_html_is_valid(pages, tmp_path):

@@ -17,6 +17,13 @@ PUBLIC = (
     "/papers/2026-08-22/", "/papers/2608.16590/", "/trending/", "/topics/", "/topics/agents/",
     "/subscribe/", "/preferences/", "/embed/", "/embed/form/", "/outbox/",
 )  # fmt: skip
+# What has an address but is no page that a reader looks at.
+NO_PAGES = {
+    "site:alive": "text for machines",
+    "site:ready": "text for machines",
+    "site:outbox_body": "the frame in site:outbox_mail, and looked at there",
+    "subscriptions:my_data": "a download",
+}
 _OWN = re.compile(r"/(?:preferences|unsubscribe|my-data|digests|address|opinions?|more|less)/.")
 
 
@@ -80,7 +87,8 @@ def _followed(
     seen: set[str] = set()
     while sources:
         for address in visitor.links(sources.pop()):
-            if not pattern.match(address) or (name := _name_of(address)) in seen:
+            name = _name_of(address)
+            if not pattern.match(address) or name in seen or name in NO_PAGES:
                 continue
             seen.add(name)
             if found := visitor.open(address):
