@@ -62,6 +62,12 @@ def test_html_is_valid(pages, tmp_path):
     assert not wrong, "\n".join(wrong)
 
 
+def test_faults_are_told_by_page_and_line(tmp_path):
+    good = "<!DOCTYPE html>\n<html lang=en><title>Good</title><h1>Good</h1>"
+    (fault,) = validate({"/": good, "/wrong/": f"{good}</section>"}, folder=tmp_path)
+    assert fault.startswith("/wrong/ line 2: Stray end tag “section”.")
+
+
 @pytest.mark.parametrize("kind", ["accessibility", "sideways", "problems"])
 def test_browser_finds_no_fault(faults, kind):
     wrong = [f"{page} {fault}" for page, each in faults.items() for fault in getattr(each, kind)]

@@ -1,5 +1,6 @@
 """The project itself: what is written down is true."""
 
+import json
 import re
 import subprocess
 import sys
@@ -61,6 +62,12 @@ def test_every_dependency_is_pinned(name):
         r"^([a-z0-9.-]+)(?:\[[^]]*\])?==", (ROOT / f"{name}.txt").read_text(), re.MULTILINE
     )
     assert wanted(f"{name}.in") <= set(pins)
+
+
+def test_npm_packages_are_pinned_by_content_and_to_no_registry():
+    lock = json.loads((ROOT / "tests" / "pages" / "package-lock.json").read_text())
+    _, *packages = lock["packages"].values()
+    assert all("integrity" in each and "resolved" not in each for each in packages)
 
 
 @pytest.mark.django_db
