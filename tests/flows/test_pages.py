@@ -79,6 +79,8 @@ def test_browser_finds_no_fault(faults, kind):
     [
         ("home", ()),
         ("paper", ()),
+        # Answers to a query are for readers; a search engine has the pages that they lead to.
+        ("search", ("is-crawlable",)),
         # Its link is its reader's secret: that no search engine may keep it is meant.
         ("preferences", ("is-crawlable",)),
     ],

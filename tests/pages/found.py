@@ -15,6 +15,7 @@ READER = "page-reader@example.org"
 PUBLIC = (
     "/", "/?all=1", "/papers/2026-08-20/", "/papers/2026-W34/", "/papers/2026-08/",
     "/papers/2026-08-22/", "/papers/2608.16590/", "/trending/", "/topics/", "/topics/agents/",
+    "/search/", "/search/?q=robot+learning", "/search/?q=zzzqqq", "/api/v1/docs",
     "/subscribe/", "/preferences/", "/embed/", "/embed/form/", "/outbox/",
 )  # fmt: skip
 # What has an address but is no page that a reader looks at.
@@ -22,6 +23,18 @@ NO_PAGES = {
     "site:alive": "text for machines",
     "site:ready": "text for machines",
     "site:outbox_body": "the frame in site:outbox_mail, and looked at there",
+    "site:preview_mail": "a frame of site:preferences, in a mail's own HTML",
+    "site:cite": "a download",
+    "site:preview": "a part of site:preferences",
+    "site:count": "a part of site:preferences",
+    "site:authors": "a part of site:preferences",
+    "site:daily_feed": "for feed readers",
+    "site:weekly_feed": "for feed readers",
+    "site:topic_feed": "for feed readers",
+    "site:own_feed": "for feed readers",
+    "site:robots": "for search engines",
+    "site:sitemap": "for search engines",
+    "site:sitemap_part": "for search engines",
     "subscriptions:my_data": "a download",
 }
 _OWN = re.compile(r"/(?:preferences|unsubscribe|my-data|digests|address|opinions?|more|less)/.")
@@ -49,8 +62,16 @@ def pages(installation: Installation) -> list[Found]:
     answers = list(_signing_up(installation, visitor))
     mail = mail_with(installation, "List-Id", "Daily Papers")
     own = list(_followed(visitor, [found.html for found in answers] + [_html(mail)]))
+    moving = list(_moving(installation, visitor, own))
     outbox = list(_followed(visitor, [visitor.open("/outbox/").html], re.compile("/outbox/.")))
-    return [*public, *answers, *own, *outbox, *_leaving(visitor, link(mail, "unsubscribe"))]
+    return [
+        *public,
+        *answers,
+        *own,
+        *moving,
+        *outbox,
+        *_leaving(visitor, link(mail, "unsubscribe")),
+    ]
 
 
 def _html(mail) -> str:
@@ -68,6 +89,14 @@ def _signing_up(installation: Installation, visitor: "_Visitor") -> Iterator[Fou
     yield visitor.send(_address_of(confirmed, "/preferences/.+/topics/"), topics=["robotics"])
     yield visitor.send(_address_of(confirmed, "/digests/send/"))
     yield visitor.send("/preferences/", email=READER)
+
+
+def _moving(installation: Installation, visitor: "_Visitor", own: list[Found]) -> Iterator[Found]:
+    """A change of address, up to the button: pressing it would end the reader's other links."""
+    ask = next(found.address for found in own if found.name == "subscriptions:ask_address")
+    yield visitor.send(ask, email="new at example")
+    yield visitor.send(ask, email=f"new-{READER}")
+    yield visitor.open(link(mail_with(installation, "To", f"new-{READER}"), "address"))
 
 
 def _leaving(visitor: "_Visitor", unsubscribe: str) -> Iterator[Found]:
