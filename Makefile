@@ -21,7 +21,7 @@ DEPLOY := DEBUG=0 SECRET_KEY=only-for-the-check-$(shell printf 'x%.0s' $$(seq 50
 	POSTAL_ADDRESS=somewhere EMAIL_PROVIDERS=mailgun MAILGUN_API_KEY=key WEBHOOK_SECRET=a:b \
 	MAILGUN_WEBHOOK_SIGNING_KEY=key UNSUBSCRIBE_EMAIL=
 
-.PHONY: help run test bench lint format screenshots lock clean
+.PHONY: help run test test-postgres test-sqlite bench lint format screenshots lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -29,9 +29,15 @@ help: ## List the targets
 run: $(RUN_STAMP) ## Start everything on http://127.0.0.1:$(PORT); Ctrl-C stops it
 	@PORT=$(PORT) exec $(BIN)/python manage.py run
 
-test: $(DEV_STAMP) $(PAGES_STAMP) ## Run the tests, on SQLite with all flows, then on PostgreSQL
+test: $(DEV_STAMP) $(PAGES_STAMP) ## Run the tests, on PostgreSQL and SQLite side by side, then all flows
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-postgres test-sqlite
+	$(BIN)/python -m pytest -q -m flow
+
+test-postgres:
 	$(BIN)/python -m tests.postgres -q -m "not flow"
-	$(BIN)/python -m pytest -q
+
+test-sqlite:
+	$(BIN)/python -m pytest -q -m "not flow"
 
 bench: $(DEV_STAMP) ## Run the benchmarks; BENCH=delivery one of them, SUBSCRIBERS=100000 its size
 	@$(BIN)/python -m tests.bench $(BENCH) --subscribers $(SUBSCRIBERS) --audiences $(AUDIENCES) \
