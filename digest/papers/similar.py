@@ -7,7 +7,7 @@ from digest.models import Paper, PaperTopic
 from . import search
 from .search import words
 
-MOST_WORDS = 12
+MOST_WORDS = 8
 """Of title and keywords together, those of the title first."""
 CANDIDATES = 40
 """The papers with most of the words in their titles, and the newest of its first topic."""

@@ -67,11 +67,15 @@ def _filters(
     notes = []
     topic, year = request.GET.get("topic", ""), request.GET.get("year", "")
     if topic and topic not in {known.slug for known in topics}:
-        notes.append(_("There is no topic “%(text)s”, so it was left out.") % {"text": _short(topic)})
+        notes.append(
+            _("There is no topic “%(text)s”, so it was left out.") % {"text": _short(topic)}
+        )
         topic = ""
     number = int(year) if _YEAR.fullmatch(year) else 0
     if year and number not in years:
-        notes.append(_("There are no papers of “%(text)s”: all years are shown.") % {"text": _short(year)})
+        notes.append(
+            _("There are no papers of “%(text)s”: all years are shown.") % {"text": _short(year)}
+        )
         number = 0
     return topic, number, notes
 
@@ -99,9 +103,9 @@ def _results(request: HttpRequest, asked: search.Query, *, topic: str, year: int
         "is_cut": found.total > found.reachable,
         "reachable": found.reachable,
         "keyword_url": _keyword_url(asked),
-        "page_query": presenting.query(
-            q=asked.text, topic=topic, year=str(year) if year else ""
-        )[1:],
+        "page_query": presenting.query(q=asked.text, topic=topic, year=str(year) if year else "")[
+            1:
+        ],
         "page_title": _("%(query)s: search") % {"query": shown} if shown else _("Search"),
     }
 

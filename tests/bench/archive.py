@@ -196,7 +196,9 @@ def queries(kind: str, number: int) -> list[str]:
     papers = list(Paper.objects.order_by("pk").values_list("authors", flat=True)[:200])
     return [
         text.format(
-            rare=dice.choice(known[5_000:]), author=dice.choice(papers)[0], topic=dice.choice(topics)
+            rare=dice.choice(known[5_000:]),
+            author=dice.choice(papers)[0],
+            topic=dice.choice(topics),
         )
         for _ in range(number)
         for text in [dice.choice(QUERIES[kind])]

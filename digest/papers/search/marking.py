@@ -57,9 +57,7 @@ def _matches(text: str, query: Query) -> list[Match]:
     return matches
 
 
-def marked(
-    text: str, query: Query, *, html: Callable[[str], str] = escape
-) -> SafeString:
+def marked(text: str, query: Query, *, html: Callable[[str], str] = escape) -> SafeString:
     """The text as HTML, what was searched for in `<mark>`. `html` escapes, and may do more."""
     clean = _PRIVATE.sub("", text)
     parts, last = [], 0

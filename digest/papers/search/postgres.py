@@ -7,14 +7,14 @@ regard to order and neighbours of words, on narrow rows; only the best `RANKED` 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from .entries import Entry, condition_tags
 from .query import Condition, Query, Term
 
-RANKED = 600
+RANKED = 400
 """So many of the papers with the words in the title, and as many of all, are read and ranked."""
-READ_FOR_PHRASES = 2_500
+READ_FOR_PHRASES = 2_000
 """So many are read where the order of words decides."""
 
 _MOST_POSITIONS = 16_000
@@ -32,10 +32,12 @@ WHERE (digest_searchentry.published_on, digest_searchentry.merit, digest_searche
 IS DISTINCT FROM (excluded.published_on, excluded.merit, excluded.words)
 """
 
+# It takes reading all words of all papers for as cheap as asking the index; so each question asks
+# the index first, and nothing else is known of the words until only the candidates are left.
+_PLAN = "SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
+_BY_KEY = "SET LOCAL enable_mergejoin = off; SET LOCAL enable_hashjoin = off"
 _FIND = """
-WITH matched AS MATERIALIZED (
-    SELECT paper_id, merit FROM digest_searchentry WHERE {matched}
-), candidates AS MATERIALIZED (
+WITH {asked}, candidates AS MATERIALIZED (
     (SELECT paper_id FROM matched ORDER BY merit DESC, paper_id DESC LIMIT %(most)s)
     {titled}
 ), ranked AS MATERIALIZED (
@@ -46,21 +48,25 @@ SELECT paper_id, (SELECT count(*) FROM matched), (SELECT count(*) FROM candidate
     (SELECT count(*) FROM ranked)
 FROM ranked ORDER BY score DESC, paper_id DESC OFFSET %(start)s LIMIT %(limit)s
 """
+_ASKED = """{name} AS MATERIALIZED (
+    SELECT paper_id, merit, published_on FROM digest_searchentry WHERE {where}
+)"""
+_NARROWED = """{name} AS MATERIALIZED (
+    SELECT paper_id, merit FROM {asked} WHERE {filters}
+)"""
 _TITLED = """UNION (
-    SELECT paper_id FROM digest_searchentry WHERE {titled}
-    ORDER BY merit DESC, paper_id DESC LIMIT %(most)s
+    SELECT paper_id FROM titled ORDER BY merit DESC, paper_id DESC LIMIT %(most)s
 )"""
-_TOPIC = """paper_id {be} (
+# "IS TRUE" makes it a list that is looked up, instead of a join that starts with the topic.
+_TOPIC = """(paper_id {be} (
     SELECT paper_id FROM digest_papertopic JOIN subscriptions_topic ON topic_id = subscriptions_topic.id
-    WHERE slug = ANY({slugs})
-)"""
+    WHERE slug = {slug}
+)) IS TRUE"""
 
 
 def write(entries: Iterable[Entry]) -> None:
     """Afterwards the index has these entries; what is there already is not written again."""
-    rows = [
-        (entry.paper_id, entry.published_on, entry.merit, vector(entry)) for entry in entries
-    ]
+    rows = [(entry.paper_id, entry.published_on, entry.merit, vector(entry)) for entry in entries]
     if rows:
         with connection.cursor() as cursor:
             cursor.execute(_UPSERT, [list(column) for column in zip(*rows, strict=True)])
@@ -109,20 +115,21 @@ def find(query: Query, *, start: int, limit: int) -> tuple[list[int], int, int, 
         "start": start,
         "limit": limit,
     }
-    # A question of filters only is asked of no word.
-    matched = " AND ".join([*(["words @@ %(bag)s::tsquery"] if bag else []), *filters])
-    in_title = " AND ".join(["words @@ %(titled)s::tsquery", *filters])
+    asked = _asked("matched", "bag" if bag else "", filters)
+    if query.groups:
+        asked += _asked("titled", "titled", filters)
     sql = _FIND.format(
-        matched=matched or "true",
-        titled=_TITLED.format(titled=in_title) if query.groups else "",
+        asked=", ".join(asked),
+        titled=_TITLED if query.groups else "",
         score=(
             f"ts_rank('{_WEIGHTS}', words, %(ranking)s::tsquery) * (1 + 0.2 * merit)"
             if query.groups
             else "merit"
         ),
-        ordered="words @@ %(ordered)s::tsquery" if is_ordered else "true",
+        ordered="(words @@ %(ordered)s::tsquery) IS TRUE" if is_ordered else "true",
     )
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"{_PLAN}; {_BY_KEY}")
         cursor.execute(sql, params)
         rows = cursor.fetchall()
     if not rows:
@@ -131,6 +138,18 @@ def find(query: Query, *, start: int, limit: int) -> tuple[list[int], int, int, 
     if not is_ordered:
         return [row[0] for row in rows], total, ranked, False
     return [row[0] for row in rows], ranked, ranked, total > read
+
+
+def _asked(name: str, parameter: str, filters: Sequence[str]) -> list[str]:
+    """The subqueries by which `name` has the papers with these words that pass the filters; a
+    question of filters only is asked of no word."""
+    words = f"words @@ %({parameter})s::tsquery"
+    if not parameter or not filters:
+        return [_ASKED.format(name=name, where=" AND ".join(filters) or words)]
+    return [
+        _ASKED.format(name=f"{name}_by_words", where=words),
+        _NARROWED.format(name=name, asked=f"{name}_by_words", filters=" AND ".join(filters)),
+    ]
 
 
 def _filters(query: Query) -> tuple[list[str], dict[str, Any]]:
@@ -144,8 +163,8 @@ def _filters(query: Query) -> tuple[list[str], dict[str, Any]]:
     for number, condition in enumerate(query.conditions):
         if condition.kind == "topic":
             be = "NOT IN" if condition.is_excluded else "IN"
-            filters.append(_TOPIC.format(be=be, slugs=f"%(topic{number})s"))
-            params[f"topic{number}"] = list(condition.values)
+            filters.append(_TOPIC.format(be=be, slug=f"%(topic{number})s"))
+            params[f"topic{number}"] = condition.values[0]
     return filters, params
 
 
@@ -196,6 +215,7 @@ GROUP BY paper_id ORDER BY score DESC, paper_id DESC LIMIT %s
 
 def sharing(stems: Sequence[str], *, most: int) -> dict[int, float]:
     """The papers with most of the stems in their titles, each by its share of all, from 0 to 1."""
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_PLAN)
         cursor.execute(_SHARING, [[f"'{_titled(stem)}'" for stem in stems], most])
         return {paper_id: float(score) for paper_id, score in cursor.fetchall()}

@@ -94,7 +94,9 @@ def test_or_joins_two_words_and_the_rest_must_match_as_well():
     assert titles("cats OR") == ["Cats asleep"]
 
 
-@pytest.mark.parametrize("text", ["cats -dogs", "cats NOT dogs", 'cats -"dogs asleep"', "-dogs cats"])
+@pytest.mark.parametrize(
+    "text", ["cats -dogs", "cats NOT dogs", 'cats -"dogs asleep"', "-dogs cats"]
+)
 def test_what_is_excluded_is_left_out(text):
     make_paper(title="Cats and birds")
     make_paper(title="Cats and dogs asleep")
@@ -120,7 +122,12 @@ def test_authors_are_found_by_name_full_name_and_initial():
     make_paper(title="Second", authors=["Yejin Park", "Tom Choi"])
 
     assert set(titles("author:choi")) == {"First", "Second"}
-    for text in ('author:"Yejin Choi"', 'author:"Y. Choi"', 'author:"yejin j choi"', "author:muller"):
+    for text in (
+        'author:"Yejin Choi"',
+        'author:"Y. Choi"',
+        'author:"yejin j choi"',
+        "author:muller",
+    ):
         assert titles(text) == ["First"], text
     assert titles("author:choi -author:park") == ["First"]
     assert titles("Yejin Müller") == ["First"]
@@ -316,7 +323,9 @@ def test_no_text_is_too_odd(text):
     st.one_of(
         st.text(st.characters(), max_size=80),
         st.lists(
-            st.sampled_from([*ODD[:40], "robot", "walk", " ", '"', "-", "OR", "author:", "before:20"]),
+            st.sampled_from(
+                [*ODD[:40], "robot", "walk", " ", '"', "-", "OR", "author:", "before:20"]
+            ),
             max_size=8,
         ).map(" ".join),
     )
@@ -331,7 +340,9 @@ def test_any_text_can_be_searched_for(text):
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(title=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=60))
+@given(
+    title=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=60)
+)
 def test_a_paper_is_found_by_its_own_title_whatever_that_is(title):
     paper = make_paper(title=title, arxiv_id=f"t{Paper.objects.count()}")
     query = search.parse(f'"{title}"'.replace('"', " ").join('""'))

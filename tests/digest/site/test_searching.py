@@ -74,9 +74,7 @@ def test_the_part_of_the_abstract_with_the_words_is_shown(client):
 
     html = page(client, q="pruning")
 
-    assert re.search(
-        r'class="paper__summary">… Here <mark>pruning</mark> saves the day\. It', html
-    )
+    assert re.search(r'class="paper__summary">… Here <mark>pruning</mark> saves the day\. It', html)
     assert "Abstract" in html
 
 
@@ -180,7 +178,9 @@ def test_formulas_stay_readable_beside_what_is_marked(client):
     assert "<mark>Sorting</mark> in O(n<sup>2</sup>) <mark>time</mark>" in html
 
 
-def test_the_number_of_queries_does_not_grow_with_the_results(client, django_assert_max_num_queries):
+def test_the_number_of_queries_does_not_grow_with_the_results(
+    client, django_assert_max_num_queries
+):
     topic = Topic.objects.create(slug="test-robots", name="Test robots")
     for _ in range(20):
         make_paper(title="Walking", topics=[topic])
