@@ -1,8 +1,8 @@
 """Which words of a text a query found, as HTML and as the part of the text that is worth showing."""
 
 import re
-from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
@@ -81,8 +81,10 @@ def excerpt(text: str, query: Query, *, length: int) -> str:
     matches = _matches(text, query)
     if not matches:
         return ""
-    best = max(range(len(matches)), key=lambda first: (_variety(matches[first:], length), -first))
-    start = _beginning(text, matches[best][0])
+    sentences = [0, *(found.end() for found in _SENTENCE_END.finditer(text))]
+    starts = dict.fromkeys(_beginning(text, found[0], sentences) for found in matches)
+    # The first one of those that show most, and soonest.
+    start = max(starts, key=lambda first: _variety(matches, first, first + length))
     end = start + length
     if end >= len(text):
         tail = text[start:].rstrip()
@@ -91,17 +93,19 @@ def excerpt(text: str, query: Query, *, length: int) -> str:
     return f"… {tail}" if start else tail
 
 
-def _variety(matches: Iterable[Match], length: int) -> int:
-    """How many terms stand close enough to the first match to be shown with it."""
-    found = list(matches)
-    return len({term for _, end, term in found if end <= found[0][0] + length - 2 * _LEAD})
+def _variety(matches: Sequence[Match], start: int, end: int) -> tuple[int, int]:
+    """How many terms stand between the two places, and the negative length until all of them do."""
+    ends: dict[Term, int] = {}
+    for first, last, term in matches:
+        if start <= first and last <= end:
+            ends.setdefault(term, last)
+    return len(ends), start - max(ends.values(), default=start)
 
 
-def _beginning(text: str, start: int) -> int:
+def _beginning(text: str, place: int, sentences: Sequence[int]) -> int:
     """Of the sentence around the place, or of a word not far before it."""
-    ends = [0, *(found.end() for found in _SENTENCE_END.finditer(text, 0, start + 1))]
-    sentence = ends[bisect_left(ends, start + 1) - 1]
-    if start - sentence <= 2 * _LEAD:
+    sentence = sentences[bisect_right(sentences, place) - 1]
+    if place - sentence <= 2 * _LEAD:
         return sentence
-    space = text.find(" ", start - _LEAD)
-    return min(space + 1, start) if space >= 0 else start
+    space = text.find(" ", place - _LEAD)
+    return min(space + 1, place) if space >= 0 else place

@@ -23,7 +23,9 @@ _PART = re.compile(
     rf"""(?P<minus>-)?(?:(?P<field>{"|".join(FIELDS)}):)?"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+)""",
     re.IGNORECASE,
 )
-_WORD = re.compile(rf"(?P<minus>-)?(?:(?P<field>{'|'.join(FIELDS)}):)?(?P<value>.*)", re.I | re.S)
+_WORD = re.compile(
+    rf"(?P<minus>-)?(?:(?P<field>{'|'.join(FIELDS)}):)?(?P<value>.*)", re.IGNORECASE | re.DOTALL
+)
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?", re.ASCII)
 _CATEGORY = re.compile(r"[a-z-]{2,20}(?:\.[a-z-]{2,20})?", re.ASCII)
 _SLUG = re.compile(r"[-\w]{1,60}", re.ASCII)

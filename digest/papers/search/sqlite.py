@@ -27,7 +27,10 @@ WITH found AS MATERIALIZED (SELECT paper_id, {score} AS score FROM {tables} WHER
 SELECT paper_id, (SELECT count(*) FROM found) FROM found
 ORDER BY score DESC, paper_id DESC LIMIT %s OFFSET %s
 """
-_TITLED = f"SELECT paper_id FROM {_FROM_WORDS} WHERE digest_searchwords MATCH %s"
+_TITLED = f"SELECT paper_id FROM {_FROM_WORDS} WHERE digest_searchwords MATCH %s"  # noqa: S608  a constant
+_WITHOUT = """
+paper_id NOT IN (SELECT rowid FROM digest_searchwords WHERE digest_searchwords MATCH %s)
+"""
 _TOPIC = """paper_id {be} (
     SELECT paper_id FROM digest_papertopic JOIN subscriptions_topic ON topic_id = subscriptions_topic.id
     WHERE slug = %s
@@ -114,14 +117,7 @@ def _conditions(query: Query) -> tuple[list[str], list[Any]]:
             found.append((_TOPIC.format(be=be), condition.values[0]))
         elif condition.is_excluded:
             excluded.append(_tagged(condition_tags(condition)))
-    found += [
-        (
-            "paper_id NOT IN "
-            "(SELECT rowid FROM digest_searchwords WHERE digest_searchwords MATCH %s)",
-            match,
-        )
-        for match in excluded
-    ]
+    found += [(_WITHOUT, match) for match in excluded]
     return [condition for condition, _ in found] or ["true"], [value for _, value in found]
 
 
