@@ -9,6 +9,7 @@ from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
@@ -122,7 +123,7 @@ def _page(asked: search.Query, number: str | None) -> tuple[Page[int], search.Fo
 
 
 def _headline(found: search.Found, text: str) -> str:
-    values = {"number": f"{found.total:,}", "query": text}
+    values = {"number": number_format(found.total, force_grouping=True), "query": text}
     if found.is_more:
         return _("More than %(number)s papers for “%(query)s”") % values
     if not text:

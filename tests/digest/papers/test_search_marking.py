@@ -31,7 +31,12 @@ def test_words_and_phrases_are_marked_and_the_rest_is_escaped(text, query, html)
 
 
 def test_an_excerpt_begins_with_the_sentence_that_has_most_of_the_words():
-    text = "A dog sleeps. " * 30 + "Then a cat chases the dog away. " + "Nothing happens. " * 30
+    text = (
+        "A dog sleeps. " * 9
+        + "It is late. " * 20
+        + "Then a cat chases the dog away. "
+        + "Nothing happens. " * 30
+    )
 
     part = search.excerpt(text, search.parse("cat dog"), length=120)
 
