@@ -34,9 +34,8 @@ def papers_like(paper: Paper, *, limit: int = 4) -> list[Paper]:
     scores = search.sharing(_words(paper), most=CANDIDATES + 1)
     topics = set(paper.paper_topics.values_list("topic_id", flat=True))
     first = paper.paper_topics.first()
-    newest = PaperTopic.objects.filter(topic=first.topic_id if first else None).order_by(
-        "-paper_id"
-    )
+    newest = PaperTopic.objects.filter(topic=first.topic_id if first else None)
+    newest = newest.order_by("-published_at", "-paper_id")
     ids = {*scores, *newest.values_list("paper_id", flat=True)[: CANDIDATES + 1]} - {paper.pk}
     others = list(Paper.objects.filter(pk__in=ids).defer("abstract"))
     shared = _topics(ids)

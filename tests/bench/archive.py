@@ -25,6 +25,9 @@ diffusion robot policy graph speech vision video detection segmentation retrieva
 pruning quantization memory attention long context reward safety evaluation dataset human knowledge
 optimization inference efficient scale multimodal alignment causal federated privacy
 """.split()  # noqa: SIM905  a list of that many words is no easier to read
+_TABLES = (
+    "paper", "papertopic", "listing", "edition", "editionpaper", "searchentry", "author",
+)  # fmt: skip
 _CATEGORIES = ("cs.CL", "cs.CV", "cs.LG", "cs.AI", "cs.RO", "cs.IR", "stat.ML", "eess.AS")
 _SYLLABLES = """
 ra mo ti se la ku ne vo pi da fu gen tri plex bor sig lan dex mur tal wen cor phi zet nor qui
@@ -65,7 +68,7 @@ def seed(papers: int, *, seed_of: int = 7) -> None:
             "CREATE INDEX digest_searchentry_words ON digest_searchentry USING gin (words) "
             "WITH (fastupdate = off)"
         )
-        for table in ("paper", "papertopic", "listing", "edition", "editionpaper", "searchentry"):
+        for table in _TABLES:
             cursor.execute(f"VACUUM ANALYZE digest_{table}")
 
 
@@ -112,7 +115,7 @@ def _papers(number: int, dice: random.Random) -> Iterator[dict[str, Any]]:
                 [f"{_name(dice, names)} {_last(dice, names)}" for _ in range(dice.randint(1, 9))]
             ),
             "published_at": at,
-            "upvotes": int(dice.paretovariate(0.9)) % 400 - 1 if pk % 5 else 0,
+            "upvotes": (int(dice.paretovariate(0.9)) - 1) % 400 if pk % 5 else 0,
             "comments": dice.randint(0, 4),
             "categories": json.dumps(dice.sample(_CATEGORIES, dice.randint(1, 3))),
             "keywords": json.dumps([" ".join(draw(2)) for _ in range(dice.randint(0, 5))]),
@@ -139,8 +142,8 @@ def _place(cursor: Any) -> None:
     """Topics, listings and editions, by rules that the database can follow."""
     cursor.execute(
         """
-        INSERT INTO digest_papertopic (paper_id, topic_id, score, reason)
-        SELECT paper.id, topic.id, 0.9, 'bench' FROM digest_paper paper, LATERAL (
+        INSERT INTO digest_papertopic (paper_id, topic_id, score, reason, published_at)
+        SELECT paper.id, topic.id, 0.9, 'bench', paper.published_at FROM digest_paper paper, LATERAL (
             SELECT id FROM (
                 SELECT id, row_number() OVER (ORDER BY position, id) - 1 AS number,
                     count(*) OVER () AS many FROM subscriptions_topic
@@ -165,6 +168,15 @@ def _place(cursor: Any) -> None:
             PARTITION BY edition.id ORDER BY upvotes DESC, paper.id
         ), upvotes, comments, code_stars
         FROM digest_paper paper JOIN digest_edition edition ON date = published_at::date
+        """
+    )
+    # All names are two plain words.
+    cursor.execute(
+        """
+        INSERT INTO digest_author (name, folded, turned, papers)
+        SELECT name, lower(name), lower(split_part(name, ' ', 2) || ' ' || split_part(name, ' ', 1)),
+            count(*)
+        FROM digest_paper, jsonb_array_elements_text(authors) AS name GROUP BY name
         """
     )
 

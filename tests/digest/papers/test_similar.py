@@ -73,5 +73,5 @@ def test_the_number_of_queries_is_small(robots, django_assert_max_num_queries):
         make_paper(title="Walking", topics=[robots])
     paper = make_paper(title="Walking far", topics=[robots])
 
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(10):
         similar.papers_like(paper)

@@ -185,5 +185,5 @@ def test_the_number_of_queries_does_not_grow_with_the_results(
     for _ in range(20):
         make_paper(title="Walking", topics=[topic])
 
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(12):
         page(client, q="walking")
