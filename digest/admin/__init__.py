@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from digest.models import Delivery, Edition, EditionPaper, Event, Fetch, Paper, PaperTopic
+from digest.papers import search
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
@@ -38,6 +39,11 @@ class PaperAdmin(admin.ModelAdmin[Paper]):
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     list_per_page = 50
     show_full_result_count = False
+
+    def save_model(self, request: HttpRequest, obj: Paper, form: Any, change: Any) -> None:
+        """Afterwards search finds the paper by what it says now."""
+        super().save_model(request, obj, form, change)
+        search.index([obj.pk])
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
         """Afterwards topics that were added by hand, too, know when the paper came out."""

@@ -9,7 +9,7 @@ class SearchEntry(models.Model):
     """A paper that search can find.
 
     Its words are where only the database's own full text looks: in a column `words` of this table
-    on PostgreSQL, in the table `digest_searchwords` of FTS5 on SQLite (migration 0012).
+    on PostgreSQL, in the table `digest_searchwords` of FTS5 on SQLite (migration 0016).
     """
 
     paper = models.OneToOneField(

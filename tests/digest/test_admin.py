@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from digest.delivery import planning
 from digest.models import Delivery, Edition, Paper
+from digest.papers import search
 from subscriptions.models import Subscriber, Topic
 from tests.builders import make_subscriber, make_topic
 from tests.digest.builders import make_edition, make_paper
@@ -50,19 +51,38 @@ def test_first_row_opens(admin_client, model):
     assert admin_client.get(address).status_code == 200
 
 
+def paper_form(paper, **changes):
+    fields = {
+        name: getattr(paper, name) or "" for name in ("arxiv_id", "title", "abstract", "summary")
+    }
+    return fields | {
+        "authors": '["Ada"]', "categories": "[]", "keywords": "[]", "upvotes": 0, "comments": 0,
+        "published_at_0": "2026-08-18", "published_at_1": "00:00:00",
+        "paper_topics-TOTAL_FORMS": 0, "paper_topics-INITIAL_FORMS": 0,
+    } | changes  # fmt: skip
+
+
 def test_topic_that_is_added_by_hand_has_the_day_of_its_paper(admin_client):
     paper, topic = make_paper(), make_topic("agents")
-    fields = {
-        name: getattr(paper, name) or ""
-        for name in ("arxiv_id", "title", "abstract", "summary", "upvotes", "comments")
-    }
-    sent = fields | {
-        "authors": '["Ada"]', "categories": "[]", "keywords": "[]", "comments": 0,
-        "published_at_0": "2026-08-18", "published_at_1": "00:00:00",
-        "paper_topics-TOTAL_FORMS": 1, "paper_topics-INITIAL_FORMS": 0,
-        "paper_topics-0-topic": topic.pk, "paper_topics-0-score": 1,
-        "paper_topics-0-paper": paper.pk,
+    added = {
+        "paper_topics-TOTAL_FORMS": 1, "paper_topics-0-topic": topic.pk,
+        "paper_topics-0-score": 1, "paper_topics-0-paper": paper.pk,
     }  # fmt: skip
     address = reverse("admin:digest_paper_change", args=[paper.pk])
-    assert admin_client.post(address, sent).status_code == 302
+    assert admin_client.post(address, paper_form(paper, **added)).status_code == 302
     assert paper.paper_topics.get().published_at == paper.published_at
+
+
+def test_paper_that_is_reworded_by_hand_is_found_by_its_new_words(admin_client):
+    paper = make_paper(title="Walking robots")
+    address = reverse("admin:digest_paper_change", args=[paper.pk])
+    sent = paper_form(paper, title="Flying birds")
+    assert admin_client.post(address, sent).status_code == 302
+    assert search.find(search.parse("birds")).ids == (paper.pk,)
+    assert search.find(search.parse("walking")).total == 0
+
+
+def test_paper_that_is_added_by_hand_is_found(admin_client):
+    sent = paper_form(Paper(arxiv_id="2608.00009", title="Flying birds", abstract="They fly."))
+    assert admin_client.post(reverse("admin:digest_paper_add"), sent).status_code == 302
+    assert search.find(search.parse("birds")).total == 1
