@@ -1,14 +1,21 @@
 """The way to the private link of the preference centre, which is a page of the digest app."""
 
+from datetime import timedelta
+from urllib.parse import quote, unquote
+
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from subscriptions import forms, limits, services
+from subscriptions.services.choosing import MOST_KEYWORD_LETTERS
 from subscriptions.tasks import wake_sender
 
 from . import common
+
+KEYWORD_COOKIE = "keyword"
 
 
 @csrf_exempt
@@ -17,7 +24,20 @@ from . import common
 def preferences_link(request: HttpRequest) -> HttpResponse:
     """Asks for an address and mails its owner a link; the same answer for every address."""
     if request.method != "POST":
-        return _ask(request, forms.AddressForm())
+        keyword = tidy_keyword(request.GET.get("keyword", ""))
+        response = _ask(request, forms.AddressForm(), keyword=keyword)
+        if keyword:
+            # This browser remembers it: no mail may hold what a visitor typed.
+            response.set_cookie(
+                KEYWORD_COOKIE,
+                quote(keyword),
+                max_age=timedelta(days=1),
+                path="/preferences/",
+                secure=settings.SESSION_COOKIE_SECURE,
+                httponly=True,
+                samesite="Lax",
+            )
+        return response
     form = forms.AddressForm(request.POST)
     if limits.client_has_had_enough(request):
         return _ask(request, form, status=429, is_too_many=True)
@@ -32,10 +52,26 @@ def preferences_link(request: HttpRequest) -> HttpResponse:
     return render(request, "web/subscriptions/link_sent.html")
 
 
+def tidy_keyword(text: str) -> str:
+    """What somebody wants to follow, on one line; "" for what no keyword can be."""
+    keyword = " ".join(text.split())
+    return keyword if keyword.isprintable() and len(keyword) <= MOST_KEYWORD_LETTERS else ""
+
+
+def remembered_keyword(request: HttpRequest) -> str:
+    """What this browser wanted to follow before it had the link; "" for nothing."""
+    return tidy_keyword(unquote(request.COOKIES.get(KEYWORD_COOKIE, "")))
+
+
 def _ask(
-    request: HttpRequest, form: forms.AddressForm, *, status: int = 200, is_too_many: bool = False
+    request: HttpRequest,
+    form: forms.AddressForm,
+    *,
+    status: int = 200,
+    is_too_many: bool = False,
+    keyword: str = "",
 ) -> HttpResponse:
-    context = {"form": form, "is_too_many": is_too_many}
+    context = {"form": form, "is_too_many": is_too_many, "keyword": keyword}
     response = render(request, "web/subscriptions/preferences_link.html", context, status=status)
     if is_too_many:
         response["Retry-After"] = "900"

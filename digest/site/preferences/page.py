@@ -16,6 +16,7 @@ from subscriptions.errors import ChoiceError
 from subscriptions.models import Subscriber
 from subscriptions.records import Preferences
 from subscriptions.views import common
+from subscriptions.views.preferences import KEYWORD_COOKIE, remembered_keyword
 
 from . import showing, trying
 from .opening import readers_page
@@ -25,7 +26,7 @@ from .opening import readers_page
 def page(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpResponse:
     """The form with what holds now; small buttons change it on the page, Save in the database."""
     if request.method != "POST":
-        return showing.show(request, subscriber, _form_of(subscriber), token)
+        return _opened(request, subscriber, token)
     if "resume" in request.POST:
         words = common.evidence(request, "[Start again now]")
         services.resume(subscriber, evidence=words)
@@ -47,6 +48,19 @@ def page(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpRespon
     )
     status = 400 if {"keyword", "author"} & set(form.errors) else 200
     return showing.show(request, subscriber, form, token, status=status, is_unsaved=True, at=at)
+
+
+def _opened(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpResponse:
+    """What holds, and in its field the keyword that this browser wanted to follow, if any."""
+    form = _form_of(subscriber)
+    keyword = remembered_keyword(request)
+    form.initial = {**form.initial, "keyword": keyword}
+    response = showing.show(
+        request, subscriber, form, token, is_unsaved=bool(keyword), at="keyword" if keyword else ""
+    )
+    if keyword:
+        response.delete_cookie(KEYWORD_COOKIE, path="/preferences/")
+    return response
 
 
 def _is_typed(request: HttpRequest, name: str) -> bool:

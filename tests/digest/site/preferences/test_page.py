@@ -447,3 +447,19 @@ def test_next_digest_stands_in_the_bar_that_stays(client):
     response = client.get(link(make_subscriber()))
     (bar,) = page(response).xpath("//div[contains(@class, 'savebar')]")
     assert "Next digest: Friday, August 21, 07:00" in " ".join(bar.text_content().split())
+
+
+def test_keyword_of_a_search_waits_for_the_link_to_be_opened(client):
+    reader = make_subscriber()
+    asked = client.get("/preferences/", {"keyword": "speculative “decoding”"})
+    assert "ready to be added" in asked.content.decode()
+    opened = client.get(link(reader)).content.decode()
+    assert 'value="speculative “decoding”"' in opened
+    assert "speculative" not in client.get(link(reader)).content.decode()
+
+
+@pytest.mark.parametrize("keyword", ["x" * 300, "a\0b", "\u202ekey", ""])
+def test_what_no_keyword_can_be_is_not_remembered(client, keyword):
+    response = client.get("/preferences/", {"keyword": keyword})
+    assert response.status_code == 200
+    assert not response.cookies
