@@ -16,6 +16,8 @@ RANKED = 400
 """So many of the papers with the words in the title, and as many of all, are read and ranked."""
 READ_FOR_PHRASES = 2_000
 """So many are read where the order of words decides."""
+READ_AT_LAST = 20_000
+"""So many where that found nothing."""
 
 _MOST_POSITIONS = 16_000
 _GAP = 10
@@ -128,16 +130,23 @@ def find(query: Query, *, start: int, limit: int) -> tuple[list[int], int, int, 
         ),
         ordered="(words @@ %(ordered)s::tsquery) IS TRUE" if is_ordered else "true",
     )
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"{_PLAN}; {_BY_KEY}")
-        cursor.execute(sql, params)
-        rows = cursor.fetchall()
+    rows = _rows(sql, params)
+    if not rows and is_ordered:
+        # Very common words that hardly ever stand in this order: worth the time of reading on.
+        rows = _rows(sql, params | {"most": READ_AT_LAST})
     if not rows:
         return [], 0, 0, False
     _, total, read, ranked = rows[0]
     if not is_ordered:
         return [row[0] for row in rows], total, ranked, False
     return [row[0] for row in rows], ranked, ranked, total > read
+
+
+def _rows(sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"{_PLAN}; {_BY_KEY}")
+        cursor.execute(sql, params)
+        return list(cursor.fetchall())
 
 
 def _asked(name: str, parameter: str, filters: Sequence[str]) -> list[str]:

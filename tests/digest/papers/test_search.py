@@ -364,3 +364,12 @@ def test_years_at_both_ends_are_no_trouble():
 
     assert titles("walk after:0001 before:9999") == ["Walk"]
     assert search.parse("x after:0001").since == date(1, 1, 1)
+
+
+def test_a_phrase_among_papers_that_are_hardly_voted_for_is_found(monkeypatch):
+    monkeypatch.setattr(search.postgres, "READ_FOR_PHRASES", 2)
+    for votes in range(10, 13):
+        make_paper(title="Walking on stairs", abstract="Robots.", upvotes=votes)
+    make_paper(title="Robots", abstract="They are robots walking home.", upvotes=0)
+
+    assert titles('"robots walking"') == ["Robots"]
