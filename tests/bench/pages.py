@@ -29,6 +29,7 @@ QUERIES = (
 def run(*, subscribers: int, papers: int = 100_000) -> Iterator[tuple[str, ...]]:
     """Rows of the table; `subscribers` is of no matter."""
     with installation() as made:
+        made.manage("collectstatic", "--noinput", "-v0")
         made.python("tests.bench.archive", str(papers))
         port = _start_web(made)
         words = _words(made)

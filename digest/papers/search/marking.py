@@ -3,6 +3,7 @@
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
@@ -26,22 +27,24 @@ Match = tuple[int, int, Term]
 
 def spans(text: str, query: Query) -> list[tuple[int, int]]:
     """Where the words and phrases that were searched for stand, from left to right."""
-    return [(start, end) for start, end, _ in _matches(text, query)]
+    return [(start, end) for start, end, _ in _matches(text, query.terms)]
 
 
 def terms_in(text: str, query: Query) -> set[Term]:
     """Those of the words and phrases that stand in the text."""
-    return {term for _, _, term in _matches(text, query)}
+    return {term for _, _, term in _matches(text, query.terms)}
 
 
-def _matches(text: str, query: Query) -> list[Match]:
-    """No two overlap; of those that begin together the longer one counts."""
+@lru_cache(maxsize=256)
+def _matches(text: str, wanted: tuple[Term, ...]) -> list[Match]:
+    """No two overlap; of those that begin together the longer one counts. Kept for a while: of an
+    abstract it is asked several times in a row."""
     places = [
         (stem, found.start(), found.end())
         for found in _TOKEN.finditer(text)
-        for stem in words.stems(found[0])
+        for stem in _stems(found[0])
     ]
-    terms = sorted(set(query.terms), key=lambda term: (-len(term), term))
+    terms = sorted(set(wanted), key=lambda term: (-len(term), term))
     starts: dict[str, list[Term]] = {}
     for term in terms:
         starts.setdefault(term[0], []).append(term)
@@ -55,6 +58,11 @@ def _matches(text: str, query: Query) -> list[Match]:
                 break
         number += 1
     return matches
+
+
+@lru_cache(maxsize=100_000)
+def _stems(token: str) -> tuple[str, ...]:
+    return tuple(words.stems(token))
 
 
 def marked(text: str, query: Query, *, html: Callable[[str], str] = escape) -> SafeString:
@@ -78,7 +86,7 @@ def _is_in_formula(text: str, start: int, end: int) -> bool:
 def excerpt(text: str, query: Query, *, length: int) -> str:
     """The part of the text, of about so many letters, with most of what was searched for; "" where
     nothing of it is there. Dots stand where something was cut."""
-    matches = _matches(text, query)
+    matches = _matches(text, query.terms)
     if not matches:
         return ""
     sentences = [0, *(found.end() for found in _SENTENCE_END.finditer(text))]
