@@ -12,9 +12,9 @@ from django.db import connection, transaction
 from .entries import Entry, condition_tags
 from .query import Condition, Query, Term
 
-RANKED = 400
+RANKED = 300
 """So many of the papers with the words in the title, and as many of all, are read and ranked."""
-READ_FOR_PHRASES = 2_000
+READ_FOR_PHRASES = 1_000
 """So many are read where the order of words decides."""
 READ_AT_LAST = 20_000
 """So many where that found nothing."""
