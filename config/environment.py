@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
 _MOST_DAYS = 36_500
+_RATE = re.compile(r"[1-9]\d{0,8}/([1-9]\d{0,3})?[smhd]")
 _MONTH = 30 * 86_400
 _MOST_A_SECOND = 1_000_000
 _MOST_GROWTH = 10
@@ -40,6 +41,17 @@ class Environment(Env):
         except ValueError:
             is_fit = False
         self.expect(name, that=is_fit or not url, form=form)
+
+    def languages(self, name: str, names: dict[str, str]) -> list[tuple[str, str]]:
+        """The languages that are listed, each with its own name; all of them where none is."""
+        codes = self.entries(name, [*names])
+        unknown = [code for code in codes if code not in names]
+        self.expect(name, that=bool(codes) and not unknown, form=f"of {', '.join(names)}")
+        return [(code, names[code]) for code in codes if code in names] or [*names.items()]
+
+    def expect_rate(self, name: str, rate: str | None) -> None:
+        """Notes a rate, how many in how long, that is not written like one."""
+        self.expect(name, that=bool(_RATE.fullmatch(rate or "")), form="like 3/d or 20/h")
 
     def host(self, url: str) -> str:
         """The host of a URL as ALLOWED_HOSTS wants it; "localhost" where it has none."""

@@ -17,8 +17,6 @@ from .environment import Environment, kept_secret
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-# The languages that there are, in their own words.
-_NAMES = {"en": "English", "de": "Deutsch"}
 
 env = Environment()
 env.read_env(str(BASE_DIR / ".env"), recurse=False)
@@ -115,11 +113,11 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
-LANGUAGE_CODE = "en"
-USE_I18N = True
 # Which languages pages and mails speak, of those that `locale/` has; a browser's wish decides for
 # pages, and what a reader chose for mails.
-LANGUAGES = [(code, _NAMES[code]) for code in env.entries("LANGUAGES", [*_NAMES]) if code in _NAMES]
+LANGUAGES = env.languages("LANGUAGES", {"en": "English", "de": "Deutsch"})
+LANGUAGE_CODE = LANGUAGES[0][0]
+USE_I18N = True
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -321,8 +319,9 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# A page loads our stylesheet, script and pictures, asks and posts to us, and frames a mail of the outbox; a page
-# that shows a mail sets a policy of its own. Django's admin has scripts and styles in its pages.
+# A page loads our stylesheet, script and pictures, asks and posts to us, and frames a mail of the
+# outbox; a page that shows a mail sets a policy of its own. Django's admin has scripts and styles in
+# its pages.
 CONTENT_SECURITY_POLICY = {
     "EXCLUDE_URL_PREFIXES": ["/admin/"],
     "DIRECTIVES": {
@@ -353,13 +352,12 @@ LOGGING = logs.configuration(LOG_LEVEL)
 
 # --- Values that were read well but make no sense --------------------------------------------
 
-_RATE = re.compile(r"[1-9]\d{0,8}/([1-9]\d{0,3})?[smhd]")
 for _name, _rate in (
     ("SIGNUP_RATE_ADDRESS", SIGNUP_RATE_ADDRESS),
     ("SIGNUP_RATE_CLIENT", SIGNUP_RATE_CLIENT),
     ("API_RATE", API_RATE),
 ):
-    env.expect(_name, that=bool(_RATE.fullmatch(_rate or "")), form="like 3/d or 20/h")
+    env.expect_rate(_name, _rate)
 env.expect(
     "LOG_LEVEL",
     that=LOG_LEVEL in logging.getLevelNamesMapping(),
@@ -385,19 +383,9 @@ for _name, _text, _pattern, _form in (
     ("REPLY_TO", REPLY_TO, rf"({_ADDRESS}|[^<>\r\n]*<{_ADDRESS}>)", "one address"),
     ("UNSUBSCRIBE_EMAIL", UNSUBSCRIBE_EMAIL, _ADDRESS, "a bare address"),
     ("OPERATOR_EMAIL", OPERATOR_EMAIL, _ADDRESS, "a bare address"),
-    (
-        "LIST_ID",
-        LIST_ID,
-        r"[^<>\r\n]{0,150}<[\w.-]{3,100}>",
-        "like Daily Papers <daily.example.org>",
-    ),
+    ("LIST_ID", LIST_ID, r"[^<>\r\n]{0,150}<[\w.-]{3,100}>", "like Daily <daily.example.org>"),
 ):
     env.expect(_name, that=not _text or bool(re.fullmatch(_pattern, _text)), form=_form)
-env.expect(
-    "LANGUAGES",
-    that=bool(LANGUAGES) and len(LANGUAGES) == len(env.entries("LANGUAGES", [*_NAMES])),
-    form=f"of {', '.join(_NAMES)}",
-)
 env.expect("TRUSTED_PROXIES", that=(TRUSTED_PROXIES or 0) >= 0, form="a number from 0")
 env.finish(
     missing=[

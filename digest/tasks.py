@@ -21,7 +21,7 @@ from digest.delivery import (
     watch,
 )
 from digest.editions import building
-from digest.papers import fetching
+from digest.papers import fetching, topics
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ def _wake_sender() -> bool:
 def fetch_papers() -> None:
     """Today's list and yesterday's, whose votes still move until its cutoff."""
     fetching.fetch_recent(timezone.now())
+    topics.date_rows()
 
 
 @shared_task

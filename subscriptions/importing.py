@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
@@ -102,7 +103,9 @@ def _entry(values: Mapping[str, str], topics: Mapping[str, Topic]) -> _Entry:
         raise ChoiceError(f"There is no topic {unknown[0]!r}.")
     frequency = values["frequency"].strip() or Subscriber.Frequency.WEEKDAYS.value
     if frequency not in Subscriber.Frequency.values:
-        raise ChoiceError(f"The frequency {frequency!r} is not one of daily, weekdays, weekly.")
+        raise ChoiceError(
+            f"The frequency {frequency!r} is not one of {', '.join(Subscriber.Frequency)}."
+        )
     zone = values["timezone"].strip() or "UTC"
     if zone not in schedule.zones():
         raise ChoiceError(f"There is no time zone {zone!r}.")
@@ -170,13 +173,14 @@ def _subscriber(entry: _Entry) -> Subscriber:
         frequency=entry.rhythm.frequency,
         hour=entry.rhythm.hour,
         timezone=entry.rhythm.timezone,
-        selection_key=_selection_key(entry.topics),
+        language=settings.LANGUAGES[0][0],
+        selection_key=_selection_key(entry.topics, settings.LANGUAGES[0][0]),
     )
 
 
 @lru_cache(maxsize=4096)
-def _selection_key(topics: tuple[str, ...]) -> str:
-    return Selection(topics=topics).key
+def _selection_key(topics: tuple[str, ...], language: str) -> str:
+    return Selection(topics=topics, language=language).key
 
 
 def rows_of(subscribers: QuerySet[Subscriber]) -> Iterator[list[str]]:

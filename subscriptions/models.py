@@ -51,6 +51,9 @@ class Slot(models.Model):
     """UTC; in the past while its readers are due."""
     begun_with = models.BigIntegerField(null=True, blank=True)
     """The id of the edition that some of its readers have been planned for, until all are."""
+    ended_on = models.DateField(null=True, blank=True)
+    """The day of the edition that all of its readers were planned for last. What comes less often
+    than editions do picks up from there."""
 
     class Meta:
         constraints = [

@@ -30,10 +30,12 @@ class Query(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Phrase:
+    text: str
     pattern: re.Pattern[str]
 
     def matches(self, text: str) -> bool:
-        return self.pattern.search(text) is not None
+        # Most texts have it nowhere, which is soon known.
+        return self.text in text and self.pattern.search(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def read(text: str) -> Query:
     try:
         return parse(text)
     except ChoiceError:
-        return _Phrase(_pattern(fold(text)))
+        return _phrase_of(fold(text))
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
@@ -159,8 +161,8 @@ def _phrase(text: str) -> _Phrase:
     folded = fold(text)
     if not re.search(r"\w", folded):
         raise ChoiceError(_("A keyword needs a letter or a digit."))
-    return _Phrase(_pattern(folded))
+    return _phrase_of(folded)
 
 
-def _pattern(folded: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w){re.escape(folded)}(?:e?s)?(?!\w)")
+def _phrase_of(folded: str) -> _Phrase:
+    return _Phrase(folded, re.compile(rf"(?<!\w){re.escape(folded)}(?:e?s)?(?!\w)"))

@@ -32,6 +32,7 @@ PAGE = 20_000
 EARLIEST_ZONE = timedelta(hours=14)
 """How far the clocks of the first zone (Kiritimati) are before UTC."""
 _ROUNDS = 3
+_MONTHLY = Subscriber.Frequency.MONTHLY
 _EVERY_EDITION = (
     Subscriber.Frequency.DAILY,
     Subscriber.Frequency.WEEKDAYS,
@@ -87,11 +88,12 @@ def plan(
     _prepare(now, day)
     for frequency, edition in _editions(day).items():
         made.editions.append(edition)
-        for slot in _slots(now, frequency):
+        # A month takes long to pick from: who waits for a day's papers goes first.
+        for slot in sorted(_slots(now, frequency), key=lambda slot: slot.frequency == _MONTHLY):
             try:
                 own = edition if day else _begun(slot, edition)
                 if own and _plan_slot(slot, own, made, now, batch_size, page_planned):
-                    services.advance(slot, now)
+                    services.advance(slot, now, ended_on=own.date)
             except Exception as error:
                 logger.exception("slot can't be planned", extra={"slot": slot.pk})
                 failure = error
@@ -172,12 +174,15 @@ def since_of(slot: Slot, edition: Edition) -> date | None:
     """The day from which on a digest of the slot picks papers; None: the edition's alone.
 
     Who gets one a month, or a week on another day than Monday, when the week's edition is new, gets
-    the newest daily edition with those since the one that was the newest a month, or a week, ago.
+    the newest daily edition with those since the one that the slot's last digest ended with; a new
+    slot's since the one that was the newest a month, or a week, ago.
     """
     if slot.frequency in {*_EVERY_EDITION}:
         return None
+    if slot.ended_on is not None and slot.ended_on < edition.date:
+        return slot.ended_on + timedelta(days=1)
     due = slot.next_digest_at
-    if slot.frequency == Subscriber.Frequency.MONTHLY:
+    if slot.frequency == _MONTHLY:
         first = due.astimezone(ZoneInfo(slot.timezone)).replace(day=1)
         before = (first - timedelta(days=1)).replace(day=1)
     else:

@@ -3,6 +3,9 @@
 from dataclasses import asdict, dataclass
 from datetime import date
 
+from django.utils.translation import gettext as _
+from django.utils.translation import override
+
 from digest.editions import audiences, building
 from digest.errors import EditionOpenError, PermanentError
 from digest.models import Audience, Edition
@@ -12,17 +15,20 @@ from subscriptions.records import Selection
 
 from . import content, messages, outbox, rendering
 
-NOBODY = Reader(
-    delivery_id=0,
-    subscriber_id=0,
-    email="reader@example.org",
-    unsubscribe="preview",
-    preferences="preview",
-    digest="preview",
-    message_id="<preview@example.org>",
-    confirmed_on="the day of your choice",
-    next_digest="at your hour",
-)
+
+def nobody() -> Reader:
+    """Whom a preview is for, in the language of the moment. Personal links lead nowhere."""
+    return Reader(
+        delivery_id=0,
+        subscriber_id=0,
+        email="reader@example.org",
+        unsubscribe="preview",
+        preferences="preview",
+        digest="preview",
+        message_id="<preview@example.org>",
+        confirmed_on=_("the day of your choice"),
+        next_digest=_("at your hour"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +56,12 @@ def preview(selection: Selection, *, day: date | None = None) -> Preview:
         raise PermanentError(f"Nothing in edition {edition.name} is for this selection.")
     audience = Audience(edition=edition, selection=asdict(selection), cards=cards)
     body = content.body_of(audience, is_for_browser=True)
-    html, text = body.filled(rendering.values_of(NOBODY))
+    with override(selection.language):
+        reader = nobody()
+    html, text = body.filled(rendering.values_of(reader))
     claim = outbox.Claim(0, edition.pk, 0, 0, edition.closed_at, {})
-    message = messages.single_message(messages.Call(claim, edition, body, [NOBODY]))
+    own = content.body_of(audience)
+    message = messages.single_message(messages.Call(claim, edition, own, [reader]))
     return Preview(body.subject, html, text, message.message().as_bytes())
 
 

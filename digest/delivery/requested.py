@@ -1,5 +1,7 @@
 """The digest that a reader asked for just now, beside those that come by themselves."""
 
+from datetime import date
+
 from django.db import transaction
 
 from digest.editions import audiences, building
@@ -23,15 +25,15 @@ def plan(subscriber: Subscriber) -> Delivery | None:
     edition = building.newest(Edition.Frequency.DAILY)
     if edition is None:
         return None
+    # Before the edition is locked, as a month takes long to pick from.
+    _ensure(edition, subscriber)
     asked = selectors.with_suppression(Subscriber.objects.filter(pk=subscriber.pk))
     with transaction.atomic():
         locked = Edition.objects.select_for_update().get(pk=edition.pk)
         reader = asked.select_for_update(of=("self",)).first()
         if reader is None:
             return None
-        # A month's or a week's reader gets what the month or the week has brought so far.
-        since = planning.since_of(reader.slot, edition) if reader.slot else None
-        audiences.ensure(edition, [reader.selection_key], since=since)
+        since = _ensure(edition, reader)
         audience = Audience.objects.get(
             edition=edition, selection_key=reader.selection_key, since=since
         )
@@ -53,3 +55,11 @@ def plan(subscriber: Subscriber) -> Delivery | None:
                 mine.update(state=State.PENDING, reason="", audience=audience, batch=row.batch)
         # What was skipped before says why it was then; the row says how it is now.
         return mine.exclude(state=State.SKIPPED).first() or row
+
+
+def _ensure(edition: Edition, reader: Subscriber) -> date | None:
+    """The audience of the reader is there; a month's or a week's reader gets what the month or the
+    week has brought so far, since the day that is returned."""
+    since = planning.since_of(reader.slot, edition) if reader.slot else None
+    audiences.ensure(edition, [reader.selection_key], since=since)
+    return since

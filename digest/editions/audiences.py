@@ -18,7 +18,7 @@ from subscriptions.records import Selection
 Card = tuple[int, str]
 """A paper's id and the reason why it is in this digest."""
 
-CHUNK = 500
+CHUNK = 200
 """Audiences that are made at once."""
 
 
@@ -98,12 +98,13 @@ def _select(selection: Selection, papers: Sequence[Candidate], period: Period) -
             )
             for n, paper in enumerate(papers[: selection.length])
         ]
+    wishes = _Wishes.of(selection)
     personal: list[Card] = []
     topical: list[Card] = []
     for paper in papers:
-        if reason := _personal_reason(selection, paper):
+        if reason := _personal_reason(wishes, paper):
             personal.append((paper.paper_id, reason))
-        elif reason := _topic_reason(selection, paper):
+        elif reason := _topic_reason(wishes, paper):
             topical.append((paper.paper_id, reason))
     cards = (personal + topical)[: selection.length]
     if cards and len(cards) < selection.length:
@@ -135,12 +136,32 @@ def _forgotten() -> str:
     return _("Picked for you")
 
 
-def _personal_reason(selection: Selection, paper: Candidate) -> str:
-    for name in selection.authors:
-        if fold(name) in paper.authors:
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    """A selection made ready once for the papers of a month."""
+
+    names: tuple[tuple[str, str], ...]
+    """Folded, and as they were written."""
+    keywords: tuple[tuple[queries.Query, str], ...]
+    topics: frozenset[str]
+    categories: frozenset[str]
+
+    @classmethod
+    def of(cls, selection: Selection) -> "_Wishes":
+        return cls(
+            tuple((fold(name), name) for name in selection.authors),
+            tuple((queries.read(keyword), keyword) for keyword in selection.keywords),
+            frozenset(selection.topics),
+            frozenset(selection.categories),
+        )
+
+
+def _personal_reason(wishes: _Wishes, paper: Candidate) -> str:
+    for folded, name in wishes.names:
+        if folded in paper.authors:
             return _by(name)
-    for keyword in selection.keywords:
-        if queries.read(keyword).matches(paper.text):
+    for query, keyword in wishes.keywords:
+        if query.matches(paper.text):
             return _keyword(keyword)
     return ""
 
@@ -153,13 +174,12 @@ def _keyword(text: str) -> str:
     return _("Your keyword: %(text)s") % {"text": text}
 
 
-def _topic_reason(selection: Selection, paper: Candidate) -> str:
-    followed = frozenset(selection.topics)
+def _topic_reason(wishes: _Wishes, paper: Candidate) -> str:
     for slug, name in paper.topics.items():
-        if slug in followed:
+        if slug in wishes.topics:
             return _("You follow %(name)s") % {"name": name}
     for category in paper.categories:
-        if category in selection.categories:
+        if category in wishes.categories:
             return _("You follow %(name)s") % {"name": category}
     return ""
 
@@ -215,10 +235,11 @@ def forget_wishes() -> int:
     for audience in orphans.filter(~Exists(readers)).iterator():
         words, names = audience.selection["keywords"], audience.selection["authors"]
         with override(audience.selection.get("language", "en")):
-            private, instead = {*map(_keyword, words), *map(_by, names)}, _forgotten()
+            instead = _forgotten()
         audience.selection |= {"keywords": [], "authors": []}
         audience.cards = [
-            [paper_id, instead if reason in private else reason]
+            # However it was worded when it was written.
+            [paper_id, instead if any(word in reason for word in (*words, *names)) else reason]
             for paper_id, reason in audience.cards
         ]
         audience.save(update_fields=["selection", "cards"])

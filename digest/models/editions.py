@@ -91,8 +91,8 @@ class Audience(models.Model):
     cards: Any = models.JSONField()
     """`[[paper id, reason], …]`, best first; empty: nothing for them in this edition."""
     since = models.DateField(null=True, blank=True)
-    """For readers whose digest of an edition of that day was too late to go by itself: its papers,
-    and those of the editions between, are picked from, too."""
+    """The papers of the editions since that day are picked from, too: for readers whose digest of it
+    was too late to go by itself, and for those who get one a week on a day of their own, or a month."""
     paper_count = models.PositiveSmallIntegerField(default=0)
     """How many cards there are, for the planning, which is done in the database."""
 

@@ -91,14 +91,19 @@ def _store_chunk(records: dict[str, PaperRecord], source: str, counts: FetchCoun
     with transaction.atomic():
         known = set(Paper.objects.filter(arxiv_id__in=fields).values_list("arxiv_id", flat=True))
         # In one order everywhere, so that two fetches at once don't wait for each other in a ring.
-        Paper.objects.bulk_create(
-            [Paper(**fields[key]) for key in sorted(fields.keys() - known)], ignore_conflicts=True
-        )
+        ours = [Paper(**fields[key]) for key in sorted(fields.keys() - known)]
+        Paper.objects.bulk_create(ours, ignore_conflicts=True)
         papers = {
             paper.arxiv_id: paper
             for paper in Paper.objects.select_for_update()
             .filter(arxiv_id__in=fields)
             .order_by("arxiv_id")
+        }
+        # What another fetch stored at this very moment is known, too.
+        known |= {
+            paper.arxiv_id
+            for paper in ours
+            if papers[paper.arxiv_id].created_at != paper.created_at
         }
         before = {key: papers[key].authors for key in known}
         changed = {key: names for key in known if (names := _merge(papers[key], fields[key]))}

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.db import transaction
+from django.db.models import OuterRef, Subquery
 
 from digest.models import Paper, PaperTopic
 from subscriptions.models import Topic
@@ -163,6 +164,14 @@ def _tag_chunk(ids: list[int], *, rules: Sequence[TopicRule], topic_ids: dict[st
             unique_fields=["paper", "topic"],
             update_fields=["score", "reason", "published_at"],
         )
+
+
+def date_rows() -> int:
+    """Afterwards every row says when its paper came out; returns how many did not, as those of a
+    worker that ran older code for a while."""
+    papers = Paper.objects.filter(pk=OuterRef("paper"))
+    undated = PaperTopic.objects.filter(published_at=None)
+    return undated.update(published_at=Subquery(papers.values("published_at")[:1]))
 
 
 def _says_otherwise(row: PaperTopic | None, **said: Any) -> bool:

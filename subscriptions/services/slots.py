@@ -1,6 +1,6 @@
 """The hours of sending that readers share: made when the first reader wants one, moved on together."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.db import transaction
 
@@ -28,14 +28,19 @@ def begin(slot: Slot, edition_id: int) -> int | None:
     return mine.values_list("begun_with", flat=True).first()
 
 
-def advance(slot: Slot, now: datetime) -> bool:
+def advance(slot: Slot, now: datetime, *, ended_on: date | None = None) -> bool:
     """Afterwards all readers of the slot, as it was read, wait for its next time after `now`, each
-    in the slot of their rhythm; False where somebody else had moved it on.
+    in the slot of their rhythm; False where somebody else had moved it on. `ended_on` is the day of
+    the edition that they were planned for.
     """
     rhythm = Rhythm(slot.frequency, slot.hour, slot.timezone)
     unmoved = Slot.objects.filter(pk=slot.pk, next_digest_at=slot.next_digest_at)
     with transaction.atomic():
-        moved = unmoved.update(next_digest_at=schedule.next_slot(now, rhythm), begun_with=None)
+        moved = unmoved.update(
+            next_digest_at=schedule.next_slot(now, rhythm),
+            begun_with=None,
+            ended_on=ended_on or slot.ended_on,
+        )
         if moved:
             _put_right(slot, now)
     return bool(moved)

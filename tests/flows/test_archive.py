@@ -1,39 +1,10 @@
 """What a script and a reader's hands do on the archive's pages, in Chromium."""
 
-import sys
-
 import pytest
-from playwright.sync_api import expect, sync_playwright
-
-from tests.flows.processes import Installation, wait_for
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.flow
-NOWHERE = "http://127.0.0.1:9"
 PAPER = "/papers/2608.16590/"
-
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory):
-    made = Installation(
-        tmp_path_factory.mktemp("archive"), HUGGING_FACE_URL=NOWHERE, ARXIV_API_URL=NOWHERE,
-        ARXIV_RSS_URL=NOWHERE,
-    )  # fmt: skip
-    made.start("run", [sys.executable, "manage.py", "run"])
-    try:
-        wait_for(lambda: "this is the sample edition" in made.log("run"), what="an edition")
-        yield made
-    finally:
-        made.stop()
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with sync_playwright() as driver:
-        launched = driver.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield launched
-        launched.close()
 
 
 @pytest.fixture

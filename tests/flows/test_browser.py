@@ -1,7 +1,6 @@
 """A reader's whole way in Chromium, on a fresh `manage.py run` that no source can be reached from."""
 
 import re
-import sys
 import threading
 from functools import partial
 from html import unescape
@@ -11,32 +10,11 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from tests.flows.processes import Installation, wait_for
+from tests.flows.processes import wait_for
 from tests.pages import browsing
 
 pytestmark = pytest.mark.flow
-NOWHERE = "http://127.0.0.1:9"
 ADDRESS = "ada@example.org"
-
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory):
-    made = Installation(
-        tmp_path_factory.mktemp("browser"), HUGGING_FACE_URL=NOWHERE, ARXIV_API_URL=NOWHERE,
-        ARXIV_RSS_URL=NOWHERE,
-    )  # fmt: skip
-    made.start("run", [sys.executable, "manage.py", "run"])
-    try:
-        wait_for(lambda: "this is the sample edition" in made.log("run"), what="an edition")
-        yield made
-    finally:
-        made.stop()
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with browsing.launched(chromium) as launched:
-        yield launched
 
 
 @pytest.fixture

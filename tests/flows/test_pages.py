@@ -2,36 +2,18 @@
 its whole, on a fresh `manage.py run` that no source can be reached from.
 """
 
-import sys
-
 import pytest
 from django.urls import get_resolver
 
-from tests.flows.processes import Installation, wait_for
 from tests.pages import browsing, found
 from tests.pages.lighthouse import GOOD_SCORE, lighthouse
 from tests.pages.markup import validate
 
 pytestmark = pytest.mark.flow
-NOWHERE = "http://127.0.0.1:9"
 
 # Written as mail programs want HTML, with tables and attributes that the standard calls obsolete;
 # tests/digest/delivery/ holds it to EMAIL_STANDARDS instead.
 MAIL_BODIES = {"site:digest"}
-
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory):
-    made = Installation(
-        tmp_path_factory.mktemp("pages"), HUGGING_FACE_URL=NOWHERE, ARXIV_API_URL=NOWHERE,
-        ARXIV_RSS_URL=NOWHERE,
-    )  # fmt: skip
-    made.start("run", [sys.executable, "manage.py", "run"])
-    try:
-        wait_for(lambda: "this is the sample edition" in made.log("run"), what="an edition")
-        yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture(scope="module")

@@ -78,6 +78,8 @@ def index_all(*, watch: Callable[[int], None] = lambda _done: None) -> int:
     papers = Paper.objects.order_by("pk").values_list("pk", flat=True)
     while ids := list(papers.filter(pk__gt=last)[:CHUNK]):
         with transaction.atomic():
+            # Held, or an ingest that commits in between would be overwritten with older words.
+            list(Paper.objects.select_for_update().filter(pk__in=ids).order_by("pk").only("pk"))
             index(ids)
         last = ids[-1]
         done += len(ids)

@@ -140,6 +140,8 @@ def _read(text: str, parts: _Parts) -> None:
         if not is_phrase and not minus and not name and value in ("OR", "AND", "NOT"):
             joins, excludes = value == "OR", value == "NOT"
             continue
+        if name and joins:
+            parts.notes.append(_("OR joins words and phrases only, so all of these must match."))
         if name:
             _read_field(name, value, parts, is_excluded=minus or excludes)
         else:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response, patch_cache_control, set_response_etag
+from django.utils.translation import get_language_from_request, override
 
 from subscriptions import limits
 
@@ -28,7 +29,10 @@ def middleware(answer: Answer) -> Answer:
     def at_the_edge(request: HttpRequest) -> HttpResponseBase:
         if not request.path_info.startswith(PREFIX):
             return answer(request)
-        response = _refusal(request) or _answer(request, answer)
+        # Before a language is chosen for the request: a thread still has that of the last one.
+        with override(get_language_from_request(request)):
+            refusal = _refusal(request)
+        response = refusal or _answer(request, answer)
         if response.status_code >= HTTPStatus.BAD_REQUEST:
             response = _as_problem(request, response)
         return _finished(request, response)

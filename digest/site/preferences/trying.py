@@ -11,7 +11,7 @@ from django.db.models import Case, QuerySet, Value, When
 from django.utils.translation import override
 
 from digest.delivery import content, rendering, wording
-from digest.delivery.preview import NOBODY
+from digest.delivery.preview import nobody
 from digest.editions import audiences, building
 from digest.models import Edition, EditionPaper
 from digest.site import presenting
@@ -88,7 +88,7 @@ def _mailed(
             )
             follows = wording.follows(len(selection.topics))
             body = rendering.compose(rendered, cards, follows=follows)
-        html, text = body.filled(rendering.values_of(NOBODY))
+            html, text = body.filled(rendering.values_of(nobody()))
         kept = (body.subject, html, text, selection.format)
     # Also to begin its hour anew.
     cache.set(f"preferences.mail.{key}", kept, _KEPT_SECONDS)

@@ -1,0 +1,31 @@
+"""What flows in a browser share: an installation of their own, and Chromium."""
+
+import sys
+
+import pytest
+
+from tests.flows.processes import Installation, wait_for
+from tests.pages import browsing
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory):
+    """A fresh `manage.py run` that no source can be reached from: it shows the sample edition."""
+    made = Installation(
+        tmp_path_factory.mktemp("installation"), HUGGING_FACE_URL=NOWHERE, ARXIV_API_URL=NOWHERE,
+        ARXIV_RSS_URL=NOWHERE,
+    )  # fmt: skip
+    made.start("run", [sys.executable, "manage.py", "run"])
+    try:
+        wait_for(lambda: "this is the sample edition" in made.log("run"), what="an edition")
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    with browsing.launched(chromium) as launched:
+        yield launched
