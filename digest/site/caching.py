@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 type_of_view = Callable[..., HttpResponseBase]
 
 KEPT_SECONDS = 60
-_SEEN_SECONDS = 3600
+_SEEN_SECONDS = 86_400
 _MOST_LETTERS = 400
 """Of an address with its query; longer ones are answered, and not kept."""
 _STAMP = re.compile(rb'name="stamp" value="[^"]*"')

@@ -87,7 +87,7 @@ def test_paper_has_what_a_reader_wants_of_it(page):
     name = title.inner_text()
     title.click()
     expect(heading(page)).to_have_text(name)
-    for where in ("PDF", "arXiv", "HTML"):
+    for where in ("PDF", "arXiv page", "HTML"):
         expect(page.get_by_role("link", name=where, exact=True).first).to_be_visible()
     expect(page.get_by_role("heading", name="Papers like it")).to_be_visible()
     author = page.locator(".work__authors a").first
