@@ -21,7 +21,7 @@ DEPLOY := DEBUG=0 SECRET_KEY=only-for-the-check-$(shell printf 'x%.0s' $$(seq 50
 	POSTAL_ADDRESS=somewhere EMAIL_PROVIDERS=mailgun MAILGUN_API_KEY=key WEBHOOK_SECRET=a:b \
 	MAILGUN_WEBHOOK_SIGNING_KEY=key UNSUBSCRIBE_EMAIL=
 
-.PHONY: help run test test-postgres test-sqlite bench lint format screenshots lock clean
+.PHONY: help run test test-postgres test-sqlite bench lint format screenshots messages lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,11 @@ lint: $(DEV_STAMP) ## Formatter, linter, types, contracts, migrations, deploymen
 format: $(DEV_STAMP) ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+messages: $(DEV_STAMP) ## Gather the texts that need a translation, and compile those that have one
+	$(BIN)/python manage.py makemessages -l de --no-location --no-obsolete \
+		-i $(VENV) -i "tests/*" -i var -i staticfiles
+	$(BIN)/python manage.py compilemessages -i $(VENV)
 
 screenshots: $(DEV_STAMP) ## Take the README's pictures from a real installation
 	$(BIN)/python -m tests.screenshots
