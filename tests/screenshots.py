@@ -21,6 +21,7 @@ TARGET = ROOT / "docs" / "screenshots"
 DESKTOP = {"width": 1280, "height": 1200}
 PHONE = {"width": 390, "height": 1200}
 READER = "reader@example.org"
+PAPER = "/papers/2608.16590/"
 
 
 def shoot(browser: Browser, url: str, name: str, size: dict[str, int], scheme: str) -> None:
@@ -63,7 +64,16 @@ def main() -> None:
             )
             shoot(browser, installation.url, "home-desktop", DESKTOP, "light")
             shoot(browser, installation.url, "home-phone-dark", PHONE, "dark")
+            shoot(browser, f"{installation.url}{PAPER}", "paper-desktop", DESKTOP, "light")
+            shoot(
+                browser,
+                f"{installation.url}/search/?q=embodied",
+                "search-desktop-dark",
+                DESKTOP,
+                "dark",
+            )
             shoot(browser, preferences, "preferences-desktop", DESKTOP, "light")
+            shoot(browser, preferences, "preferences-phone-dark", PHONE, "dark")
             shoot(browser, digest, "digest-desktop", DESKTOP, "light")
             shoot(browser, digest, "digest-phone-dark", PHONE, "dark")
             browser.close()
