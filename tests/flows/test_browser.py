@@ -14,12 +14,16 @@ from tests.flows.processes import wait_for
 from tests.pages import browsing
 
 pytestmark = pytest.mark.flow
-ADDRESS = "ada@example.org"
 
 
 @pytest.fixture
-def page(browser, installation):
-    context = browser.new_context(base_url=installation.url)
+def has_scripts():
+    return True
+
+
+@pytest.fixture
+def page(browser, installation, has_scripts):
+    context = browser.new_context(base_url=installation.url, java_script_enabled=has_scripts)
     opened = context.new_page()
     opened.set_default_timeout(15_000)
     problems = browsing.watch(opened, installation.url)
@@ -28,15 +32,16 @@ def page(browser, installation):
     assert problems == []
 
 
-def open_mail(page, subject):
+def open_mail(page, subject, address=""):
     """The mail in the local outbox, once it is there; its body is a frame of the page."""
+    named = re.compile(f"{subject}.*{address}")
 
     def arrived():
         page.goto("/outbox/")
-        return page.get_by_role("link", name=re.compile(subject)).count()
+        return page.get_by_role("link", name=named).count()
 
     wait_for(arrived, seconds=90, what=f"a mail: {subject}")
-    page.get_by_role("link", name=re.compile(subject)).first.click()
+    page.get_by_role("link", name=named).first.click()
     return page.frame_locator("iframe")
 
 
@@ -44,15 +49,17 @@ def link_in(mail, name):
     return mail.get_by_role("link", name=re.compile(name)).first.get_attribute("href")
 
 
-def test_reader_subscribes_reads_tunes_leaves_and_returns(page):
+@pytest.mark.parametrize("has_scripts", [True, False], ids=["scripts", "no scripts"])
+def test_reader_subscribes_reads_tunes_leaves_and_returns(page, has_scripts):
+    address = f"ada-{has_scripts}@example.org"
     page.goto("/")
     expect(page.get_by_text("Get trending papers in your email inbox!")).to_be_visible()
     expect(page.get_by_text("This is the sample edition")).to_be_visible()
-    page.get_by_label("Email address").fill(ADDRESS)
+    page.get_by_label("Email address").fill(address)
     page.get_by_role("button", name="Subscribe").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Almost there")
 
-    confirm = link_in(open_mail(page, "Confirm"), "Confirm")
+    confirm = link_in(open_mail(page, "Confirm", address), "Confirm")
     page.context.clear_cookies()  # as on another device: the link alone confirms nothing
     page.goto(confirm)
     page.get_by_role("button", name="Confirm my address").click()
@@ -77,7 +84,7 @@ def test_reader_subscribes_reads_tunes_leaves_and_returns(page):
     page.get_by_role("button", name="Send me today’s digest now").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("On its way")
 
-    digest = open_mail(page, "Zetta")
+    digest = open_mail(page, "Zetta", address)
     expect(digest.get_by_role("heading", level=1)).to_have_text("Thursday, August 20")
     expect(digest.get_by_text("You follow Robotics and embodied AI").first).to_be_visible()
     in_browser, leave = link_in(digest, "View in browser"), link_in(digest, "Unsubscribe")
@@ -164,11 +171,53 @@ def test_wrong_address_is_refused_in_words(page):
     expect(field).to_have_value("ada at example")
 
 
+def tab_to(page, target):
+    """Tab until it has the focus, which can be seen."""
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        if target.evaluate("element => element === document.activeElement"):
+            # A box that is ticked has it around its label.
+            outlines = target.evaluate(
+                "e => [e, e.closest('label') ?? e].map(x => getComputedStyle(x).outlineStyle)"
+            )
+            assert set(outlines) != {"none"}, target
+            return
+    raise AssertionError(f"no way to {target}")
+
+
 def test_everything_can_be_done_by_keyboard(page):
+    address = "grace@example.org"
     page.goto("/")
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the page")).to_be_focused()
-    page.get_by_label("Email address").focus()
-    page.keyboard.type("grace@example.org")
+    tab_to(page, page.get_by_label("Email address"))
+    page.keyboard.type(address)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Almost there")
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_contain_text("Almost there")
+
+    confirm = link_in(open_mail(page, "Confirm", address), "Confirm")
+    page.context.clear_cookies()
+    page.goto(confirm)
+    tab_to(page, page.get_by_role("button", name="Confirm my address"))
+    page.keyboard.press("Enter")
+    expect(heading).to_have_text("You are subscribed")
+    tab_to(page, page.get_by_label("Robotics and embodied AI"))
+    page.keyboard.press("Space")
+    tab_to(page, page.get_by_role("button", name="Save my topics"))
+    page.keyboard.press("Enter")
+    tab_to(page, page.get_by_role("link", name="All preferences"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Robotics and embodied AI")).to_be_checked()
+    tab_to(page, page.get_by_role("button", name="Save preferences"))
+    page.keyboard.press("Enter")
+    expect(page.locator(".notice")).to_contain_text("Saved")
+
+    tab_to(page, page.get_by_role("link", name="Unsubscribe", exact=True))
+    page.keyboard.press("Enter")
+    tab_to(page, page.get_by_role("button", name="Unsubscribe", exact=True))
+    page.keyboard.press("Space")
+    expect(heading).to_have_text("You are unsubscribed")
+    tab_to(page, page.get_by_role("button", name="Undo, keep me subscribed"))
+    page.keyboard.press("Space")
+    expect(heading).to_contain_text("You are subscribed again")
