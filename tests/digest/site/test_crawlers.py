@@ -7,7 +7,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from lxml import etree
 
-from digest.models import Paper
 from digest.papers import sample
 from digest.site import crawlers
 from subscriptions.models import Topic
@@ -56,7 +55,10 @@ def test_sitemap_has_no_page_of_the_sample_edition_or_an_empty_one(client):
 
 def test_sitemap_says_when_a_paper_changed(client):
     paper = make_paper()
-    tree = etree.fromstring(client.get("/sitemap-papers.xml").content)
+    # Where keys are counted on from test to test, the first parts are empty.
+    parts = [part for part in locations(client, "/sitemap.xml") if "papers.xml" in part]
+    last = parts[-1].removeprefix("https://papers.example.org")
+    tree = etree.fromstring(client.get(last).content)
     changed = tree.xpath("//s:lastmod/text()", namespaces=SPACE)
     assert changed == [f"{paper.updated_at:%Y-%m-%d}"]
 
@@ -72,10 +74,10 @@ def test_page_of_papers_reads_no_more_than_its_own(client, monkeypatch):
     assert len(captured) == 2
     found = [
         address
-        for part in parts
+        for part in parts[-5:]
         for address in locations(client, part.removeprefix("https://papers.example.org"))
     ]
-    assert len(found) == len(set(found)) == Paper.objects.count()
+    assert len(found) == len(set(found)) == len(papers)
 
 
 @pytest.mark.parametrize(
