@@ -26,6 +26,11 @@ def votes(number: int) -> str:
     return ngettext("%(number)s vote", "%(number)s votes", number) % {"number": grouped(number)}
 
 
+def authors(number: int) -> str:
+    """`1 author`, `15 authors`."""
+    return ngettext("%(number)s author", "%(number)s authors", number) % {"number": grouped(number)}
+
+
 def comments(number: int) -> str:
     """`1 comment`, `4 comments`."""
     words = ngettext("%(number)s comment", "%(number)s comments", number)

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from digest.delivery import wording
 from digest.delivery.rendering import CLIP, clip
 from digest.delivery.wording import byline
 from digest.models import EditionPaper, Listing, Paper, PaperTopic
@@ -71,6 +72,20 @@ class Row:
         if self.found_by is None:
             return formulas.marked(text)
         return search.marked(text, self.found_by, html=formulas.marked)
+
+    # Words that depend on numbers: a template takes ten times as long to find them.
+
+    @property
+    def authors_in_words(self) -> str:
+        return wording.authors(self.authors)
+
+    @property
+    def comments_in_words(self) -> str:
+        return wording.comments(self.comments)
+
+    @property
+    def stars_in_words(self) -> str:
+        return wording.stars(self.stars or 0)
 
     @property
     def published(self) -> str:

@@ -35,8 +35,9 @@ IS DISTINCT FROM (excluded.published_on, excluded.merit, excluded.words)
 """
 
 # It takes reading all words of all papers for as cheap as asking the index; so each question asks
-# the index first, and nothing else is known of the words until only the candidates are left.
-_PLAN = "SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
+# the index first, and nothing else is known of the words until only the candidates are left. What
+# half of all papers match fits into the memory, where the default would write it to the disk.
+_PLAN = "SET LOCAL enable_seqscan = off; SET LOCAL jit = off; SET LOCAL work_mem = '16MB'"
 _BY_KEY = "SET LOCAL enable_mergejoin = off; SET LOCAL enable_hashjoin = off"
 _FIND = """
 WITH {asked}, candidates AS MATERIALIZED (
