@@ -17,7 +17,7 @@ from django.utils.http import http_date
 from django.utils.translation import get_language
 from redis.exceptions import RedisError
 
-type_of_view = Callable[..., HttpResponseBase]
+View = Callable[..., HttpResponseBase]
 
 KEPT_SECONDS = 60
 _SEEN_SECONDS = 86_400
@@ -38,7 +38,7 @@ class _Kept(NamedTuple):
     """When a page with this ETag was first seen, in seconds since 1970."""
 
 
-def public(*parameters: str) -> Callable[[type_of_view], type_of_view]:
+def public(*parameters: str) -> Callable[[View], View]:
     """A view of a page that is the same for everybody who reads this language.
 
     Afterwards its answer to GET and HEAD is kept for a minute under its path and those of
@@ -47,7 +47,7 @@ def public(*parameters: str) -> Callable[[type_of_view], type_of_view]:
     page is made anew.
     """
 
-    def kept(view: type_of_view) -> type_of_view:
+    def kept(view: View) -> View:
         @wraps(view)
         def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if request.method not in ("GET", "HEAD"):
