@@ -21,7 +21,7 @@ from digest.delivery import (
     watch,
 )
 from digest.editions import building
-from digest.papers import fetching, topics
+from digest.papers import fetching, search, topics
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ def fetch_papers() -> None:
     """Today's list and yesterday's, whose votes still move until its cutoff."""
     fetching.fetch_recent(timezone.now())
     topics.date_rows()
+    search.index_missing()
 
 
 @shared_task

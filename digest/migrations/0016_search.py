@@ -1,9 +1,10 @@
-"""Search over all papers: PostgreSQL gets a tsvector and its index, SQLite a table of FTS5."""
+"""Search over all papers: PostgreSQL gets a tsvector and its index, SQLite a table of FTS5.
+
+A worker fills it (`search.index_missing`): what a paper is found by is for today's code to say.
+"""
 
 import django.db.models.deletion
 from django.db import migrations, models
-
-from digest.papers import search
 
 _POSTGRES = [
     "ALTER TABLE digest_searchentry ADD COLUMN words tsvector NOT NULL",
@@ -30,10 +31,6 @@ def _drop(apps, schema_editor):
         schema_editor.execute("DROP TABLE digest_searchwords")
 
 
-def _fill(apps, schema_editor):
-    search.index_all()
-
-
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -46,6 +43,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('paper', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='search_entry', serialize=False, to='digest.paper')),
                 ('published_on', models.DateField(db_index=True)),
+                ('upvotes', models.PositiveIntegerField(default=0)),
                 ('merit', models.FloatField(db_index=True)),
             ],
             options={
@@ -53,5 +51,4 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunPython(_make, _drop),
-        migrations.RunPython(_fill, migrations.RunPython.noop),
     ]

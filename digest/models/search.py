@@ -16,6 +16,7 @@ class SearchEntry(models.Model):
         Paper, on_delete=models.CASCADE, primary_key=True, related_name="search_entry"
     )
     published_on = models.DateField(db_index=True)
+    upvotes = models.PositiveIntegerField(default=0)
     merit = models.FloatField(db_index=True)
     """From votes and newness: which of many papers that match are looked at first."""
 

@@ -25,7 +25,7 @@ _YEAR = re.compile(r"[0-9]{4}")
 _SHOWN_OF_QUERY = 60
 
 
-@caching.public("q", "topic", "year", "page")
+@caching.public("q", "topic", "year", "order", "page")
 @require_safe
 def search_page(request: HttpRequest) -> HttpResponse:
     """The form; below it, once something was asked for, what was found."""
@@ -33,13 +33,15 @@ def search_page(request: HttpRequest) -> HttpResponse:
     years = _years()
     query = search.parse(request.GET.get("q", ""))
     topic, year, notes = _filters(request, topics, years)
-    asked = search.narrowed(query, topic=topic, year=year)
+    order = _order(request)
+    asked = search.narrowed(query, topic=topic, year=year, order=order)
     context = {
         "query": query.text,
         "topics": topics,
         "years": years,
         "topic": topic,
         "year": year,
+        "order": order,
         "notes": [*query.notes, *notes, *_missing(asked)],
         "most_letters": search.MOST_LETTERS,
         "nav_current": "search",
@@ -48,7 +50,12 @@ def search_page(request: HttpRequest) -> HttpResponse:
     if asked.is_empty:
         context |= {"page_title": _("Search"), "canonical": f"{settings.SITE_URL}{request.path}"}
         return render(request, "web/site/search.html", context)
-    context |= _results(request, asked, topic=topic, year=year)
+    narrowing = {
+        "topic": topic,
+        "year": str(year) if year else "",
+        "order": "" if order is search.Order.BEST else order,
+    }
+    context |= _results(request, asked, narrowing)
     response = render(request, "web/site/search.html", context)
     response["X-Robots-Tag"] = "noindex"
     return response
@@ -81,6 +88,14 @@ def _filters(
     return topic, number, notes
 
 
+def _order(request: HttpRequest) -> search.Order:
+    """The order of the form; best first where that is none."""
+    try:
+        return search.Order(request.GET.get("order", ""))
+    except ValueError:
+        return search.Order.BEST
+
+
 def _missing(asked: search.Query) -> Iterator[str]:
     if asked.excluded and asked.is_empty:
         yield _("Say at least one word that must be there.")
@@ -91,7 +106,9 @@ def _short(text: str) -> str:
     return clean if len(clean) <= _SHOWN_OF_QUERY else f"{clean[: _SHOWN_OF_QUERY - 1]}…"
 
 
-def _results(request: HttpRequest, asked: search.Query, *, topic: str, year: int) -> dict[str, Any]:
+def _results(
+    request: HttpRequest, asked: search.Query, narrowing: dict[str, str]
+) -> dict[str, Any]:
     page, found = _page(asked, request.GET.get("page"))
     shown = _short(asked.text)
     return {
@@ -104,9 +121,7 @@ def _results(request: HttpRequest, asked: search.Query, *, topic: str, year: int
         "is_cut": found.total > found.reachable,
         "reachable": found.reachable,
         "keyword_url": _keyword_url(asked),
-        "page_query": presenting.query(q=asked.text, topic=topic, year=str(year) if year else "")[
-            1:
-        ],
+        "page_query": presenting.query(q=asked.text, **narrowing)[1:],
         "page_title": _("%(query)s: search") % {"query": shown} if shown else _("Search"),
     }
 

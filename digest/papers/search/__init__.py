@@ -10,11 +10,11 @@ from digest.models import Paper
 
 from . import entries, postgres, sqlite
 from .marking import excerpt, marked, terms_in
-from .query import MOST_LETTERS, Query, narrowed, parse
+from .query import MOST_LETTERS, Order, Query, narrowed, parse
 
 __all__ = [
-    "MOST_LETTERS", "Found", "Query", "excerpt", "find", "index", "index_all", "marked", "narrowed",
-    "parse", "sharing", "terms_in",
+    "MOST_LETTERS", "Found", "Order", "Query", "excerpt", "find", "index", "index_all", "index_missing",
+    "marked", "narrowed", "parse", "sharing", "terms_in",
 ]  # fmt: skip
 
 CHUNK = 200
@@ -44,12 +44,12 @@ class Found(Sequence[int]):
 
 
 def find(query: Query, *, start: int = 0, limit: int = 50) -> Found:
-    """The papers that match, best first, from place `start` on; never raises.
+    """The papers that match, in the order of the query, from place `start` on; never raises.
 
-    A word in the title counts for more than one in keywords or summary, and that for more than one
+    Best first: a word in the title counts for more than one in keywords or summary, and that for more than one
     in the abstract; votes and newness part what is alike. On PostgreSQL only the most voted and
     newest of very many matches are ranked, all of those with the words in the title before the
-    others; and a phrase is looked for in so many (see `postgres.py`).
+    others; and a phrase is looked for in so many (see `postgres.py`). By votes or date, as many of the first are listed there.
     """
     if query.is_empty or limit <= 0:
         return Found()
@@ -87,6 +87,17 @@ def index_all(*, watch: Callable[[int], None] = lambda _done: None) -> int:
     if connection.vendor == "sqlite":
         sqlite.clear_up()
     return done
+
+
+def index_missing(*, most: int = 20_000) -> int:
+    """Afterwards up to so many papers more can be found that could not; returns how many. There are
+    some after an upgrade that came with a new index."""
+    missing = Paper.objects.filter(search_entry=None).order_by("-pk")
+    ids = list(missing.values_list("pk", flat=True)[:most])
+    for first in range(0, len(ids), CHUNK):
+        with transaction.atomic():
+            index(ids[first : first + CHUNK])
+    return len(ids)
 
 
 def sharing(stems: Sequence[str], *, most: int) -> dict[int, float]:

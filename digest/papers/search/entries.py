@@ -26,6 +26,7 @@ class Entry:
 
     paper_id: int
     published_on: date
+    upvotes: int
     merit: float
     title: list[str]
     about: list[str]
@@ -48,6 +49,7 @@ def _entry(row: dict[str, Any]) -> Entry:
     return Entry(
         paper_id=row["pk"],
         published_on=row["published_at"].astimezone(UTC).date(),
+        upvotes=row["upvotes"],
         merit=merit(row["upvotes"], row["published_at"]),
         title=words.stems(row["title"]),
         about=words.stems(f"{keywords}. {row['summary']}"),

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from .entries import Entry, condition_tags
-from .query import Condition, Query, Term
+from .query import Condition, Order, Query, Term
 
 RANKED = 300
 """So many of the papers with the words in the title, and as many of all, are read and ranked."""
@@ -26,12 +26,14 @@ _WEIGHTS = "{0.2, 0.1, 0.4, 1.0}"
 """Of names, abstract, keywords with summary, title."""
 
 _UPSERT = """
-INSERT INTO digest_searchentry (paper_id, published_on, merit, words)
-SELECT * FROM unnest(%s::bigint[], %s::date[], %s::float8[], %s::text[]::tsvector[])
+INSERT INTO digest_searchentry (paper_id, published_on, upvotes, merit, words)
+SELECT * FROM unnest(%s::bigint[], %s::date[], %s::int[], %s::float8[], %s::text[]::tsvector[])
 ON CONFLICT (paper_id) DO UPDATE
-SET published_on = excluded.published_on, merit = excluded.merit, words = excluded.words
-WHERE (digest_searchentry.published_on, digest_searchentry.merit, digest_searchentry.words)
-IS DISTINCT FROM (excluded.published_on, excluded.merit, excluded.words)
+SET published_on = excluded.published_on, upvotes = excluded.upvotes, merit = excluded.merit,
+    words = excluded.words
+WHERE (digest_searchentry.published_on, digest_searchentry.upvotes, digest_searchentry.merit,
+    digest_searchentry.words)
+IS DISTINCT FROM (excluded.published_on, excluded.upvotes, excluded.merit, excluded.words)
 """
 
 # It takes reading all words of all papers for as cheap as asking the index; so each question asks
@@ -41,25 +43,27 @@ _PLAN = "SET LOCAL enable_seqscan = off; SET LOCAL jit = off; SET LOCAL work_mem
 _BY_KEY = "SET LOCAL enable_mergejoin = off; SET LOCAL enable_hashjoin = off"
 _FIND = """
 WITH {asked}, candidates AS MATERIALIZED (
-    (SELECT paper_id FROM matched ORDER BY merit DESC, paper_id DESC LIMIT %(most)s)
+    (SELECT paper_id FROM matched ORDER BY {first} DESC, merit DESC, paper_id DESC LIMIT %(most)s)
     {titled}
 ), ranked AS MATERIALIZED (
-    SELECT paper_id, {score} AS score
+    SELECT paper_id, {score} AS score, merit
     FROM candidates JOIN digest_searchentry USING (paper_id) WHERE {ordered}
 )
 SELECT paper_id, (SELECT count(*) FROM matched), (SELECT count(*) FROM candidates),
     (SELECT count(*) FROM ranked)
-FROM ranked ORDER BY score DESC, paper_id DESC OFFSET %(start)s LIMIT %(limit)s
+FROM ranked ORDER BY score DESC, merit DESC, paper_id DESC OFFSET %(start)s LIMIT %(limit)s
 """
 _ASKED = """{name} AS MATERIALIZED (
-    SELECT paper_id, merit, published_on FROM digest_searchentry WHERE {where}
+    SELECT paper_id, published_on, upvotes, merit FROM digest_searchentry WHERE {where}
 )"""
 _NARROWED = """{name} AS MATERIALIZED (
-    SELECT paper_id, merit FROM {asked} WHERE {filters}
+    SELECT paper_id, published_on, upvotes, merit FROM {asked} WHERE {filters}
 )"""
 _TITLED = """UNION (
     SELECT paper_id FROM titled ORDER BY merit DESC, paper_id DESC LIMIT %(most)s
 )"""
+_RANK = f"ts_rank('{_WEIGHTS}', words, %(ranking)s::tsquery) * (1 + 0.2 * merit)"
+_SCORES = {Order.BEST: "merit", Order.VOTES: "upvotes", Order.NEWEST: "published_on"}
 # "IS TRUE" makes it a list that is looked up, instead of a join that starts with the topic.
 _TOPIC = """(paper_id {be} (
     SELECT paper_id FROM digest_papertopic JOIN subscriptions_topic ON topic_id = subscriptions_topic.id
@@ -69,7 +73,10 @@ _TOPIC = """(paper_id {be} (
 
 def write(entries: Iterable[Entry]) -> None:
     """Afterwards the index has these entries; what is there already is not written again."""
-    rows = [(entry.paper_id, entry.published_on, entry.merit, vector(entry)) for entry in entries]
+    rows = [
+        (entry.paper_id, entry.published_on, entry.upvotes, entry.merit, vector(entry))
+        for entry in entries
+    ]
     if rows:
         with connection.cursor() as cursor:
             cursor.execute(_UPSERT, [list(column) for column in zip(*rows, strict=True)])
@@ -119,16 +126,14 @@ def find(query: Query, *, start: int, limit: int) -> tuple[list[int], int, int, 
         "limit": limit,
     }
     asked = _asked("matched", "bag" if bag else "", filters)
-    if query.groups:
+    is_ranked = bool(query.groups) and query.order is Order.BEST
+    if is_ranked:
         asked += _asked("titled", "titled", filters)
     sql = _FIND.format(
         asked=", ".join(asked),
-        titled=_TITLED if query.groups else "",
-        score=(
-            f"ts_rank('{_WEIGHTS}', words, %(ranking)s::tsquery) * (1 + 0.2 * merit)"
-            if query.groups
-            else "merit"
-        ),
+        titled=_TITLED if is_ranked else "",
+        first=_SCORES[query.order],
+        score=_RANK if is_ranked else _SCORES[query.order],
         ordered="(words @@ %(ordered)s::tsquery) IS TRUE" if is_ordered else "true",
     )
     rows = _rows(sql, params)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
+from enum import StrEnum
 from typing import Literal
 
 from django.utils.translation import gettext as _
@@ -29,6 +30,15 @@ _WORD = re.compile(
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?", re.ASCII)
 _CATEGORY = re.compile(r"[a-z-]{2,20}(?:\.[a-z-]{2,20})?", re.ASCII)
 _SLUG = re.compile(r"[-\w]{1,60}", re.ASCII)
+
+
+class Order(StrEnum):
+    """What comes first; newness parts papers with as many votes, and votes those of a day."""
+
+    BEST = "best"
+    VOTES = "votes"
+    NEWEST = "newest"
+
 
 Term = tuple[str, ...]
 """Stems that follow one another: a word is a phrase of one."""
@@ -56,6 +66,7 @@ class Query:
     """Published on that day or later."""
     before: date | None = None
     """Published before that day."""
+    order: Order = Order.BEST
     notes: tuple[str, ...] = ()
     """What was not understood, a line for the reader each."""
 
@@ -117,8 +128,8 @@ def parse(text: str) -> Query:
     )
 
 
-def narrowed(query: Query, *, topic: str = "", year: int = 0) -> Query:
-    """The same question about one topic, given by slug, and papers of one year."""
+def narrowed(query: Query, *, topic: str = "", year: int = 0, order: Order = Order.BEST) -> Query:
+    """The same question about one topic, given by slug, and papers of one year, in this order."""
     conditions = query.conditions
     if topic:
         conditions = (*conditions, Condition("topic", (topic,)))
@@ -126,7 +137,7 @@ def narrowed(query: Query, *, topic: str = "", year: int = 0) -> Query:
     if year:
         since = max(since or date.min, date(year, 1, 1))
         before = min(before or date.max, date(year + 1, 1, 1))
-    return replace(query, conditions=conditions, since=since, before=before)
+    return replace(query, conditions=conditions, since=since, before=before, order=order)
 
 
 def _read(text: str, parts: _Parts) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 from django.db import connection
 
 from .entries import Entry, condition_tags
-from .query import Query, Term
+from .query import Order, Query, Term
 
 _TEXT = "{title about abstract names}"
 _ENTRY = """
-INSERT INTO digest_searchentry (paper_id, published_on, merit) VALUES (%s, %s, %s)
-ON CONFLICT (paper_id) DO UPDATE SET published_on = excluded.published_on, merit = excluded.merit
+INSERT INTO digest_searchentry (paper_id, published_on, upvotes, merit) VALUES (%s, %s, %s, %s)
+ON CONFLICT (paper_id) DO UPDATE SET published_on = excluded.published_on, upvotes = excluded.upvotes,
+    merit = excluded.merit
 """
 _WORDS = """
 INSERT INTO digest_searchwords (rowid, title, about, abstract, names, tags)
@@ -21,11 +22,12 @@ VALUES (%s, %s, %s, %s, %s, %s)
 # The join also hides the words of a paper that was deleted. No id is given twice.
 _FROM_WORDS = "digest_searchwords JOIN digest_searchentry ON paper_id = digest_searchwords.rowid"
 _RANK = "-bm25(digest_searchwords, 20.0, 6.0, 1.0, 2.0, 0.0) * (1 + 0.2 * merit)"
+_SCORES = {Order.BEST: "merit", Order.VOTES: "upvotes", Order.NEWEST: "published_on"}
 # Materialized: FTS5 ranks only where it looks, not in the middle of a sort or a count.
 _FIND = """
-WITH found AS MATERIALIZED (SELECT paper_id, {score} AS score FROM {tables} WHERE {where})
+WITH found AS MATERIALIZED (SELECT paper_id, {score} AS score, merit FROM {tables} WHERE {where})
 SELECT paper_id, (SELECT count(*) FROM found) FROM found
-ORDER BY score DESC, paper_id DESC LIMIT %s OFFSET %s
+ORDER BY score DESC, merit DESC, paper_id DESC LIMIT %s OFFSET %s
 """
 _TITLED = f"SELECT paper_id FROM {_FROM_WORDS} WHERE digest_searchwords MATCH %s"  # noqa: S608  a constant
 _WITHOUT = """
@@ -44,7 +46,9 @@ def write(entries: Iterable[Entry]) -> None:
         cursor.executemany(
             "DELETE FROM digest_searchwords WHERE rowid = %s", [(row.paper_id,) for row in rows]
         )
-        cursor.executemany(_ENTRY, [(row.paper_id, row.published_on, row.merit) for row in rows])
+        cursor.executemany(
+            _ENTRY, [(row.paper_id, row.published_on, row.upvotes, row.merit) for row in rows]
+        )
         cursor.executemany(_WORDS, list(map(_columns, rows)))
 
 
@@ -75,7 +79,7 @@ def find(query: Query, *, start: int, limit: int) -> tuple[list[int], int, int, 
     sql = _FIND.format(
         tables=_FROM_WORDS if match else "digest_searchentry",
         where=" AND ".join(conditions),
-        score=_RANK if query.groups else "merit",
+        score=_RANK if query.groups and query.order is Order.BEST else _SCORES[query.order],
     )
     with connection.cursor() as cursor:
         cursor.execute(sql, [*params, limit, start])

@@ -204,12 +204,13 @@ def search_papers(
             "`category:`, `before:`, `after:`",
         ),
     ],
+    order: search.Order = search.Order.BEST,
     cursor: Cursor | None = None,
     limit: Limit = paging.USUAL_ITEMS,
 ) -> Any:
-    """The best first, and no more than a thousand of them."""
+    """In this order, and no more than a thousand of them."""
     start = min(paging.read_cursor(cursor)[0], MOST_FOUND) if cursor is not None else 0
-    query = search.parse(q)
+    query = search.narrowed(search.parse(q), order=order)
     found = search.find(query, start=start, limit=min(limit + 1, MOST_FOUND - start))
     # A place in the order, not a key: how well a paper fits is known for this question only.
     shown, following = paging.page(

@@ -7,7 +7,7 @@ from django.db import connection
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from digest.models import Paper
+from digest.models import Paper, SearchEntry
 from digest.papers import ingest, search
 from digest.records import PaperRecord
 from subscriptions.models import Topic
@@ -199,6 +199,21 @@ def test_votes_and_newness_part_what_is_alike():
     assert [paper.arxiv_id for paper in found("pruning")] == ["2", "1", "3"]
 
 
+@pytest.mark.parametrize("text", ["pruning", '"pruning roses"', "after:2000"])
+def test_papers_come_by_votes_or_by_date_where_that_is_asked_for(text):
+    about = {"title": "Other", "abstract": "Of pruning roses."}
+    make_paper(arxiv_id="1", **about, upvotes=9, published_at=published(2024))
+    make_paper(arxiv_id="2", **about | {"title": "Pruning roses"}, published_at=published(2023))
+    make_paper(arxiv_id="3", **about, upvotes=90, published_at=published(2022))
+
+    def ordered(order):
+        ids = search.find(search.narrowed(search.parse(text), order=order))
+        return [Paper.objects.get(pk=pk).arxiv_id for pk in ids]
+
+    assert ordered(search.Order.VOTES) == ["3", "1", "2"]
+    assert ordered(search.Order.NEWEST) == ["1", "2", "3"]
+
+
 def test_pages_follow_one_another_and_the_total_is_that_of_all():
     for number in range(7):
         make_paper(title="Pruning", upvotes=number)
@@ -275,6 +290,17 @@ def test_all_papers_are_indexed_anew_and_words_of_deleted_ones_go(settings):
         with connection.cursor() as cursor:
             cursor.execute("SELECT rowid FROM digest_searchwords")
             assert cursor.fetchall() == [(kept.pk,)]
+
+
+def test_papers_that_are_not_in_the_index_get_into_it_the_newest_first():
+    papers = [make_paper(title="Pruning") for _ in range(3)]
+    SearchEntry.objects.all().delete()
+
+    assert search.index_missing(most=2) == 2
+    assert {paper.pk for paper in found("pruning")} == {paper.pk for paper in papers[1:]}
+    assert search.index_missing() == 1
+    assert search.index_missing() == 0
+    assert len(found("pruning")) == 3
 
 
 def test_indexing_again_changes_nothing():

@@ -7,6 +7,7 @@ from html import unescape
 import pytest
 from django.test import Client
 
+from digest.site import searching
 from subscriptions.models import Topic
 from tests.digest.builders import make_paper
 
@@ -90,6 +91,19 @@ def test_a_topic_and_a_year_narrow_down(client):
     assert '<option value="test-robots" selected>' in html
     assert '<option value="2024" selected>2024</option>' in html
     assert len(titles(page(client, topic="test-robots"))) == 2
+
+
+def test_an_order_is_kept_from_page_to_page(client):
+    for votes in range(searching.PAGE_SIZE + 1):
+        make_paper(title=f"Walking {votes}", upvotes=votes)
+
+    html = page(client, q="walking", order="votes")
+
+    assert titles(html)[:2] == ["Walking 20", "Walking 19"]
+    assert '<option value="votes" selected>Most votes</option>' in html
+    assert "?q=walking&amp;order=votes&amp;page=2" in html
+    assert "order=" not in page(client, q="walking").split("results-head")[1]
+    assert len(titles(page(client, q="walking", order="\0"))) == searching.PAGE_SIZE
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,13 @@ def test_search_finds_papers_by_their_words_in_pages(client):
     assert get(client, "search?q=tomatoes&limit=2")["total"] == 5
 
 
+def test_search_orders_as_asked(client):
+    least, most, middle = (make_paper(title="Tomatoes", upvotes=votes) for votes in (3, 9, 6))
+    found = walked(client, "search?q=tomatoes&order=votes&limit=2")
+    assert found == [paper.arxiv_id for paper in (most, middle, least)]
+    assert client.get("/api/v1/search?q=tomatoes&order=luck").status_code == 422
+
+
 def test_search_says_what_it_did_not_understand(client):
     (note,) = get(client, "search?q=before:yesterday")["notes"]
     assert "before:yesterday" in note
