@@ -93,11 +93,13 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
             life=gettext("3 days"),
             mail_new=services.request_new_confirm,
         )
-    if request.method == "POST" or _is_own_click(request, subscriber):
+    is_own = _is_own_click(request, subscriber)
+    if request.method == "POST" or is_own:
         words = forms.CONFIRM_TEXT if request.method == "POST" else OWN_CLICK_TEXT
         is_first = services.confirm(subscriber, evidence=common.evidence(request, words))
-        # A link that was used before opens nothing more: it may be in other hands by now.
-        token = tokens.make_preferences(subscriber) if is_first else ""
+        # A link that was used before opens nothing more, unless it is loaded again where the reader
+        # signed up: it may be in other hands by now.
+        token = tokens.make_preferences(subscriber) if is_first or is_own else ""
         return _confirmed(request, subscriber, token, is_first=is_first)
     masked = format_html("<b>{}</b>", addresses.masked(subscriber.email))
     return common.masked_page(

@@ -372,6 +372,14 @@ def test_click_from_the_browser_that_signed_up_confirms_at_once(client):
     assert fresh(reader).state == "active"
 
 
+def test_confirm_page_loaded_again_keeps_its_topics_only_where_the_reader_signed_up(client):
+    client.post("/subscribe/", {"email": "ada@example.org"})
+    reader = Subscriber.objects.get()
+    client.get(link("confirm", reader))
+    assert 'value="agents"' in client.get(link("confirm", reader)).content.decode()
+    assert 'value="agents"' not in Client().post(link("confirm", reader)).content.decode()
+
+
 def test_page_that_a_browser_fetches_ahead_confirms_nobody(client):
     client.post("/subscribe/", {"email": "ada@example.org"})
     reader = Subscriber.objects.get()
