@@ -115,8 +115,13 @@ def _categories(
             category in chosen,
             code=category,
         )
-        for category in sorted({*counted.categories, *chosen})
+        for category in sorted({*_fetched(), *counted.categories, *chosen})
     ]
+
+
+def _fetched() -> list[str]:
+    """The categories whose listings are read, whether there were papers lately or not."""
+    return settings.ARXIV_CATEGORIES if "arxiv" in settings.PAPER_SOURCES else []
 
 
 def _counted(keywords: list[str], shown: Recent | None) -> Mapping[str, str]:

@@ -342,6 +342,18 @@ def test_votes_format_language_and_categories_are_saved(client):
     assert fresh(reader).selection_key == held.key
 
 
+def test_categories_that_are_fetched_can_be_picked_before_there_are_papers_in_them(
+    client, settings
+):
+    settings.PAPER_SOURCES, settings.ARXIV_CATEGORIES = ["hugging_face", "arxiv"], ["cs.RO"]
+    reader = make_subscriber()
+    save(client, reader, categories=["math.ST"])
+    offered = page(client.get(link(reader))).xpath("//input[@name='categories']")
+    assert [(box.get("value"), "checked" in box.attrib) for box in offered] == [
+        ("cs.RO", False), ("math.ST", True),
+    ]  # fmt: skip
+
+
 def test_what_the_form_leaves_out_stays_as_it_was(client):
     reader = make_subscriber(format="text", language="fr")
     held = save(client, reader).selection
