@@ -58,6 +58,10 @@ for (const field of document.querySelectorAll("input[data-own-timezone]")) {
   const askCount = asker(form.dataset.count, (said) => {
     count.textContent = keyword.value.trim() ? said.text : "";
   });
+  keyword.addEventListener("input", () => {
+    document.getElementById("keyword-error")?.remove();
+    keyword.removeAttribute("aria-invalid");
+  });
   keyword.addEventListener("input", late(() => {
     if (keyword.value.trim()) askCount(keyword.value);
     else count.textContent = "";
@@ -76,6 +80,10 @@ for (const field of document.querySelectorAll("input[data-own-timezone]")) {
 
   form.elements.paused_until.addEventListener("input", () => {
     form.querySelector("[name=pause][value=until]").checked = true;
+  });
+
+  form.addEventListener("change", (event) => {
+    if (event.target !== keyword && event.target !== author) document.getElementById("unsaved").hidden = false;
   });
 
   const shown = document.getElementById("preview-shown");
