@@ -10,6 +10,7 @@ from django import forms
 from django.conf import settings
 from django.http import QueryDict
 from django.utils.functional import Promise
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -50,8 +51,8 @@ LABELS = {
     "weekday": gettext_lazy("Once a week, on"),
     "hour": gettext_lazy("Time of day"),
     "timezone": gettext_lazy("Time zone"),
-    "length": gettext_lazy("At most so many papers"),
-    "least_votes": gettext_lazy("Only papers with at least so many votes"),
+    "length": gettext_lazy("At most this many papers"),
+    "least_votes": gettext_lazy("Only papers with at least this many votes"),
     "format": gettext_lazy("Format"),
     "language": gettext_lazy("Language of your mails"),
     "pause": gettext_lazy("Pause"),
@@ -70,6 +71,15 @@ def weekdays() -> list[tuple[str, str]]:
     return [(str(day.isoweekday()), schedule.weekday_name(day)) for day in days]
 
 
+def _number(*, least: int, most: int, **options: Any) -> forms.IntegerField:
+    """A field for a whole number, which says of any other what it takes."""
+    line = format_lazy(
+        gettext_lazy("Please give a whole number from {least} to {most}."), least=least, most=most
+    )
+    errors = dict.fromkeys(("required", "invalid", "min_value", "max_value"), line)
+    return forms.IntegerField(min_value=least, max_value=most, error_messages=errors, **options)
+
+
 class PreferencesForm(forms.Form):
     """The preference centre; `edited` first takes in what the small buttons did."""
 
@@ -83,8 +93,8 @@ class PreferencesForm(forms.Form):
     weekday = forms.ChoiceField(choices=[(str(n), "") for n in range(1, 8)], required=False)
     hour = forms.TypedChoiceField(choices=HOURS, coerce=int)
     timezone = forms.CharField()
-    length = forms.IntegerField(min_value=1, max_value=MOST_LENGTH)
-    least_votes = forms.IntegerField(min_value=0, max_value=MOST_VOTES, required=False)
+    length = _number(least=1, most=MOST_LENGTH)
+    least_votes = _number(least=0, most=MOST_VOTES, required=False)
     format = forms.ChoiceField(choices=FORMATS, required=False)
     language = forms.CharField(required=False, max_length=10)
     pause = forms.ChoiceField(choices=[*PAUSES, (UNTIL, "")])

@@ -121,7 +121,7 @@ def test_words_are_added_by_keyboard_alone_and_unsaved_choices_stay(visit, reade
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Remove author Eunsol Choi")).to_be_visible()
     expect(page.get_by_label("Every day", exact=True)).to_be_checked()
-    page.get_by_role("spinbutton", name="At most so many papers").focus()
+    page.get_by_role("spinbutton", name="At most this many papers").focus()
     page.keyboard.press("Enter")
     expect(page.locator(".notice")).to_contain_text("Saved.")
     assert fresh(reader).keywords.filter(text="world models OR agents").exists()
@@ -140,8 +140,8 @@ def test_script_refreshes_the_preview_in_place(visit, reader):
     page = visit(path_of(reader))
     page.get_by_role("button", name="Show the papers").click()
     expect(titles(page)).to_have_text(["A robot that folds", "On bounds"])
-    page.get_by_role("spinbutton", name="At most so many papers").fill("1")
-    page.get_by_role("spinbutton", name="At most so many papers").blur()
+    page.get_by_role("spinbutton", name="At most this many papers").fill("1")
+    page.get_by_role("spinbutton", name="At most this many papers").blur()
     expect(titles(page)).to_have_text(["A robot that folds"])
     assert fresh(reader).length == 8
 

@@ -200,10 +200,18 @@ def test_topic_that_is_no_more_keeps_nothing_from_being_saved(client):
 def test_refused_save_names_the_field_of_a_choice(client):
     typed = CHOICES | {"hour": "25", "length": "endless", "save": "1"}
     response = client.post(link(make_subscriber()), typed)
-    for anchor, label in (("hour", "Time of day"), ("length", "At most so many papers")):
+    for anchor, label in (("hour", "Time of day"), ("length", "At most this many papers")):
         (found,) = page(response).xpath(f"//*[@role='alert']//a[@href='#{anchor}']/text()")
         assert found == label
         assert page(response).xpath(f"//*[@id='{anchor}']")
+
+
+@pytest.mark.parametrize("length", ["", "0", "41", "2.5", "many", "9" * 400])
+def test_refused_number_says_what_is_taken(client, length):
+    response = client.post(link(make_subscriber()), CHOICES | {"length": length, "save": "1"})
+    assert response.status_code == 400
+    (line,) = page(response).xpath("//*[@id='length-error']/text()")
+    assert line == "Please give a whole number from 1 to 40."
 
 
 def test_refused_save_says_which_field(client):
