@@ -38,15 +38,26 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
             return _take_reason(request, subscriber)
         if request.POST.get("instead") in (*Subscriber.Frequency.values, PAUSE_NAME, RESUME_NAME):
             return _gone(request, subscriber) if is_gone else _instead(request, subscriber)
-    is_button = "button" in request.POST
-    words = "Stop the daily digest? [Unsubscribe]" if is_button else "List-Unsubscribe=One-Click"
+    words = "List-Unsubscribe=One-Click"
+    if "button" in request.POST:
+        words = f"{_question(subscriber)} [{_('Unsubscribe')}]"
     services.unsubscribe(subscriber, evidence=common.evidence(request, words))
     return _gone(request, subscriber)
 
 
 def _ask(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
-    is_more = subscriber.frequency in {Subscriber.Frequency.DAILY, Subscriber.Frequency.WEEKDAYS}
-    return common.masked_page(request, "unsubscribe", subscriber, can_get_less=is_more)
+    question, is_daily = _question(subscriber), _is_daily(subscriber)
+    return common.masked_page(
+        request, "unsubscribe", subscriber, question=question, can_get_less=is_daily
+    )
+
+
+def _question(subscriber: Subscriber) -> str:
+    return _("Stop the daily digest?") if _is_daily(subscriber) else _("Stop the digest?")
+
+
+def _is_daily(subscriber: Subscriber) -> bool:
+    return subscriber.frequency in {Subscriber.Frequency.DAILY, Subscriber.Frequency.WEEKDAYS}
 
 
 def _gone(request: HttpRequest, subscriber: Subscriber, **said: bool) -> HttpResponse:

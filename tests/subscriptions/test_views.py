@@ -638,6 +638,14 @@ def test_page_of_who_left_offers_the_undo(client):
     assert "Undo, keep me subscribed" in words(client.get(link("unsubscribe", reader)))
 
 
+def test_who_gets_no_daily_digest_is_not_asked_about_one(client):
+    often, rarely = make_subscriber(frequency="weekdays"), make_subscriber(frequency="weekly-3")
+    assert "Stop the daily digest?" in words(client.get(link("unsubscribe", often)))
+    said = words(client.get(link("unsubscribe", rarely)))
+    assert "Stop the digest?" in said
+    assert "Once a week instead" not in said
+
+
 def test_once_a_week_instead(client):
     reader = make_subscriber(next_digest_at=NOW + timedelta(hours=19))
     response = client.post(link("unsubscribe", reader), {"instead": "weekly"})
