@@ -41,6 +41,30 @@ class Month:
         return [(str(name)[:2], str(name)) for name in WEEKDAYS.values()]
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The days of the archive: nothing leads out of it, or a crawler would walk to the year 1."""
+
+    first: date
+    """The first day with papers."""
+    today: date
+
+    def url(self, url: str, first: date, last: date | None = None) -> str:
+        """The address of these days, the last included; "" where none of them is in it."""
+        return url if first <= self.today and (last or first) >= self.first else ""
+
+
+def span(today: date) -> Span:
+    """The days from the first that has papers to today; today alone before there are any."""
+    editions = Edition.objects.filter(frequency=Edition.Frequency.DAILY).order_by("date")
+    listed = Listing.objects.exclude(source=Listing.SAMPLE).order_by("listed_on")
+    firsts = (
+        editions.values_list("date", flat=True).first(),
+        listed.values_list("listed_on", flat=True).first(),
+    )
+    return Span(min((day for day in firsts if day), default=today), today)
+
+
 def day_url(day: date) -> str:
     """The page of a day."""
     return reverse("site:day", args=[day.isoformat()])
@@ -74,16 +98,15 @@ def _listed(first: date, last: date) -> QuerySet[Listing, date]:
     return rows.values_list("listed_on", flat=True).distinct()
 
 
-def month_of(day: date, *, opened: date | None, today: date) -> Month:
+def month_of(day: date, span: Span, *, opened: date | None = None) -> Month:
     """The month that holds `day`; `opened` is the day whose page it stands on."""
     weeks = calendar.Calendar().monthdatescalendar(day.year, day.month)
     shown = days_with_papers(weeks[0][0], weeks[-1][-1])
     rows = [[_day(entry, day.month, shown, opened) for entry in week] for week in weeks]
-    this_week = Link(week_name(day), week_url(day) if day <= today else "")
-    return Month(
-        schedule.month_name(day), month_url(day), rows, list(months_around(day, today=today)),
-        this_week,
-    )  # fmt: skip
+    monday = day - timedelta(days=day.weekday())
+    this_week = Link(week_name(day), span.url(week_url(day), monday, monday + timedelta(days=6)))
+    title, months = schedule.month_name(day), list(months_around(day, span))
+    return Month(title, month_url(day), rows, months, this_week)
 
 
 def _day(day: date, month: int, shown: set[date], opened: date | None) -> Day:
@@ -93,12 +116,12 @@ def _day(day: date, month: int, shown: set[date], opened: date | None) -> Day:
     return Day(day.day, schedule.long_day(day), url, is_open=day == opened)
 
 
-def days_around(day: date, *, today: date) -> tuple[Link, Link]:
-    """The calendar days before and after; the later one without address while it is not out."""
+def days_around(day: date, span: Span) -> tuple[Link, Link]:
+    """The calendar days before and after; without address where the archive ends."""
     before, after = day - timedelta(days=1), day + timedelta(days=1)
     return (
-        Link(schedule.short_day(before), day_url(before), _weekday(before)),
-        Link(schedule.short_day(after), day_url(after) if after <= today else "", _weekday(after)),
+        Link(schedule.short_day(before), span.url(day_url(before), before), _weekday(before)),
+        Link(schedule.short_day(after), span.url(day_url(after), after), _weekday(after)),
     )
 
 
@@ -107,21 +130,21 @@ def _weekday(day: date) -> str:
     return str(WEEKDAYS_ABBR[day.weekday()])
 
 
-def months_around(day: date, *, today: date) -> tuple[Link, Link]:
+def months_around(day: date, span: Span) -> tuple[Link, Link]:
     """The months before and after."""
-    first = day.replace(day=1)
-    before = first - timedelta(days=1)
-    after = (first + timedelta(days=31)).replace(day=1)
+    before = day.replace(day=1) - timedelta(days=1)
+    after = (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+    last = (after + timedelta(days=31)).replace(day=1) - timedelta(days=1)
     return (
-        Link(str(MONTHS[before.month]), month_url(before)),
-        Link(str(MONTHS[after.month]), month_url(after) if after <= today else ""),
+        Link(str(MONTHS[before.month]), span.url(month_url(before), before.replace(day=1), before)),
+        Link(str(MONTHS[after.month]), span.url(month_url(after), after, last)),
     )
 
 
-def weeks_around(monday: date, *, today: date) -> tuple[Link, Link]:
+def weeks_around(monday: date, span: Span) -> tuple[Link, Link]:
     """The ISO weeks before and after."""
     before, after = monday - timedelta(days=7), monday + timedelta(days=7)
     return (
-        Link(week_name(before), week_url(before)),
-        Link(week_name(after), week_url(after) if after <= today else ""),
+        Link(week_name(before), span.url(week_url(before), before, monday - timedelta(days=1))),
+        Link(week_name(after), span.url(week_url(after), after, after + timedelta(days=6))),
     )

@@ -1,4 +1,4 @@
-"""What search engines ask for: `/robots.txt`, and a sitemap of every public page."""
+"""What programs ask for by themselves: `/robots.txt`, a sitemap of every public page, `/favicon.ico`."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,8 @@ from django.contrib.sitemaps import Sitemap
 from django.core.paginator import EmptyPage, Page, PageNotAnInteger, Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
@@ -35,6 +36,12 @@ def robots(request: HttpRequest) -> HttpResponse:
     lines = ["User-agent: *", *(f"Disallow: {path}" for path in _PRIVATE)]
     text = "\n".join([*lines, "", f"Sitemap: {settings.SITE_URL}{reverse('site:sitemap')}", ""])
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+
+@require_safe
+def icon(request: HttpRequest) -> HttpResponse:
+    """The mark, for what shows no page of ours that names it, as a feed."""
+    return redirect(static("daily_papers/mark.svg"))
 
 
 class _Section(Sitemap[Any]):

@@ -38,8 +38,9 @@ def _page(request: HttpRequest, **context: Any) -> HttpResponse:
     context.setdefault("canonical", f"{settings.SITE_URL}{request.path}")
     response = render(request, "web/site/list.html", context)
     if not context.get("rows"):
-        # Papers may come in any minute.
+        # Papers may come in any minute; there is nothing to be found by until then.
         response["Cache-Control"] = "no-cache"
+        response["X-Robots-Tag"] = "noindex"
     return response
 
 
@@ -71,8 +72,8 @@ def home(request: HttpRequest) -> HttpResponse:
     )  # fmt: skip
 
 
-def _newest_listed_day(today: date) -> date | None:
-    listed = Listing.objects.filter(listed_on__lte=today).exclude(source=Listing.SAMPLE)
+def _newest_listed_day(today: date, *, is_sample: bool = False) -> date | None:
+    listed = _listings(is_sample=is_sample).filter(listed_on__lte=today)
     return listed.order_by("-listed_on").values_list("listed_on", flat=True).first()
 
 
@@ -89,9 +90,14 @@ def _so_far(shown: date, today: date) -> dict[str, str] | None:
     }
 
 
+def _listings(*, is_sample: bool) -> QuerySet[Listing]:
+    """What a source listed; the sample counts only while there is nothing else."""
+    return Listing.objects.all() if is_sample else Listing.objects.exclude(source=Listing.SAMPLE)
+
+
 def _listed(first: date, last: date | None = None) -> QuerySet[Listing, Any]:
-    listings = Listing.objects.filter(listed_on__range=(first, last or first))
-    return listings.exclude(source=Listing.SAMPLE).values("paper_id")
+    listings = _listings(is_sample=False).filter(listed_on__range=(first, last or first))
+    return listings.values("paper_id")
 
 
 @caching.public(*lists.PARAMETERS)
@@ -125,7 +131,8 @@ def _day(request: HttpRequest, day: date, *, reason: str, **extra: Any) -> HttpR
     today = _today()
     topic = lists.topic_of(request)
     edition = Edition.objects.filter(frequency=DAILY, date=day).first()
-    before, after = lists.keeping(topic, calendars.days_around(day, today=today))
+    span = calendars.span(today)
+    before, after = lists.keeping(topic, calendars.days_around(day, span))
     papers = lists.context_of(request, _items(edition, _listed(day)), topic, reason=reason)
     name = schedule.long_date(day)
     return _page(
@@ -138,7 +145,7 @@ def _day(request: HttpRequest, day: date, *, reason: str, **extra: Any) -> HttpR
         still_open=_still_open(day, today) if edition is None and papers["rows"] else "",
         before=before,
         after=after,
-        calendar=calendars.month_of(day, opened=day, today=today),
+        calendar=calendars.month_of(day, span, opened=day),
         empty=_nothing(day, today) if topic is None else lists.nothing_on(topic, name),
         **papers | extra,
     )
@@ -192,7 +199,7 @@ def _nothing(day: date, today: date) -> dict[str, str]:
 
 
 def _why_nothing(day: date, today: date) -> tuple[str, str]:
-    named = {"day": schedule.long_day(day)}
+    named = {"day": presenting.long_day(day)}
     if day > today:
         return _("Not out yet"), _("The edition of %(day)s is still to come.") % named
     if text := _next_after_weekend(day, today=today):
@@ -214,7 +221,7 @@ def _next_after_weekend(day: date, *, today: date | None = None) -> str:
         if monday > (today or day)
         else _("Editions come out Monday to Friday. The one after is on %(day)s.")
     )
-    return text % {"day": schedule.long_day(monday)}
+    return text % {"day": presenting.long_day(monday)}
 
 
 def _items(edition: Edition | None, ids: QuerySet[Any, Any]) -> QuerySet[Any]:
@@ -231,7 +238,8 @@ def week(request: HttpRequest, week: str) -> HttpResponse:
     today, topic = _today(), lists.topic_of(request)
     edition = Edition.objects.filter(frequency=WEEKLY, date=monday).first()
     sunday = monday + timedelta(days=6)
-    before, after = lists.keeping(topic, calendars.weeks_around(monday, today=today))
+    span = calendars.span(today)
+    before, after = lists.keeping(topic, calendars.weeks_around(monday, span))
     items = _items(edition, _within(monday, sunday))
     papers = lists.context_of(request, items, topic, reason=_("Most votes of the week"))
     name = _("Week %(number)s, %(year)s") % {"number": f"{monday:%V}", "year": f"{monday:%G}"}
@@ -245,7 +253,7 @@ def week(request: HttpRequest, week: str) -> HttpResponse:
         sample_notice=presenting.sample_notice(_is_sample(edition)),
         before=before,
         after=after,
-        calendar=calendars.month_of(monday, opened=None, today=today),
+        calendar=calendars.month_of(monday, span),
         empty=lists.nothing_on(topic, name)
         if topic
         else _nothing_in(name, _("Nothing in this week")),
@@ -284,7 +292,8 @@ def month(request: HttpRequest, month: str) -> HttpResponse:
     first = _date_or_404(f"{month}-01")
     last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
     today, topic = _today(), lists.topic_of(request)
-    before, after = lists.keeping(topic, calendars.months_around(first, today=today))
+    span = calendars.span(today)
+    before, after = lists.keeping(topic, calendars.months_around(first, span))
     items = _items(None, _within(first, last))
     papers = lists.context_of(request, items, topic, reason=_("Most votes of the month"))
     name = schedule.month_name(first)
@@ -297,7 +306,7 @@ def month(request: HttpRequest, month: str) -> HttpResponse:
         heading=name,
         before=before,
         after=after,
-        calendar=calendars.month_of(first, opened=None, today=today),
+        calendar=calendars.month_of(first, span),
         empty=lists.nothing_on(topic, name)
         if topic
         else _nothing_in(name, _("Nothing in this month")),
@@ -314,8 +323,9 @@ def trending(request: HttpRequest) -> HttpResponse:
     ranked = Paper.objects.filter(trending_rank__isnull=False).order_by("trending_rank")
     ids = list(ranked.values_list("pk", flat=True))
     kicker = _("What people read and vote for right now")
-    if not ids and (last := _newest_listed_day(today)):
-        ids = _trending_ids(last)
+    is_sample = presenting.is_nothing_fetched()
+    if not ids and (last := _newest_listed_day(today, is_sample=is_sample)):
+        ids = _trending_ids(last, is_sample=is_sample)
         kicker = _("Votes and comments of the last seven days, by age")
     papers = Paper.objects.filter(pk__in=ids)
     chosen = set(lists.of_topic(papers, topic).values_list("pk", flat=True)) if topic else set(ids)
@@ -329,6 +339,7 @@ def trending(request: HttpRequest) -> HttpResponse:
         page_description=_("The research papers that people vote for right now."),
         kicker=kicker,
         heading=name,
+        sample_notice=presenting.sample_notice(is_sample),
         rows=presenting.rows_in_order(list(page.object_list)),
         total=len(shown),
         unfiltered_total=len(ids),
@@ -348,10 +359,10 @@ def trending(request: HttpRequest) -> HttpResponse:
     )  # fmt: skip
 
 
-def _trending_ids(last: date) -> list[int]:
+def _trending_ids(last: date, *, is_sample: bool) -> list[int]:
     """Papers by (votes + comments) / (days on the list + 1) ^ 1.5, highest first."""
     first = last - timedelta(days=TRENDING_DAYS - 1)
-    listed = Listing.objects.filter(listed_on__range=(first, last)).exclude(source=Listing.SAMPLE)
+    listed = _listings(is_sample=is_sample).filter(listed_on__range=(first, last))
     best: dict[int, tuple[float, int, str]] = {}
     for pk, arxiv_id, listed_on, upvotes, comments in listed.values_list(
         "paper_id", "paper__arxiv_id", "listed_on", "paper__upvotes", "paper__comments"

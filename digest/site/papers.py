@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_safe
 
 from digest.delivery.rendering import clip
@@ -67,6 +67,12 @@ def paper(request: HttpRequest, arxiv_id: str) -> HttpResponse:
     return render(request, "web/site/paper.html", context)
 
 
+@require_safe
+def version(request: HttpRequest, arxiv_id: str) -> HttpResponse:
+    """A version, by arXiv's name for it, is shown where the paper is."""
+    return redirect("site:paper", arxiv_id, permanent=True)
+
+
 def _search_url(name: str) -> str:
     """The papers of an author."""
     quoted = name.replace('"', " ").strip()
@@ -89,7 +95,7 @@ def _is_of_the_sample(paper: Paper) -> bool:
 def _edition_link(edition: Edition) -> Link:
     if edition.frequency == Edition.Frequency.WEEKLY:
         return Link(calendars.week_name(edition.date), calendars.week_url(edition.date))
-    return Link(schedule.long_day(edition.date), calendars.day_url(edition.date))
+    return Link(presenting.long_day(edition.date), calendars.day_url(edition.date))
 
 
 @caching.public()

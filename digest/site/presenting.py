@@ -109,6 +109,13 @@ def brief_date(day: date) -> str:
     return schedule.long_date(day)
 
 
+def long_day(day: date) -> str:
+    """`Thursday, August 20`, and `Thursday, August 20, 2024` in another year."""
+    if day.year == timezone.now().year:
+        return schedule.long_day(day)
+    return f"{schedule.weekday_name(day)}, {schedule.long_date(day)}"
+
+
 def paper_url(arxiv_id: str) -> str:
     """Our page of the paper."""
     return reverse("site:paper", args=[arxiv_id])

@@ -27,6 +27,7 @@ urlpatterns = [
     re_path(r"^papers/(?P<week>\d{4}-W\d{2})/$", pages.week, name="week"),
     re_path(r"^papers/(?P<month>\d{4}-\d{2})/$", pages.month, name="month"),
     re_path(rf"^papers/(?P<arxiv_id>{ARXIV_ID})/$", papers.paper, name="paper"),
+    re_path(rf"^papers/(?P<arxiv_id>{ARXIV_ID})v\d{{1,3}}/$", papers.version, name="version"),
     re_path(
         rf"^papers/(?P<arxiv_id>{ARXIV_ID})/cite\.(?P<form>bib|ris)$", papers.cite, name="cite"
     ),
@@ -55,6 +56,7 @@ urlpatterns = [
     path("outbox/", outbox.index, name="outbox"),
     path("outbox/<str:key>/<str:view>/", outbox.mail, name="outbox_mail"),
     path("outbox/<str:key>/", outbox.body, name="outbox_body"),
+    path("favicon.ico", crawlers.icon, name="icon"),
     path("robots.txt", crawlers.robots, name="robots"),
     path("sitemap.xml", crawlers.sitemap, name="sitemap"),
     path("sitemap-<slug:name>.xml", crawlers.sitemap_part, name="sitemap_part"),

@@ -1,6 +1,6 @@
 """Lists of papers: abstracts that open in place, dates, and the filter by topic."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
@@ -140,6 +140,7 @@ def test_filtered_list_names_the_whole_one_as_its_address(client, mixed_day, add
 
 
 def test_neighbours_of_a_filtered_list_are_filtered(client, mixed_day):
+    make_edition(DAY - timedelta(days=7), [make_paper()])
     links = page(client, "/papers/2026-08-20/?topic=agents").cssselect(".pager a[rel]")
     assert [link.get("href") for link in links] == [
         "/papers/2026-08-19/?topic=agents", "/papers/2026-08-21/?topic=agents",

@@ -121,6 +121,29 @@ def test_week_month_and_trending_rank_the_days_papers(client, address):
     assert titles(tree) == list(Paper.objects.order_by("-upvotes").values_list("title", flat=True))
 
 
+def test_trending_page_of_the_sample_says_so_and_goes_by_votes(client):
+    sample.load()
+    tree = page(client, "/trending/")
+    assert "sample edition" in text(tree)
+    assert len(titles(tree)) == 25
+
+
+def test_page_without_papers_is_not_indexed(client):
+    closed_day()
+    assert client.get("/papers/2026-08-19/")["X-Robots-Tag"] == "noindex"
+    assert "X-Robots-Tag" not in client.get("/papers/2026-08-20/")
+
+
+def test_day_of_another_year_is_named_with_its_year(client):
+    closed_day()
+    words = text(page(client, "/papers/2024-08-20/"))
+    assert "No new papers were listed for Tuesday, August 20, 2024." in words
+
+
+def test_browsers_find_the_mark_by_themselves(client):
+    assert client.get("/favicon.ico").url.endswith(".svg")
+
+
 def test_trending_page_keeps_the_sources_order(client):
     closed_day(3)
     old = make_paper(title="Old but trending", trending_rank=1, upvotes=0)
@@ -134,10 +157,16 @@ def test_trending_page_keeps_the_sources_order(client):
         ("/papers/2026-08-20/", "/papers/2026-08-19/", "/papers/2026-08-21/"),
         ("/papers/2026-W33/", "/papers/2026-W32/", "/papers/2026-W34/"),
         ("/papers/2026-07/", "/papers/2026-06/", "/papers/2026-08/"),
-        ("/papers/2027-01-01/", "/papers/2026-12-31/", None),
+        ("/papers/2026-01-05/", None, "/papers/2026-01-06/"),
+        ("/papers/2026-W02/", None, "/papers/2026-W03/"),
+        ("/papers/2026-01/", None, "/papers/2026-02/"),
+        ("/papers/2026-08-21/", "/papers/2026-08-20/", None),
+        ("/papers/2027-01-01/", None, None),
+        ("/papers/1999-W01/", None, None),
     ],
 )
-def test_pages_link_to_the_one_before_and_after(client, address, before, after):
+def test_pages_link_to_the_one_before_and_after_within_the_archive(client, address, before, after):
+    closed_day(1, date(2026, 1, 5))
     links = {e.get("rel"): e.get("href") for e in page(client, address).cssselect(".pager a")}
     assert links.get("prev") == before
     assert links.get("next") == after
@@ -282,6 +311,7 @@ def test_weekend_is_no_edition(client):
 
 def test_calendar_leads_to_days_week_and_month(client):
     closed_day()
+    closed_day(1, date(2026, 7, 31))
     tree = page(client, "/papers/2026-08-20/")
     links = [e.get("href") for e in tree.cssselect("#calendar a")]
     assert links == [

@@ -35,6 +35,14 @@ def links(tree, selector):
     return [entry.get("href") for entry in tree.cssselect(selector)]
 
 
+@pytest.mark.parametrize("arxiv_id", ["2608.16590", "cs.LG/0309040"])
+def test_version_leads_to_the_paper(client, arxiv_id):
+    make_paper(arxiv_id=arxiv_id)
+    response = client.get(f"/papers/{arxiv_id}v2/", follow=True)
+    assert response.redirect_chain == [(f"/papers/{arxiv_id}/", 301)]
+    assert response.status_code == 200
+
+
 def test_paper_page_has_everything_known(client):
     paper = make_paper(
         arxiv_id="2608.16590", title="Zetta ζ: a harness", abstract="It measures.",
