@@ -13,7 +13,7 @@ from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response, patch_vary_headers
-from django.utils.http import http_date
+from django.utils.http import http_date, parse_http_date_safe
 from django.utils.translation import get_language
 from redis.exceptions import RedisError
 
@@ -35,16 +35,17 @@ class _Kept(NamedTuple):
     headers: dict[str, str]
     etag: str
     seen_at: int
-    """When a page with this ETag was first seen, in seconds since 1970."""
+    """When it changed last, by its own word or as a page with this ETag was first seen; in seconds
+    since 1970."""
 
 
-def public(*parameters: str) -> Callable[[View], View]:
+def public(*parameters: str, max_age: int = KEPT_SECONDS) -> Callable[[View], View]:
     """A view of a page that is the same for everybody who reads this language.
 
     Afterwards its answer to GET and HEAD is kept for a minute under its path and those of
     `parameters` that the query has; others must change nothing. Errors, answers that set a cookie
     and those with a `Cache-Control` of their own go out as they are. Where the cache is away every
-    page is made anew.
+    page is made anew. Browsers are told to keep it for `max_age` seconds.
     """
 
     def kept(view: View) -> View:
@@ -58,7 +59,7 @@ def public(*parameters: str) -> Callable[[View], View]:
                 if not isinstance(response, HttpResponse) or not _is_for_all(response):
                     return response
                 page = _keep(key, response)
-            return _answer(request, page)
+            return _answer(request, page, max_age)
 
         return answer
 
@@ -92,13 +93,14 @@ def _keep(key: str, response: HttpResponse) -> _Kept:
     etag = f'W/"{hashlib.sha256(_STAMP.sub(b"", response.content)).hexdigest()[:32]}"'
     # No time in the header of the file, so that equal pages are equal.
     body = gzip.compress(response.content, compresslevel=6, mtime=0)
-    page = _Kept(body, dict(response.items()), etag, int(time.time()))
+    said = parse_http_date_safe(response.get("Last-Modified", ""))
+    page = _Kept(body, dict(response.items()), etag, said or int(time.time()))
     if not key:
         return page
     cache = caches["pages"]
     try:
         known, seen_at = cache.get(f"{key}:seen") or ("", 0)
-        if known == etag:
+        if known == etag and not said:
             page = page._replace(seen_at=seen_at)
         cache.set(f"{key}:seen", (etag, page.seen_at), _SEEN_SECONDS)
         cache.set(key, page, KEPT_SECONDS)
@@ -107,7 +109,7 @@ def _keep(key: str, response: HttpResponse) -> _Kept:
     return page
 
 
-def _answer(request: HttpRequest, page: _Kept) -> HttpResponseBase:
+def _answer(request: HttpRequest, page: _Kept, max_age: int) -> HttpResponseBase:
     is_compressed = bool(_GZIP.search(request.headers.get("Accept-Encoding", "")))
     response = HttpResponse(
         page.body if is_compressed else gzip.decompress(page.body), headers=page.headers
@@ -116,6 +118,6 @@ def _answer(request: HttpRequest, page: _Kept) -> HttpResponseBase:
         response["Content-Encoding"] = "gzip"
     response["ETag"] = page.etag
     response["Last-Modified"] = http_date(page.seen_at)
-    response["Cache-Control"] = f"public, max-age={KEPT_SECONDS}"
+    response["Cache-Control"] = f"public, max-age={max_age}"
     patch_vary_headers(response, _VARY)
     return get_conditional_response(request, page.etag, page.seen_at, response) or response

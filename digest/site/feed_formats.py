@@ -74,17 +74,21 @@ def time_in(edition: Edition, place: int) -> datetime:
     return min(edition.closed_at, closes_at) - timedelta(seconds=place)
 
 
-def respond(
-    request: HttpRequest, feed: Feed, form: str, *, is_private: bool = False
-) -> HttpResponse:
-    """The feed, or 304 for a reader that has it already (RFC 9110, section 13)."""
+def written(feed: Feed, form: str) -> HttpResponse:
+    """The feed in that form, with the time when it last changed."""
     content, content_type = _FORMS[form](feed)
     response = HttpResponse(content, content_type=content_type)
+    response["Last-Modified"] = http_date(feed.modified_at.timestamp())
+    return response
+
+
+def private(request: HttpRequest, feed: Feed, form: str) -> HttpResponse:
+    """The feed for one reader alone, or 304 for who has it already (RFC 9110, section 13)."""
+    response = written(feed, form)
     set_response_etag(response)
-    last_modified = int(feed.modified_at.timestamp())
-    response["Last-Modified"] = http_date(last_modified)
-    response["Cache-Control"] = f"{'private' if is_private else 'public'}, max-age={KEPT_SECONDS}"
-    known = get_conditional_response(request, response["ETag"], last_modified, response)
+    response["Cache-Control"] = f"private, max-age={KEPT_SECONDS}"
+    modified = int(feed.modified_at.timestamp())
+    known = get_conditional_response(request, response["ETag"], modified, response)
     answer: HttpResponse = known or response
     return answer
 

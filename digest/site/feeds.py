@@ -19,7 +19,7 @@ from subscriptions.errors import TokenError
 from subscriptions.models import Subscriber, Topic
 from subscriptions.records import Selection
 
-from . import feed_formats
+from . import caching, feed_formats
 from .feed_formats import Entry, Feed
 
 DAILY, WEEKLY = Edition.Frequency.DAILY, Edition.Frequency.WEEKLY
@@ -31,6 +31,7 @@ _CARDS_KEPT_SECONDS = 86_400
 """Their reasons hold a reader's words, which are to be forgotten within a day after an erasure."""
 
 
+@caching.public(max_age=feed_formats.KEPT_SECONDS)
 @require_safe
 def daily(request: HttpRequest, form: str) -> HttpResponse:
     """The best of the newest daily editions."""
@@ -41,9 +42,10 @@ def daily(request: HttpRequest, form: str) -> HttpResponse:
         url=_absolute("site:daily_feed", form),
         entries=_entries_of_editions(DAILY),
     )
-    return feed_formats.respond(request, feed, form)
+    return feed_formats.written(feed, form)
 
 
+@caching.public(max_age=feed_formats.KEPT_SECONDS)
 @require_safe
 def weekly(request: HttpRequest, form: str) -> HttpResponse:
     """The best of the newest weeks."""
@@ -54,9 +56,10 @@ def weekly(request: HttpRequest, form: str) -> HttpResponse:
         url=_absolute("site:weekly_feed", form),
         entries=_entries_of_editions(WEEKLY),
     )
-    return feed_formats.respond(request, feed, form)
+    return feed_formats.written(feed, form)
 
 
+@caching.public(max_age=feed_formats.KEPT_SECONDS)
 @require_safe
 def topic(request: HttpRequest, slug: str, form: str) -> HttpResponse:
     """The newest papers of a topic."""
@@ -73,7 +76,7 @@ def topic(request: HttpRequest, slug: str, form: str) -> HttpResponse:
         url=_absolute("site:topic_feed", slug, form),
         entries=[Entry(paper=paper, at=paper.published_at) for paper in papers.values()],
     )
-    return feed_formats.respond(request, feed, form)
+    return feed_formats.written(feed, form)
 
 
 @require_safe
@@ -96,7 +99,7 @@ def mine(request: HttpRequest, token: str, form: str) -> HttpResponse:
             url=_absolute("site:own_feed", token, form),
             entries=_entries_for(subscriber),
         )
-        response = feed_formats.respond(request, feed, form, is_private=True)
+        response = feed_formats.private(request, feed, form)
     response["Content-Language"] = language
     response["X-Robots-Tag"] = "noindex"
     response["Referrer-Policy"] = "no-referrer"

@@ -44,7 +44,7 @@ def topics(request: HttpRequest) -> HttpResponse:
     groups: dict[str, list[tuple[Topic, int]]] = {}
     for found in Topic.objects.order_by("position", "name"):
         entry = (found, rates.get(found.pk, 0))
-        groups.setdefault(getattr(found, "group", ""), []).append(entry)
+        groups.setdefault(found.group, []).append(entry)
     context = {
         "groups": groups.items(),
         "nav_current": "topics",

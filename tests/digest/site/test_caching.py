@@ -21,7 +21,8 @@ DAY = date(2026, 8, 20)
 NOW = datetime(2026, 8, 21, 9, 30, tzinfo=UTC)
 PAGES = ["/", "/papers/2026-08-20/", "/papers/2026-W34/", "/papers/2026-08/", "/trending/",
          "/papers/2608.00001/", "/papers/2608.00001/cite.bib", "/topics/", "/topics/agents/",
-         "/sitemap.xml", "/sitemap-papers.xml", "/robots.txt"]  # fmt: skip
+         "/sitemap.xml", "/sitemap-papers.xml", "/robots.txt", "/feeds/daily.atom",
+         "/feeds/weekly.json", "/feeds/topics/agents.atom"]  # fmt: skip
 MEMORY = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
     "pages": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "pages"},
@@ -54,7 +55,14 @@ def test_second_reader_costs_no_query(client, kept, address):
     assert number == 0
     assert second.content == first.content
     assert second["Content-Type"] == first["Content-Type"]
-    assert second["Cache-Control"] == "public, max-age=60"
+    seconds = 900 if "/feeds/" in address else 60
+    assert second["Cache-Control"] == f"public, max-age={seconds}"
+
+
+def test_feed_says_itself_when_it_changed(client, kept):
+    Paper.objects.update(updated_at=NOW + timedelta(hours=1))
+    kept.shift(timedelta(days=1))
+    assert client.get("/feeds/daily.atom")["Last-Modified"] == "Fri, 21 Aug 2026 10:30:00 GMT"
 
 
 def test_page_is_made_anew_after_a_minute(client, kept):
