@@ -190,6 +190,7 @@ def _index(cursor: Any) -> None:
             {
                 "paper_id": entry.paper_id,
                 "published_on": entry.published_on,
+                "upvotes": entry.upvotes,
                 "merit": entry.merit,
                 "words": postgres.vector(entry),
             }
