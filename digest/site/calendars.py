@@ -21,6 +21,7 @@ class Day:
     """0: not of this month."""
     label: str = ""
     url: str = ""
+    """Neither where there is nothing to see."""
     is_open: bool = False
 
 
@@ -112,8 +113,9 @@ def month_of(day: date, span: Span, *, opened: date | None = None) -> Month:
 def _day(day: date, month: int, shown: set[date], opened: date | None) -> Day:
     if day.month != month:
         return Day()
-    url = day_url(day) if day in shown or day == opened else ""
-    return Day(day.day, schedule.long_day(day), url, is_open=day == opened)
+    if day not in shown and day != opened:
+        return Day(day.day)
+    return Day(day.day, schedule.long_day(day), day_url(day), is_open=day == opened)
 
 
 def days_around(day: date, span: Span) -> tuple[Link, Link]:

@@ -146,7 +146,7 @@ def _day(request: HttpRequest, day: date, *, reason: str, **extra: Any) -> HttpR
         before=before,
         after=after,
         calendar=calendars.month_of(day, span, opened=day),
-        empty=_nothing(day, today) if topic is None else lists.nothing_on(topic, name),
+        empty=None if papers["rows"] else _nothing(day, today, topic),
         **papers | extra,
     )
 
@@ -188,8 +188,10 @@ def _description(papers: dict[str, Any], name: str) -> str:
     ) % {"name": name, "title": presenting.short_title(papers["rows"][0].title)}
 
 
-def _nothing(day: date, today: date) -> dict[str, str]:
-    """Why a day has nothing, and the way to the last edition."""
+def _nothing(day: date, today: date, topic: Topic | None) -> dict[str, str]:
+    """Why a day has nothing on the topic, or nothing at all, and the way to the last edition."""
+    if topic:
+        return lists.nothing_on(topic, schedule.long_date(day))
     last = building.newest(DAILY)
     title, text = _why_nothing(day, today)
     if last is None:

@@ -207,8 +207,18 @@ def _row(paper: Paper, numbers: Paper | EditionPaper) -> Row:
     )
 
 
-def skyline(votes: Sequence[int], *, shown: int, total: int, fewest: int) -> dict[str, Any] | None:
-    """One bar for each paper, highest first; the first `shown` solid. None for fewer than three.
+@dataclass(frozen=True, slots=True)
+class Skyline:
+    """One bar for each paper, highest first, as two paths of an SVG of 600 by 56."""
+
+    label: str
+    shown: str
+    """The bars of the papers that are on the page."""
+    others: str
+
+
+def skyline(votes: Sequence[int], *, shown: int, total: int, fewest: int) -> Skyline | None:
+    """The bars of a list, the first `shown` apart; None for fewer than three.
 
     `votes` has the first of `total` papers, of which the last has `fewest`.
     """
@@ -216,21 +226,18 @@ def skyline(votes: Sequence[int], *, shown: int, total: int, fewest: int) -> dic
         return None
     drawn = votes[:MOST_BARS]
     step = 600 / len(drawn)
-    bars = []
-    for number, value in enumerate(drawn):
-        height = max(56 * value / max(votes), 1.5)
-        bars.append(
-            {
-                # Texts: a number would get the decimal comma of the reader's language.
-                "x": f"{number * step + 1:.1f}",
-                "y": f"{56 - height:.1f}",
-                "width": f"{step * 0.9:.1f}",
-                "height": f"{height:.1f}",
-                "is_shown": number < shown,
-            }
-        )
+    bars = [
+        # From the top left corner to the right, down and back.
+        f"M{place * step + 1:.1f} {56 - height:.1f}h{step * 0.9:.1f}v{height:.1f}h-{step * 0.9:.1f}z"
+        for place, value in enumerate(drawn)
+        for height in [max(56 * value / max(votes), 1.5)]
+    ]
     label = _("Votes for each of the %(total)s papers, from %(most)s down to %(fewest)s")
-    return {"bars": bars, "label": label % {"total": total, "most": max(votes), "fewest": fewest}}
+    return Skyline(
+        label % {"total": total, "most": max(votes), "fewest": fewest},
+        shown="".join(bars[:shown]),
+        others="".join(bars[shown:]),
+    )
 
 
 def page_of(items: Any, number: str | None, *, total: int | None = None) -> Page[Any]:

@@ -159,4 +159,4 @@ def test_pages_of_a_filtered_list_keep_the_topic(client):
 
 def test_skyline_is_drawn_in_numbers_of_no_language(client, mixed_day):
     body = client.get("/", headers={"accept-language": "de"}).content.decode()
-    assert 'x="1.0" y="0.0" width="135.0" height="56.0"' in body
+    assert '<path class="is-shown" d="M1.0 0.0h135.0v56.0h-135.0z' in body
