@@ -9,6 +9,8 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
+from .catalogue import translated
+
 DEFAULT_LENGTH = 8
 
 
@@ -35,6 +37,21 @@ class Topic(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def label(self) -> str:
+        """The name as readers see it, in their language."""
+        return translated(self.name)
+
+    @property
+    def about(self) -> str:
+        """The description as readers see it."""
+        return translated(self.description)
+
+    @property
+    def heading(self) -> str:
+        """The group as readers see it."""
+        return translated(self.group)
 
 
 class Slot(models.Model):

@@ -11,6 +11,7 @@ from django.utils.translation import override
 from digest.models import Audience, Edition, EditionPaper
 from digest.records import TODAY, WEEK, Period
 from subscriptions import queries, schedule, selectors
+from subscriptions.catalogue import translated
 from subscriptions.models import Subscriber
 from subscriptions.queries import fold
 from subscriptions.records import Selection
@@ -177,7 +178,7 @@ def _keyword(text: str) -> str:
 def _topic_reason(wishes: _Wishes, paper: Candidate) -> str:
     for slug, name in paper.topics.items():
         if slug in wishes.topics:
-            return _("You follow %(name)s") % {"name": name}
+            return _("You follow %(name)s") % {"name": translated(name)}
     for category in paper.categories:
         if category in wishes.categories:
             return _("You follow %(name)s") % {"name": category}

@@ -177,7 +177,7 @@ def _identifier(paper: Paper) -> str:
 
 
 def _topics(paper: Paper) -> list[str]:
-    return [entry.topic.name for entry in paper.paper_topics.all()]
+    return [entry.topic.label for entry in paper.paper_topics.all()]
 
 
 def _html(entry: Entry) -> str:

@@ -65,13 +65,13 @@ def topic(request: HttpRequest, slug: str, form: str) -> HttpResponse:
     """The newest papers of a topic."""
     found = get_object_or_404(Topic, slug=slug)
     # Translators: the title of a topic's feed.
-    title = _("Daily Papers: %(topic)s") % {"topic": found.name}
+    title = _("Daily Papers: %(topic)s") % {"topic": found.label}
     newest = PaperTopic.objects.filter(topic=found, published_at__isnull=False)
     rows = newest.order_by("-published_at", "-paper_id").values_list("paper_id", flat=True)
     papers = _papers(rows[:MOST_ENTRIES])
     feed = Feed(
         title=title,
-        subtitle=found.description,
+        subtitle=found.about,
         home_url=_absolute("site:topic", slug),
         url=_absolute("site:topic_feed", slug, form),
         entries=[Entry(paper=paper, at=paper.published_at) for paper in papers.values()],

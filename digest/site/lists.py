@@ -123,7 +123,7 @@ def nothing_on(topic: Topic, name: str) -> dict[str, str]:
     """What stands where a list has no paper on the topic; `name` is the list's."""
     return {
         "title": _("Nothing on this topic"),
-        "text": _("No paper of %(list)s is on %(topic)s.") % {"list": name, "topic": topic.name},
+        "text": _("No paper of %(list)s is on %(topic)s.") % {"list": name, "topic": topic.label},
         "url": "?",
         "link": _("Show papers on all topics"),
     }

@@ -161,7 +161,7 @@ def _titled(name: str, total: int, topic: Topic | None) -> str:
         "%(name)s: %(number)s trending paper", "%(name)s: %(number)s trending papers", total
     )
     title = words % {"name": name, "number": total}
-    return f"{topic.name}, {title}" if topic else title
+    return f"{topic.label}, {title}" if topic else title
 
 
 def _still_open(day: date, today: date) -> str:
@@ -337,7 +337,7 @@ def trending(request: HttpRequest) -> HttpResponse:
     return _page(
         request,
         nav_current="trending",
-        page_title=f"{topic.name}, {name}" if topic else _("Trending papers"),
+        page_title=f"{topic.label}, {name}" if topic else _("Trending papers"),
         page_description=_("The research papers that people vote for right now."),
         kicker=kicker,
         heading=name,

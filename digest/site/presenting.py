@@ -19,6 +19,7 @@ from digest.delivery.wording import byline
 from digest.models import EditionPaper, Listing, Paper, PaperTopic
 from digest.papers import search
 from subscriptions import schedule
+from subscriptions.catalogue import translated
 
 from . import formulas
 
@@ -203,7 +204,7 @@ def _row(paper: Paper, numbers: Paper | EditionPaper) -> Row:
         stars=numbers.code_stars,
         pdf_url=paper.pdf_url,
         code_url=paper.code_url,
-        topics=tuple((entry.topic.slug, entry.topic.name) for entry in entries),
+        topics=tuple((entry.topic.slug, entry.topic.label) for entry in entries),
     )
 
 
@@ -254,7 +255,11 @@ def topic_counts(papers: QuerySet[Any, Any]) -> list[dict[str, Any]]:
     entries = PaperTopic.objects.filter(paper__in=papers).values("topic__slug", "topic__name")
     ranked = entries.annotate(papers=Count("pk")).order_by("-papers", "topic__name")
     return [
-        {"slug": entry["topic__slug"], "name": entry["topic__name"], "papers": entry["papers"]}
+        {
+            "slug": entry["topic__slug"],
+            "name": translated(entry["topic__name"]),
+            "papers": entry["papers"],
+        }
         for entry in ranked
     ]
 

@@ -44,7 +44,7 @@ def topics(request: HttpRequest) -> HttpResponse:
     groups: dict[str, list[tuple[Topic, int]]] = {}
     for found in Topic.objects.order_by("position", "name"):
         entry = (found, rates.get(found.pk, 0))
-        groups.setdefault(found.group, []).append(entry)
+        groups.setdefault(found.heading, []).append(entry)
     context = {
         "groups": groups.items(),
         "nav_current": "topics",
@@ -71,8 +71,8 @@ def topic(request: HttpRequest, slug: str) -> HttpResponse:
         "page": page,
         "start": page.start_index(),
         "nav_current": "topics",
-        "page_title": found.name,
-        "page_description": found.description or found.name,
+        "page_title": found.label,
+        "page_description": found.about or found.label,
         "canonical": f"{settings.SITE_URL}{request.path}",
     }
     return render(request, "web/site/topic.html", context)

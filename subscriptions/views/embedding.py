@@ -26,8 +26,8 @@ _UNKNOWN_TOPIC = _("There is no such topic. Please choose one from the list.")
 
 
 def _topics() -> list[tuple[str, str]]:
-    names = selectors.catalogue().values_list("slug", "name")
-    return [("", str(_("Whatever the reader chooses"))), *names]
+    topics = [(topic.slug, topic.label) for topic in selectors.catalogue()]
+    return [("", str(_("Whatever the reader chooses"))), *topics]
 
 
 class EmbedForm(Form):

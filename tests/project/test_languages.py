@@ -127,7 +127,7 @@ def test_digest_of_a_german_reader_is_german(reader):
     body = content.body_of(Audience.objects.get(selection_key=key))
     values = dict.fromkeys(content.rendering.READER_TOKENS, "x")
     html, text = body.filled(values)
-    for words in ("Donnerstag, 20. August", "1 Paper für Sie, von 1 heute.", "Sie folgen Theory and optimization",
+    for words in ("Donnerstag, 20. August", "1 Paper für Sie, von 1 heute.", "Sie folgen Theorie und Optimierung",
                   "3 Stimmen", "Abbestellen", "Mehr davon", "Weniger davon"):  # fmt: skip
         assert words in html, words
         assert words in text, words

@@ -92,14 +92,14 @@ def _groups(
             [
                 Pick(
                     topic.slug,
-                    topic.name,
+                    topic.label,
                     rates.in_words(counted.topics.get(topic.slug, 0), shown),
                     topic.slug in chosen,
                 )
                 for topic in members
             ],
         )
-        for group, members in groupby(topics, key=lambda topic: topic.group)
+        for group, members in groupby(topics, key=lambda topic: topic.heading)
     ]
 
 
