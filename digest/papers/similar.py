@@ -37,17 +37,18 @@ def papers_like(paper: Paper, *, limit: int = 4) -> list[Paper]:
     newest = PaperTopic.objects.filter(topic=first.topic_id if first else None)
     newest = newest.order_by("-published_at", "-paper_id")
     ids = {*scores, *newest.values_list("paper_id", flat=True)[: CANDIDATES + 1]} - {paper.pk}
-    others = list(Paper.objects.filter(pk__in=ids).defer("abstract"))
+    others = Paper.objects.filter(pk__in=ids).values_list("pk", "categories")
     shared = _topics(ids)
-    for other in others:
-        known = shared.get(other.pk, set())
+    for pk, categories in others:
+        known = shared.get(pk, set())
         alike = len(topics & known) / max(len(topics | known), 1)
-        has_category = bool(paper.categories) and paper.categories[:1] == other.categories[:1]
-        scores[other.pk] = (
-            scores.get(other.pk, 0.0) + TOPIC_WEIGHT * alike + CATEGORY_WEIGHT * has_category
-        )
-    others.sort(key=lambda other: (-round(scores[other.pk], 6), -other.pk))
-    return [other for other in others if scores[other.pk] > CATEGORY_WEIGHT][:limit]
+        has_category = bool(paper.categories) and paper.categories[:1] == categories[:1]
+        scores[pk] = scores.get(pk, 0.0) + TOPIC_WEIGHT * alike + CATEGORY_WEIGHT * has_category
+    scores.pop(paper.pk, None)
+    best = sorted(scores, key=lambda pk: (-round(scores[pk], 6), -pk))
+    chosen = [pk for pk in best if scores[pk] > CATEGORY_WEIGHT][:limit]
+    found = Paper.objects.in_bulk(chosen)
+    return [found[pk] for pk in chosen if pk in found]
 
 
 def _words(paper: Paper) -> list[str]:

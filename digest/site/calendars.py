@@ -3,6 +3,7 @@
 import calendar
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 from django.db.models import QuerySet
 from django.urls import reverse
@@ -66,6 +67,7 @@ def span(today: date) -> Span:
     return Span(min((day for day in firsts if day), default=today), today)
 
 
+@lru_cache(maxsize=5_000)
 def day_url(day: date) -> str:
     """The page of a day."""
     return reverse("site:day", args=[day.isoformat()])

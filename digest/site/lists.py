@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Count, Exists, Min, OuterRef, QuerySet, Sum
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from digest.models import EditionPaper, PaperTopic
 from subscriptions.models import Topic
@@ -29,6 +30,11 @@ class Filter:
     name: str
     papers: int
     is_chosen: bool
+
+    @property
+    def unit(self) -> str:
+        """What `papers` counts: a template takes ten times as long to find the word."""
+        return ngettext("paper", "papers", self.papers)
 
     @property
     def query(self) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,8 +11,10 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Count, QuerySet
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from digest.delivery import wording
 from digest.delivery.rendering import CLIP, clip
@@ -50,8 +53,8 @@ class Row:
     stars: int | None
     pdf_url: str
     code_url: str
-    topics: tuple[tuple[str, str], ...]
-    """Slug and name, the surest first."""
+    topics: tuple["Link", ...]
+    """The surest first."""
     is_lead: bool = False
     reason: str = ""
     found_by: search.Query | None = None
@@ -75,6 +78,11 @@ class Row:
         return search.marked(text, self.found_by, html=formulas.marked)
 
     # Words that depend on numbers: a template takes ten times as long to find them.
+
+    @property
+    def votes_in_words(self) -> SafeString:
+        words = ngettext("<b>{number}</b> vote", "<b>{number}</b> votes", self.votes)
+        return format_html(words, number=wording.grouped(self.votes))
 
     @property
     def authors_in_words(self) -> str:
@@ -117,9 +125,17 @@ def long_day(day: date) -> str:
     return f"{schedule.weekday_name(day)}, {schedule.long_date(day)}"
 
 
+# Kept, as `reverse` walks all patterns, and a page has a hundred links.
+@lru_cache(maxsize=20_000)
 def paper_url(arxiv_id: str) -> str:
     """Our page of the paper."""
     return reverse("site:paper", args=[arxiv_id])
+
+
+@lru_cache(maxsize=1_000)
+def topic_url(slug: str) -> str:
+    """Our page of the topic."""
+    return reverse("site:topic", args=[slug])
 
 
 def short_title(title: str) -> str:
@@ -204,7 +220,7 @@ def _row(paper: Paper, numbers: Paper | EditionPaper) -> Row:
         stars=numbers.code_stars,
         pdf_url=paper.pdf_url,
         code_url=paper.code_url,
-        topics=tuple((entry.topic.slug, entry.topic.label) for entry in entries),
+        topics=tuple(Link(entry.topic.label, topic_url(entry.topic.slug)) for entry in entries),
     )
 
 
