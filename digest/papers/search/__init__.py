@@ -46,10 +46,11 @@ class Found(Sequence[int]):
 def find(query: Query, *, start: int = 0, limit: int = 50) -> Found:
     """The papers that match, in the order of the query, from place `start` on; never raises.
 
-    Best first: a word in the title counts for more than one in keywords or summary, and that for more than one
-    in the abstract; votes and newness part what is alike. On PostgreSQL only the most voted and
-    newest of very many matches are ranked, all of those with the words in the title before the
-    others; and a phrase is looked for in so many (see `postgres.py`). By votes or date, as many of the first are listed there.
+    Best first: a word in the title counts for more than one in keywords or summary, and that for
+    more than one in the abstract; votes and newness part what is alike. On PostgreSQL only the most
+    voted and newest of very many matches are ranked, all of those with the words in the title
+    before the others; and a phrase is looked for in so many (see `postgres.py`). By votes or by
+    date, as many of the first are listed there.
     """
     if query.is_empty or limit <= 0:
         return Found()
@@ -77,10 +78,7 @@ def index_all(*, watch: Callable[[int], None] = lambda _done: None) -> int:
     done = last = 0
     papers = Paper.objects.order_by("pk").values_list("pk", flat=True)
     while ids := list(papers.filter(pk__gt=last)[:CHUNK]):
-        with transaction.atomic():
-            # Held, or an ingest that commits in between would be overwritten with older words.
-            list(Paper.objects.select_for_update().filter(pk__in=ids).order_by("pk").only("pk"))
-            index(ids)
+        _index_as_they_are(ids)
         last = ids[-1]
         done += len(ids)
         watch(len(ids))
@@ -95,9 +93,15 @@ def index_missing(*, most: int = 20_000) -> int:
     missing = Paper.objects.filter(search_entry=None).order_by("-pk")
     ids = list(missing.values_list("pk", flat=True)[:most])
     for first in range(0, len(ids), CHUNK):
-        with transaction.atomic():
-            index(ids[first : first + CHUNK])
+        _index_as_they_are(ids[first : first + CHUNK])
     return len(ids)
+
+
+def _index_as_they_are(ids: Sequence[int]) -> None:
+    with transaction.atomic():
+        # Held, or an ingest that commits in between would be overwritten with older words.
+        list(Paper.objects.select_for_update().filter(pk__in=ids).order_by("pk").only("pk"))
+        index(ids)
 
 
 def sharing(stems: Sequence[str], *, most: int) -> dict[int, float]:
