@@ -24,6 +24,8 @@ NO_PAGES = {
     "site:ready": "text for machines",
     "site:outbox_body": "the frame in site:outbox_mail, and looked at there",
     "site:preview_mail": "a frame of site:preferences, in a mail's own HTML",
+    "site:version": "leads to site:paper",
+    "site:icon": "leads to a picture",
     "site:cite": "a download",
     "site:preview": "a part of site:preferences",
     "site:count": "a part of site:preferences",
