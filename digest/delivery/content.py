@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.utils.translation import get_language, override
 
-from digest.editions import audiences
+from digest.editions import choosing
 from digest.models import Audience, Edition, EditionPaper
 from digest.records import EditionContent, PaperContent, Reader
 from subscriptions import schedule, tokens
@@ -30,11 +30,9 @@ def edition_content(edition: Edition, since: date | None = None) -> EditionConte
     return EditionContent(
         name=edition.name,
         heading=schedule.week_name(edition.date) if is_weekly else schedule.long_day(edition.date),
-        period=audiences.period_of(edition, since),
+        period=choosing.period_of(edition, since),
         paper_count=edition.paper_count,
-        late_count=audiences.places_of(edition, since).count() - edition.paper_count
-        if since
-        else 0,
+        late_count=choosing.places_of(edition, since).count() - edition.paper_count if since else 0,
         url=f"{settings.SITE_URL}/papers/{edition.name}/",
         is_sample=edition.is_sample,
     )
@@ -68,7 +66,7 @@ def rendered_edition(
     Of more than CARDS papers, as a month has, cards are rendered as audiences need them.
     """
     edition = Edition.objects.get(pk=edition_id)
-    places = audiences.places_of(edition, since)
+    places = choosing.places_of(edition, since)
     few = places if places.count() <= CARDS else []
     return _rendered(edition, since, language, few)
 
@@ -90,7 +88,7 @@ def _with_cards(audience: Audience, language: str) -> rendering.RenderedEdition:
     rendered = rendered_edition(audience.edition_id, audience.since, language)
     missing = {paper_id for paper_id, _ in audience.cards} - rendered.cards.keys()
     if missing:
-        places = audiences.places_of(audience.edition, audience.since).filter(paper__in=missing)
+        places = choosing.places_of(audience.edition, audience.since).filter(paper__in=missing)
         more = _rendered(audience.edition, audience.since, language, places)
         rendered.cards.update(more.cards)
     return rendered

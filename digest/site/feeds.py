@@ -12,7 +12,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from digest.editions import audiences
+from digest.editions import choosing
 from digest.models import Audience, Edition, EditionPaper, Paper, PaperTopic
 from subscriptions import selectors, tokens
 from subscriptions.errors import TokenError
@@ -155,7 +155,7 @@ def _entries_for(subscriber: Subscriber) -> list[Entry]:
 
 def _cards_of_editions(
     subscriber: Subscriber,
-) -> Iterable[tuple[Edition, Sequence[audiences.Card]]]:
+) -> Iterable[tuple[Edition, Sequence[choosing.Card]]]:
     """The cards of the newest editions, each as they were mailed to readers of this selection, or
     as they would have been."""
     editions = _newest(DAILY)
@@ -168,12 +168,12 @@ def _cards_of_editions(
         yield edition, stored[edition.pk] if is_stored else _cards(edition, selection)
 
 
-def _cards(edition: Edition, selection: Selection) -> Sequence[audiences.Card]:
+def _cards(edition: Edition, selection: Selection) -> Sequence[choosing.Card]:
     """Kept, as an edition is frozen and to read all of its words takes a while."""
     key = f"feed-cards:{edition.pk}:{selection.key}"
-    cards: Sequence[audiences.Card] | None = cache.get(key)
+    cards: Sequence[choosing.Card] | None = cache.get(key)
     if cards is None:
-        period = audiences.period_of(edition)
-        cards = audiences.select(selection, audiences.candidates(edition), period=period)
+        period = choosing.period_of(edition)
+        cards = choosing.select(selection, choosing.candidates(edition), period=period)
         cache.set(key, cards, _CARDS_KEPT_SECONDS)
     return cards

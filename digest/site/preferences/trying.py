@@ -12,7 +12,7 @@ from django.utils.translation import override
 
 from digest.delivery import content, rendering, wording
 from digest.delivery.preview import nobody
-from digest.editions import audiences, building
+from digest.editions import building, choosing
 from digest.models import Edition, EditionPaper
 from digest.site import presenting
 from digest.site.presenting import Row
@@ -42,8 +42,8 @@ def tried(selection: Selection) -> Tried | None:
     edition = building.newest(Edition.Frequency.DAILY)
     if edition is None:
         return None
-    period = audiences.period_of(edition)
-    cards = audiences.select(selection, _candidates(edition.pk), period=period)
+    period = choosing.period_of(edition)
+    cards = choosing.select(selection, _candidates(edition.pk), period=period)
     day, is_text = long_day(edition.date), selection.format == "text"
     if not cards:
         return Tried(day=day, of=edition.paper_count, rows=[], is_text=is_text)
@@ -59,9 +59,9 @@ def tried(selection: Selection) -> Tried | None:
 
 
 @lru_cache(maxsize=2)
-def _candidates(edition_id: int) -> list[audiences.Candidate]:
+def _candidates(edition_id: int) -> list[choosing.Candidate]:
     """Kept by the process, as the edition is frozen."""
-    return audiences.candidates(Edition.objects.get(pk=edition_id))
+    return choosing.candidates(Edition.objects.get(pk=edition_id))
 
 
 def _in_order(edition: Edition, ids: Sequence[int]) -> QuerySet[EditionPaper]:
@@ -73,7 +73,7 @@ def _mailed(
     edition: Edition,
     selection: Selection,
     places: QuerySet[EditionPaper],
-    cards: Sequence[audiences.Card],
+    cards: Sequence[choosing.Card],
 ) -> tuple[str, str]:
     """The subject, and the key of the whole mail. Only the cards that are in it are rendered."""
     key = f"{edition.pk}.{edition.closed_at.timestamp():.0f}.{selection.key}"
