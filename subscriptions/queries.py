@@ -6,6 +6,7 @@ AND binds before OR; a NOT after a term needs no AND.
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -21,45 +22,52 @@ _TOKEN = re.compile(r'"(?P<quoted>[^"]*)"|(?P<mark>[()"])|(?P<word>[^\s()"]+)')
 _OPERATORS = ("AND", "OR", "NOT")
 
 
-class Query(Protocol):
-    """What a keyword asks of a paper's text."""
+Found = Callable[[str], int]
+"""Which papers have a phrase, given as it was written: a bit each."""
 
-    def matches(self, text: str) -> bool:
-        """Whether it is in the text, which is folded."""
+
+class Query(Protocol):
+    """What a keyword asks of papers."""
+
+    def among(self, papers: int, found: Found) -> int:
+        """Those of the papers, a bit each, that match."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Phrase:
     text: str
-    pattern: re.Pattern[str]
 
-    def matches(self, text: str) -> bool:
-        # Most texts have it nowhere, which is soon known.
-        return self.text in text and self.pattern.search(text) is not None
+    def among(self, papers: int, found: Found) -> int:
+        return papers & found(self.text)
 
 
 @dataclass(frozen=True, slots=True)
 class _Not:
     query: Query
 
-    def matches(self, text: str) -> bool:
-        return not self.query.matches(text)
+    def among(self, papers: int, found: Found) -> int:
+        return papers & ~self.query.among(papers, found)
 
 
 @dataclass(frozen=True, slots=True)
 class _All:
     queries: tuple[Query, ...]
 
-    def matches(self, text: str) -> bool:
-        return all(query.matches(text) for query in self.queries)
+    def among(self, papers: int, found: Found) -> int:
+        for query in self.queries:
+            papers = query.among(papers, found)
+        return papers
 
 
 @dataclass(frozen=True, slots=True)
 class _Any:
     queries: tuple[Query, ...]
 
-    def matches(self, text: str) -> bool:
-        return any(query.matches(text) for query in self.queries)
+    def among(self, papers: int, found: Found) -> int:
+        matching = 0
+        for query in self.queries:
+            matching |= query.among(papers, found)
+        return matching
 
 
 def fold(text: str) -> str:
@@ -76,18 +84,22 @@ def parse(text: str) -> Query:
     query = reading.alternatives(depth=0)
     if reading.next_kind is not None:
         raise ChoiceError(_("A parenthesis is closed that was never opened."))
-    if query.matches(""):
+    if query.among(1, _nowhere):
         raise ChoiceError(_("A keyword needs something to look for beside its NOT."))
     return query
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=50_000)
 def read(text: str) -> Query:
     """As `parse`, and never an error: what was stored before there were queries is a phrase."""
     try:
         return parse(text)
     except ChoiceError:
-        return _phrase_of(fold(text))
+        return _Phrase(text)
+
+
+def _nowhere(_phrase: str) -> int:
+    return 0
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
@@ -158,11 +170,6 @@ class _Reading:
 
 
 def _phrase(text: str) -> _Phrase:
-    folded = fold(text)
-    if not re.search(r"\w", folded):
+    if not re.search(r"\w", text):
         raise ChoiceError(_("A keyword needs a letter or a digit."))
-    return _phrase_of(folded)
-
-
-def _phrase_of(folded: str) -> _Phrase:
-    return _Phrase(folded, re.compile(rf"(?<!\w){re.escape(folded)}(?:e?s)?(?!\w)"))
+    return _Phrase(text)

@@ -12,7 +12,7 @@ pytest_plugins = ["tests.services"]
 def _fresh_caches():
     """What a process keeps for ever, a test must not: ids and settings come again."""
     content.rendered_edition.cache_clear()
-    counting._texts.cache_clear()
+    counting._index.cache_clear()
     trying._candidates.cache_clear()
     providers.connection.cache_clear()
     circuit.forget()

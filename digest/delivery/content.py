@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.utils.translation import get_language, override
 
-from digest.editions import choosing
+from digest.editions import candidates
+from digest.editions.choosing import Card
 from digest.models import Audience, Edition, EditionPaper
 from digest.records import EditionContent, PaperContent, Reader
 from subscriptions import schedule, tokens
@@ -30,9 +31,11 @@ def edition_content(edition: Edition, since: date | None = None) -> EditionConte
     return EditionContent(
         name=edition.name,
         heading=schedule.week_name(edition.date) if is_weekly else schedule.long_day(edition.date),
-        period=choosing.period_of(edition, since),
+        period=candidates.period_of(edition, since),
         paper_count=edition.paper_count,
-        late_count=choosing.places_of(edition, since).count() - edition.paper_count if since else 0,
+        late_count=candidates.places_of(edition, since).count() - edition.paper_count
+        if since
+        else 0,
         url=f"{settings.SITE_URL}/papers/{edition.name}/",
         is_sample=edition.is_sample,
     )
@@ -66,7 +69,7 @@ def rendered_edition(
     Of more than CARDS papers, as a month has, cards are rendered as audiences need them.
     """
     edition = Edition.objects.get(pk=edition_id)
-    places = choosing.places_of(edition, since)
+    places = candidates.places_of(edition, since)
     few = places if places.count() <= CARDS else []
     return _rendered(edition, since, language, few)
 
@@ -86,9 +89,9 @@ def _rendered(
 def _with_cards(audience: Audience, language: str) -> rendering.RenderedEdition:
     """The rendered edition, which has the cards of all papers of the audience."""
     rendered = rendered_edition(audience.edition_id, audience.since, language)
-    missing = {paper_id for paper_id, _ in audience.cards} - rendered.cards.keys()
+    missing = {card[0] for card in audience.cards} - rendered.cards.keys()
     if missing:
-        places = choosing.places_of(audience.edition, audience.since).filter(paper__in=missing)
+        places = candidates.places_of(audience.edition, audience.since).filter(paper__in=missing)
         more = _rendered(audience.edition, audience.since, language, places)
         rendered.cards.update(more.cards)
     return rendered
@@ -107,7 +110,7 @@ def body_of(audience: Audience, *, is_for_browser: bool = False) -> rendering.Bo
     with override(language):
         return rendering.compose(
             rendered,
-            [(paper_id, reason) for paper_id, reason in audience.cards],
+            [Card(*card) for card in audience.cards],
             follows=wording.follows(len(audience.selection.get("topics", []))),
             is_text_only=is_text_only,
         )

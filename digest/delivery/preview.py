@@ -6,7 +6,7 @@ from datetime import date
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from digest.editions import building, choosing
+from digest.editions import building, candidates, choosing
 from digest.errors import EditionOpenError, PermanentError
 from digest.models import Audience, Edition
 from digest.records import Reader
@@ -49,9 +49,7 @@ def preview(selection: Selection, *, day: date | None = None) -> Preview:
     """
     edition = _edition(day)
     _check_topics(selection)
-    cards = choosing.select(
-        selection, choosing.candidates(edition), period=choosing.period_of(edition)
-    )
+    cards = choosing.select(selection, candidates.of(edition), period=candidates.period_of(edition))
     if not cards:
         raise PermanentError(f"Nothing in edition {edition.name} is for this selection.")
     audience = Audience(edition=edition, selection=asdict(selection), cards=cards)

@@ -203,7 +203,9 @@ def _card_context(paper: PaperContent, site_url: str) -> dict[str, Any]:
         links.append((_("Code on GitHub") if on_github else _("Code"), paper.code_url))
     # The page that such a link opens asks once more, as scanners open every link of a mail.
     mine = f"{site_url}/digests/{token('digest')}"
+    tuning = f"{site_url}/preferences/{token('preferences')}/#{token('anchor')}"
     return {
+        "tuning": mark_safe(tuning),  # noqa: S308
         "url": paper.url,
         "title": clip(paper.title, 300),
         "byline": clip(wording.byline(paper.authors), 200),
@@ -251,21 +253,24 @@ def _wrapped(text: str) -> str:
 
 def compose(
     rendered: RenderedEdition,
-    cards: Sequence[tuple[int, str]],
+    cards: Sequence[tuple[int, str, str]],
     *,
     follows: str = "",
     is_text_only: bool = False,
 ) -> Body:
     """The body for an audience: its cards in order, each with its reason.
 
-    The last papers are left out while the HTML is larger than MOST_BYTES; the link to the whole
+    A reason links to its anchor in the preference centre. The last papers are left out while the HTML is larger than MOST_BYTES; the link to the whole
     edition is in every digest. `follows` ends the sentence that says why the mail came.
     """
-    chosen = [(rendered.cards[paper_id], reason) for paper_id, reason in cards]
+    chosen = [(rendered.cards[paper_id], reason, anchor) for paper_id, reason, anchor in cards]
     shell = len(rendered.html.encode())
     parts = [
-        _replaced(card.html if n else card.lead_html, {"reason": html.escape(reason)})
-        for n, (card, reason) in enumerate(chosen)
+        _replaced(
+            card.html if n else card.lead_html,
+            {"reason": html.escape(reason), "anchor": html.escape(anchor)},
+        )
+        for n, (card, reason, anchor) in enumerate(chosen)
     ]
     while len(parts) > 1 and shell + sum(len(part.encode()) for part in parts) > MOST_BYTES:
         parts.pop()
@@ -274,7 +279,7 @@ def compose(
     rule = "-" * WIDTH
     texts = [
         _replaced(card.text, {"number": str(n), "reason": reason})
-        for n, (card, reason) in enumerate(chosen, start=1)
+        for n, (card, reason, _) in enumerate(chosen, start=1)
     ]
     text_cards = "\n\n".join([f"{rule}\n\n{text}" for text in texts] + [rule])
     escaped = {name: html.escape(value) for name, value in values.items()}
@@ -289,13 +294,13 @@ def compose(
 
 
 def _audience_values(
-    rendered: RenderedEdition, chosen: Sequence[tuple[Card, str]], follows: str
+    rendered: RenderedEdition, chosen: Sequence[tuple[Card, str, str]], follows: str
 ) -> dict[str, str]:
     lead = chosen[0][0]
     rest = len(chosen) - 1
     more = wording.and_more(rest)
     room = SUBJECT_LENGTH - len(more) - len("[Sample] ")
-    also = "; ".join(card.title for card, _ in chosen[1:3])
+    also = "; ".join(card.title for card, *_ in chosen[1:3])
     edition = rendered.edition
     in_all = _("%(papers)s in all.") % {"papers": wording.papers(edition.paper_count)}
     others = _("Also: %(titles)s") % {"titles": also} if also else in_all

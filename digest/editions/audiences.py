@@ -11,7 +11,7 @@ from digest.models import Audience, Edition
 from subscriptions import selectors
 from subscriptions.models import Subscriber
 
-from . import choosing
+from . import candidates, choosing, reasons
 
 CHUNK = 200
 """Audiences that are made at once."""
@@ -31,8 +31,8 @@ def ensure(
     processes that ask at once make the same rows once.
     """
     keys = sorted(set(selection_keys))
-    papers: list[choosing.Candidate] | None = None
-    period = choosing.period_of(edition, since)
+    papers: candidates.Candidates | None = None
+    period = candidates.period_of(edition, since)
     for start in range(0, len(keys), CHUNK):
         chunk = keys[start : start + CHUNK]
         rows = Audience.objects.filter(edition=edition, selection_key__in=chunk, since=since)
@@ -40,7 +40,7 @@ def ensure(
         if not missing:
             continue
         if papers is None:
-            papers = choosing.candidates(edition, since)
+            papers = candidates.of(edition, since)
         Audience.objects.bulk_create(
             (
                 Audience(
@@ -68,12 +68,16 @@ def forget_wishes() -> int:
     for audience in orphans.filter(~Exists(readers)).iterator():
         words, names = audience.selection["keywords"], audience.selection["authors"]
         with override(audience.selection.get("language", "en")):
-            instead = choosing.forgotten()
+            instead = reasons.forgotten().text
         audience.selection |= {"keywords": [], "authors": []}
         audience.cards = [
             # However it was worded when it was written.
-            [paper_id, instead if any(word in reason for word in (*words, *names)) else reason]
-            for paper_id, reason in audience.cards
+            [
+                paper_id,
+                instead if any(word in reason for word in (*words, *names)) else reason,
+                *more,
+            ]
+            for paper_id, reason, *more in audience.cards
         ]
         audience.save(update_fields=["selection", "cards"])
         forgotten += 1

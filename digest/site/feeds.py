@@ -12,7 +12,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from digest.editions import choosing
+from digest.editions import candidates, choosing
 from digest.models import Audience, Edition, EditionPaper, Paper, PaperTopic
 from subscriptions import selectors, tokens
 from subscriptions.errors import TokenError
@@ -141,7 +141,7 @@ def _papers(ids: Iterable[int]) -> dict[int, Paper]:
 def _entries_for(subscriber: Subscriber) -> list[Entry]:
     chosen: list[tuple[Edition, int, int, str]] = []
     for edition, cards in _cards_of_editions(subscriber):
-        chosen += [(edition, n, *card) for n, card in enumerate(cards, start=1)]
+        chosen += [(edition, n, *card[:2]) for n, card in enumerate(cards, start=1)]
         if len(chosen) >= MOST_ENTRIES:
             break
     chosen = chosen[:MOST_ENTRIES]
@@ -173,7 +173,7 @@ def _cards(edition: Edition, selection: Selection) -> Sequence[choosing.Card]:
     key = f"feed-cards:{edition.pk}:{selection.key}"
     cards: Sequence[choosing.Card] | None = cache.get(key)
     if cards is None:
-        period = choosing.period_of(edition)
-        cards = choosing.select(selection, choosing.candidates(edition), period=period)
+        period = candidates.period_of(edition)
+        cards = choosing.select(selection, candidates.of(edition), period=period)
         cache.set(key, cards, _CARDS_KEPT_SECONDS)
     return cards

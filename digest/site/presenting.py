@@ -57,6 +57,8 @@ class Row:
     """The surest first."""
     is_lead: bool = False
     reason: str = ""
+    anchor: str = ""
+    """Where in the preference centre the reason is tuned."""
     found_by: search.Query | None = None
     """The words to mark, in a list of search results."""
 

@@ -14,7 +14,7 @@ def readers_per_second() -> float:
     from django.core.mail import EmailMultiAlternatives  # noqa: PLC0415  after the settings
 
     from digest.delivery import content, providers, rendering  # noqa: PLC0415
-    from digest.editions import choosing  # noqa: PLC0415
+    from digest.editions import candidates, choosing  # noqa: PLC0415
     from digest.models import Delivery, Edition  # noqa: PLC0415
     from subscriptions import selectors  # noqa: PLC0415
     from subscriptions.models import Subscriber  # noqa: PLC0415
@@ -25,7 +25,7 @@ def readers_per_second() -> float:
     for subscriber in Subscriber.objects.order_by("-pk")[:READERS]:
         selection = selectors.selection_of(subscriber)
         places = {place.paper_id: place for place in edition.places.select_related("paper")}
-        cards = choosing.select(selection, choosing.candidates(edition))
+        cards = choosing.select(selection, candidates.of(edition))
         papers = [content.paper_content(places[paper_id]) for paper_id, _ in cards]
         rendered = rendering.render(
             content.edition_content(edition), papers,

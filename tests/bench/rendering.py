@@ -48,7 +48,7 @@ def run(*, subscribers: int) -> list[tuple[str, str, str]]:
     """Rows of what, milliseconds, and the ratio to rendering and inlining for each reader."""
     papers = [paper(number) for number in range(25)]
     eight = papers[:8]
-    cards = [(entry.paper_id, "You follow Agents and tool use") for entry in eight]
+    cards = [(entry.paper_id, "You follow Agents and tool use", "topic-agents") for entry in eight]
 
     def everything() -> None:
         rendered = rendering.render(EDITION, eight, **SITE)

@@ -24,7 +24,9 @@ def body() -> rendering.Body:
     """A digest that is close to 60 KB on the wire."""
     papers = [paper(number) for number in range(PAPERS)]
     rendered = rendering.render(EDITION, papers, **SITE)
-    return rendering.compose(rendered, [(entry.paper_id, "You follow Agents") for entry in papers])
+    return rendering.compose(
+        rendered, [(entry.paper_id, "You follow Agents", "topic-agents") for entry in papers]
+    )
 
 
 def own_headers(number: int) -> dict[str, str]:

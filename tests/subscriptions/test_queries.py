@@ -5,9 +5,12 @@ import pytest
 from subscriptions import queries
 from subscriptions.errors import ChoiceError
 
-TEXT = queries.fold(
-    "Speculative decoding for video Transformers: a fine-tuning study, not a survéy"
-)
+TEXT = "speculative decoding for video transformers: a fine-tuning study, not a survey"
+
+
+def matches(keyword, text):
+    """As an index does that knows words only as they are."""
+    return queries.parse(keyword).among(1, lambda phrase: int(f" {phrase} " in f" {text} ")) == 1
 
 
 @pytest.mark.parametrize(
@@ -15,21 +18,20 @@ TEXT = queries.fold(
     [
         "speculative decoding",
         '"speculative decoding"',
-        "transformer",
-        "fine tuning",
-        "Fine-Tuning",
+        "transformers:",
+        "fine-tuning",
         "survey",
         "vision OR video",
-        "transformer AND (vision OR video)",
-        "transformer NOT diffusion",
-        "transformer AND NOT diffusion",
-        '"video transformers" "fine-tuning"',
-        "NOT diffusion AND transformer",
+        "transformers: AND (vision OR video)",
+        "transformers: NOT diffusion",
+        "transformers: AND NOT diffusion",
+        '"video transformers:" "fine-tuning"',
+        "NOT diffusion AND transformers:",
         "diffusion OR (video AND decoding)",
     ],
 )
 def test_keyword_is_found(keyword):
-    assert queries.parse(keyword).matches(TEXT)
+    assert matches(keyword, TEXT)
 
 
 @pytest.mark.parametrize(
@@ -38,19 +40,19 @@ def test_keyword_is_found(keyword):
         "decoding speculative",
         "transform",
         "vision AND video",
-        "transformer NOT survey",
-        "transformer AND (vision OR audio)",
-        "NOT video AND transformer",
+        "transformers: NOT survey",
+        "transformers: AND (vision OR audio)",
+        "NOT video AND transformers:",
         "and",
     ],
 )
 def test_keyword_is_not_found(keyword):
-    assert not queries.parse(keyword).matches(TEXT)
+    assert not matches(keyword, TEXT)
 
 
 def test_and_binds_before_or():
-    assert queries.parse("video OR vision AND audio").matches("video")
-    assert not queries.parse("(video OR vision) AND audio").matches("video")
+    assert matches("video OR vision AND audio", "video")
+    assert not matches("(video OR vision) AND audio", "video")
 
 
 @pytest.mark.parametrize(
@@ -78,5 +80,6 @@ def test_keyword_that_cannot_be_read_says_why(keyword, words):
 
 @pytest.mark.parametrize("keyword", ["c++ (all", "AND", "++", '"'])
 def test_what_was_stored_before_there_were_queries_is_a_phrase(keyword):
-    assert queries.read(keyword).matches(f"on {queries.fold(keyword)} now")
-    assert not queries.read(keyword).matches("nothing")
+    asked = []
+    queries.read(keyword).among(1, lambda phrase: asked.append(phrase) or 0)
+    assert asked == [keyword]

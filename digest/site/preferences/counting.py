@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from digest.models import Paper
+from digest.papers.matching import Matchable, MatchIndex
 from subscriptions import queries
 
 from .recent import Recent
@@ -55,24 +56,21 @@ def in_words(number: int) -> str:
 
 
 def _count(keyword: str, recent: Recent, until: float) -> int | None:
-    query = queries.read(keyword)
     number = 0
     for edition in recent.editions:
         if time.monotonic() > until:
             return None
-        number += sum(map(query.matches, _texts(edition)))
+        number += _index(edition).matching(keyword).bit_count()
     cache.set(_key(keyword, recent), number, _KEPT_SECONDS)
     return number
 
 
 @lru_cache(maxsize=40)
-def _texts(edition: int) -> tuple[str, ...]:
-    """The folded texts of a frozen edition, kept by the process while it is among the recent."""
+def _index(edition: int) -> MatchIndex:
+    """Of a frozen edition, kept by the process while it is among the recent."""
     papers = Paper.objects.filter(places__edition=edition)
     rows = papers.values_list("title", "abstract", "keywords").iterator()
-    return tuple(
-        queries.fold(" ".join([title, abstract, *keywords])) for title, abstract, keywords in rows
-    )
+    return MatchIndex(Matchable((title, abstract, *words)) for title, abstract, words in rows)
 
 
 def _key(keyword: str, recent: Recent) -> str:

@@ -90,7 +90,7 @@ def _past(deliveries: list[Delivery], subscriber: Subscriber) -> list[Past]:
 
 
 def _cards(delivery: Delivery) -> list[int]:
-    return [paper_id for paper_id, _reason in delivery.audience.cards] if delivery.audience else []
+    return [card[0] for card in delivery.audience.cards] if delivery.audience else []
 
 
 def _papers(number: int) -> str:

@@ -12,7 +12,7 @@ from django.utils.translation import override
 
 from digest.delivery import content, rendering, wording
 from digest.delivery.preview import nobody
-from digest.editions import building, choosing
+from digest.editions import building, candidates, choosing
 from digest.models import Edition, EditionPaper
 from digest.site import presenting
 from digest.site.presenting import Row
@@ -42,15 +42,15 @@ def tried(selection: Selection) -> Tried | None:
     edition = building.newest(Edition.Frequency.DAILY)
     if edition is None:
         return None
-    period = choosing.period_of(edition)
+    period = candidates.period_of(edition)
     cards = choosing.select(selection, _candidates(edition.pk), period=period)
     day, is_text = long_day(edition.date), selection.format == "text"
     if not cards:
         return Tried(day=day, of=edition.paper_count, rows=[], is_text=is_text)
-    places = _in_order(edition, [paper_id for paper_id, _ in cards])
+    places = _in_order(edition, [card.paper_id for card in cards])
     rows = [
-        replace(row, reason=reason)
-        for row, (_, reason) in zip(presenting.rows_of_places(places), cards, strict=True)
+        replace(row, reason=card.reason, anchor=card.anchor)
+        for row, card in zip(presenting.rows_of_places(places), cards, strict=True)
     ]
     subject, key = _mailed(edition, selection, places, cards)
     return Tried(
@@ -59,9 +59,9 @@ def tried(selection: Selection) -> Tried | None:
 
 
 @lru_cache(maxsize=2)
-def _candidates(edition_id: int) -> list[choosing.Candidate]:
+def _candidates(edition_id: int) -> candidates.Candidates:
     """Kept by the process, as the edition is frozen."""
-    return choosing.candidates(Edition.objects.get(pk=edition_id))
+    return candidates.of(Edition.objects.get(pk=edition_id))
 
 
 def _in_order(edition: Edition, ids: Sequence[int]) -> QuerySet[EditionPaper]:

@@ -71,7 +71,7 @@ def test_follower_of_a_category_gets_its_papers():
     edition = make_edition(DAY, [paper, make_paper(categories=["cs.CV"], upvotes=0)])
     reader = make_subscriber()
     reader.categories.create(name="cs.LG")
-    assert audience_of(reader, edition).cards == [[paper.pk, "You follow cs.LG"]]
+    assert audience_of(reader, edition).cards == [[paper.pk, "You follow cs.LG", "category-cs.LG"]]
 
 
 @pytest.mark.parametrize("opinion", ["More like this", "Less like this"])

@@ -55,7 +55,9 @@ def make_body(papers=None, content=None, *, reason="You follow Theory", follows=
         site_url="https://papers.example.org",
         postal_address="12 Sample Street, Springfield",
     )
-    return rendering.compose(rendered, [(p.paper_id, reason) for p in papers], follows=follows)
+    return rendering.compose(
+        rendered, [(p.paper_id, reason, "topic-theory") for p in papers], follows=follows
+    )
 
 
 def filled(body):

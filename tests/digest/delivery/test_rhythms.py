@@ -27,7 +27,7 @@ def close_days(first, last):
 
 
 def days_of(delivery):
-    ids = [paper_id for paper_id, _ in delivery.audience.cards]
+    ids = [card[0] for card in delivery.audience.cards]
     places = EditionPaper.objects.filter(paper__in=ids, frequency="daily")
     return sorted(places.values_list("edition__date", flat=True))
 

@@ -1,69 +1,136 @@
-"""Which papers of an edition are for whom, and why."""
+"""Which papers of an edition are for whom, in which order, and why."""
+
+from dataclasses import replace
 
 import pytest
 
-from digest.editions import choosing
-from digest.editions.choosing import Candidate
+from digest.editions import choosing, ranking
+from digest.editions.candidates import Candidate, Candidates, TopicTag
+from digest.papers.matching import Matchable
+from digest.records import WEEK
 from subscriptions.records import Selection
 
 NAMES = {"theory": "Theory and optimization", "video": "Video"}
 
 
-def candidate(paper_id, *topics, upvotes=10, text="", authors=()):
+def candidate(paper_id, *topics, upvotes=10, text="", authors=(), organization="", score=0.8):
     return Candidate(
         paper_id=paper_id,
         upvotes=upvotes,
-        topics={slug: NAMES[slug] for slug in topics},
-        text=choosing.fold(text),
-        authors=frozenset(map(choosing.fold, authors)),
+        topics={slug: TopicTag(NAMES[slug], score) for slug in topics},
+        words=Matchable((text,), tuple(authors), organization),
     )
+
+
+def select(selection, papers, **options):
+    """Paper and reason of each card."""
+    cards = choosing.select(selection, Candidates(tuple(papers)), **options)
+    return [(card.paper_id, card.reason) for card in cards]
+
+
+def chosen(selection, papers, **options):
+    return [paper_id for paper_id, _reason in select(selection, papers, **options)]
 
 
 def test_follower_of_nothing_gets_the_best_of_the_day():
     papers = [candidate(n) for n in range(20)]
-    cards = choosing.select(Selection(length=3), papers)
-    assert cards == [(0, "Most votes today"), (1, "Popular today"), (2, "Popular today")]
+    assert select(Selection(length=5), papers) == [
+        (0, "Most votes today"),
+        (1, "Second most votes today"),
+        (2, "Third most votes today"),
+        (3, "Popular today"),
+        (4, "Popular today"),
+    ]
 
 
-def test_topic_follower_gets_the_topic_and_one_popular_paper_last():
-    papers = [candidate(1, "video"), candidate(2, "theory"), candidate(3, "theory")]
-    cards = choosing.select(Selection(topics=("theory",)), papers)
+def test_papers_without_votes_are_not_called_popular():
+    papers = [candidate(1, upvotes=0)]
+    assert select(Selection(), papers, period=WEEK) == [(1, "New this week")]
+
+
+def test_topic_follower_gets_the_topic_and_one_other_paper_last():
+    papers = [candidate(1, "video"), candidate(2, "theory"), candidate(3, "theory"), candidate(4)]
     reason = "You follow Theory and optimization"
-    assert cards == [(2, reason), (3, reason), (1, "Popular today")]
+    assert select(Selection(topics=("theory",)), papers) == [
+        (2, reason),
+        (3, reason),
+        (1, "A little different"),
+    ]
 
 
-def test_full_digest_has_no_room_for_a_popular_paper():
+def test_full_digest_has_no_room_for_another_paper():
     papers = [candidate(1, "video"), candidate(2, "theory")]
-    cards = choosing.select(Selection(topics=("theory",), length=1), papers)
-    assert [paper for paper, _ in cards] == [2]
+    assert chosen(Selection(topics=("theory",), length=1), papers) == [2]
 
 
 def test_nothing_on_the_topics_means_no_digest():
-    assert choosing.select(Selection(topics=("theory",)), [candidate(1, "video")]) == []
+    assert select(Selection(topics=("theory",)), [candidate(1, "video")]) == []
 
 
-def test_followed_author_comes_first_and_in_any_spelling():
-    papers = [candidate(1, "video"), candidate(2, authors=["José García-Pérez"], upvotes=0)]
-    selection = Selection(topics=("video",), authors=("jose garcia perez",))
-    assert choosing.select(selection, papers)[0] == (2, "By jose garcia perez, whom you follow")
+def test_followed_author_comes_before_a_topic_with_as_many_votes():
+    papers = [candidate(1, "theory"), candidate(2, authors=["José García-Pérez"])]
+    selection = Selection(topics=("theory",), authors=("J. garcia perez",))
+    assert select(selection, papers)[0] == (2, "By J. garcia perez, whom you follow")
+
+
+def test_surer_topic_comes_first_among_equal_votes():
+    papers = [candidate(1, "theory", score=0.5), candidate(2, "theory", score=0.9)]
+    assert chosen(Selection(topics=("theory",)), papers) == [2, 1]
+
+
+def test_votes_part_papers_that_match_alike():
+    papers = [candidate(1, "theory", upvotes=40), candidate(2, "theory", upvotes=10)]
+    assert chosen(Selection(topics=("theory",)), papers) == [1, 2]
+
+
+def test_what_matches_twice_comes_before_what_matches_once():
+    papers = [candidate(1, "theory"), candidate(2, "theory", "video")]
+    assert chosen(Selection(topics=("theory", "video")), papers) == [2, 1]
+
+
+def test_reason_is_the_strongest_one():
+    papers = [candidate(1, "theory", text="Bounds on folds", authors=["Ada Byron"])]
+    selection = Selection(topics=("theory",), keywords=("fold",))
+    assert select(selection, papers) == [(1, "Your keyword: fold")]
+    selection = replace(selection, authors=("Ada Byron",))
+    assert select(selection, papers) == [(1, "By Ada Byron, whom you follow")]
+
+
+def test_reason_names_the_place_where_it_is_tuned():
+    papers = Candidates((candidate(1, "theory"), candidate(2)))
+    cards = choosing.select(Selection(topics=("theory",)), papers)
+    assert [card.anchor for card in cards] == ["topic-theory", "dial"]
+
+
+def test_what_was_sent_does_not_come_again():
+    papers = [candidate(1, "theory"), candidate(2, "theory"), candidate(3)]
+    assert chosen(Selection(topics=("theory",)), papers, sent={1, 3}) == [2]
+
+
+def test_least_votes_hold_for_every_paper():
+    papers = [candidate(1, "theory", upvotes=3), candidate(2, "theory", upvotes=9)]
+    assert chosen(Selection(topics=("theory",), least_votes=5), papers) == [2]
+
+
+def test_taste_moves_papers_up_and_down():
+    papers = [candidate(n, "theory") for n in (1, 2, 3)]
+    taste = {1: -0.8, 3: 0.8}
+    assert chosen(Selection(topics=("theory",)), papers, taste=taste) == [3, 2, 1]
+
+
+def test_rising_paper_comes_before_one_with_as_many_votes():
+    papers = [candidate(1), replace(candidate(2), speed=3.0)]
+    assert chosen(Selection(), papers) == [2, 1]
+
+
+def test_older_paper_needs_more_votes():
+    papers = [replace(candidate(1), days_old=20), candidate(2)]
+    assert chosen(Selection(), papers) == [2, 1]
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["Speculative decoding for all", "speculative-decoding", "Faster Speculative  Decodings"],
+    ("strengths", "taste", "expected"),
+    [((), 0, 0), ((0.5,), 0, 0.5), ((0.5, 0.5), 0, 0.75), ((0.9,), 1, 1), ((0.2,), -1, 0)],
 )
-def test_keyword_is_found_as_a_phrase(text):
-    cards = choosing.select(
-        Selection(keywords=("speculative decoding",)), [candidate(1, text=text)]
-    )
-    assert cards == [(1, "Your keyword: speculative decoding")]
-
-
-def test_keyword_is_not_found_inside_a_word():
-    cards = choosing.select(Selection(keywords=("rag",)), [candidate(1, text="fragments storage")])
-    assert cards == []
-
-
-def test_keyword_with_signs_is_taken_literally():
-    cards = choosing.select(Selection(keywords=("c++ (all)",)), [candidate(1, text="On C++ (all)")])
-    assert len(cards) == 1
+def test_interest_adds_up_within_its_bounds(strengths, taste, expected):
+    assert ranking.interest(strengths, taste) == pytest.approx(expected)

@@ -1,0 +1,149 @@
+"""The papers of an edition, made ready once for all readers whom papers are picked for."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import overload
+
+from django.db.models import QuerySet
+
+from digest.models import Edition, EditionPaper
+from digest.papers.matching import Matchable, MatchIndex
+from digest.records import TODAY, WEEK, Period
+
+from . import ranking
+
+
+@dataclass(frozen=True, slots=True)
+class TopicTag:
+    """A topic that a paper is about."""
+
+    name: str
+    score: float
+    """How surely: 0.5 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A paper of the edition, as far as choosing needs it."""
+
+    paper_id: int
+    upvotes: int
+    topics: dict[str, TopicTag]
+    """By slug, the surest first."""
+    words: Matchable
+    categories: tuple[str, ...] = ()
+    """arXiv categories, the primary one first."""
+    days_old: int = 0
+    """Between the day it was listed on and the edition's."""
+    speed: float = 0.0
+    """Votes an hour, when the edition closed."""
+
+
+@dataclass(frozen=True)
+class Candidates(Sequence[Candidate]):
+    """The papers to pick from, best first by votes, and which of them are what."""
+
+    papers: tuple[Candidate, ...] = field(default=())
+
+    @overload
+    def __getitem__(self, index: int) -> Candidate: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Candidate]: ...
+    def __getitem__(self, index: int | slice) -> Candidate | Sequence[Candidate]:
+        return self.papers[index]
+
+    def __len__(self) -> int:
+        return len(self.papers)
+
+    @cached_property
+    def everything(self) -> int:
+        """All of them, a bit each."""
+        return (1 << len(self.papers)) - 1
+
+    @cached_property
+    def matches(self) -> MatchIndex:
+        """Which of them have a phrase, an author or an organisation."""
+        return MatchIndex(paper.words for paper in self.papers)
+
+    @cached_property
+    def on_topic(self) -> dict[str, int]:
+        """Slug to papers, a bit each."""
+        return _by_name((n, slug) for n, paper in enumerate(self.papers) for slug in paper.topics)
+
+    @cached_property
+    def in_category(self) -> dict[str, int]:
+        """arXiv category to papers, a bit each."""
+        return _by_name(
+            (n, name) for n, paper in enumerate(self.papers) for name in paper.categories
+        )
+
+    @cached_property
+    def with_votes(self) -> int:
+        """Those that somebody voted for."""
+        return self.with_at_least(1)
+
+    def with_at_least(self, votes: int) -> int:
+        """Those with so many votes."""
+        return sum(1 << n for n, paper in enumerate(self.papers) if paper.upvotes >= votes)
+
+    @cached_property
+    def popularity(self) -> list[float]:
+        """Of each, from 0 to 1 (`ranking.popularity`)."""
+        numbers = [(paper.upvotes, paper.speed, paper.days_old) for paper in self.papers]
+        return ranking.popularity(numbers)
+
+    def among(self, ids: Iterable[int]) -> int:
+        """Those of the papers with these ids."""
+        wanted = set(ids)
+        return sum(1 << n for n, paper in enumerate(self.papers) if paper.paper_id in wanted)
+
+
+def _by_name(pairs: Iterable[tuple[int, str]]) -> dict[str, int]:
+    found: dict[str, int] = defaultdict(int)
+    for number, name in pairs:
+        found[name] |= 1 << number
+    return dict(found)
+
+
+def places_of(edition: Edition, since: date | None = None) -> QuerySet[EditionPaper]:
+    """The edition's papers in their order; with those of the editions since a day, by votes."""
+    if since is None:
+        return edition.places.select_related("paper").order_by("rank")
+    days = EditionPaper.objects.filter(
+        edition__date__range=(since, edition.date), frequency=edition.frequency
+    )
+    return days.select_related("paper").order_by("-upvotes", "-edition__date", "rank")
+
+
+def period_of(edition: Edition, since: date | None = None) -> Period:
+    """The time that the papers are from."""
+    if since is not None:
+        return since
+    return WEEK if edition.frequency == Edition.Frequency.WEEKLY else TODAY
+
+
+def of(edition: Edition, since: date | None = None) -> Candidates:
+    """The papers to pick from, best first; four queries, however many papers."""
+    places = places_of(edition, since).select_related("edition")
+    places = places.prefetch_related("paper__paper_topics__topic")
+    return Candidates(tuple(_candidate(place, edition.date) for place in places))
+
+
+def _candidate(place: EditionPaper, day: date) -> Candidate:
+    paper = place.paper
+    return Candidate(
+        paper_id=paper.pk,
+        upvotes=place.upvotes,
+        topics={
+            entry.topic.slug: TopicTag(entry.topic.name, entry.score)
+            for entry in paper.paper_topics.all()
+        },
+        words=Matchable(
+            (paper.title, paper.abstract, *paper.keywords), tuple(paper.authors), paper.organization
+        ),
+        categories=tuple(paper.categories),
+        days_old=max((day - place.edition.date).days, 0),
+    )
