@@ -229,12 +229,13 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
 HUGGING_FACE_URL = env.str("HUGGING_FACE_URL", "https://huggingface.co").rstrip("/")
 ARXIV_API_URL = env.str("ARXIV_API_URL", "https://export.arxiv.org").rstrip("/")
 ARXIV_RSS_URL = env.str("ARXIV_RSS_URL", "https://rss.arxiv.org").rstrip("/")
-# Which sources are fetched.
+# Which sources are fetched, and which arXiv listings.
 PAPER_SOURCES = env.entries("PAPER_SOURCES", ["hugging_face", "arxiv"])
-# Which arXiv listings.
 ARXIV_CATEGORIES = env.entries("ARXIV_CATEGORIES", ["cs.AI", "cs.CL", "cs.CV", "cs.LG"])
 # UTC time, on the day after, at which an edition closes by itself.
 EDITION_CUTOFF = env.time("EDITION_CUTOFF", time(5, 0))
+# A file that `train_topics` wrote; unset: the model that ships with this version.
+TOPIC_MODEL = env.str("TOPIC_MODEL", "")
 
 # --- Mail ----------------------------------------------------------------------------------
 
@@ -257,8 +258,7 @@ LIST_ID = env.str("LIST_ID", "")
 UNSUBSCRIBE_EMAIL = env.str("UNSUBSCRIBE_EMAIL", "")
 # Seconds after which a claimed batch that was never settled counts as uncertain.
 UNCERTAIN_AFTER = env.int("UNCERTAIN_AFTER", 900)
-# Seconds after which a digest that was not sent is too late to go by itself, and goes together with
-# the next one.
+# Seconds after which a digest is too late to go by itself, and goes together with the next one.
 MERGE_AFTER = env.seconds("MERGE_AFTER", 43_200, least=3600)
 # Messages a second that a provider may get, across all workers; 0: unlimited.
 SEND_RATE = env.rate("SEND_RATE")

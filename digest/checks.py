@@ -9,8 +9,9 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004
 
 from digest.delivery import providers
-from digest.errors import ProviderSettingsError
+from digest.errors import ModelFileError, ProviderSettingsError
 from digest.papers import fetching
+from digest.papers.topics import model as topic_model
 
 FREE_MAIL = frozenset(
     {"gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "yahoo.com",
@@ -76,6 +77,19 @@ def check_sources() -> Findings:
             f"PAPER_SOURCES is {','.join(settings.PAPER_SOURCES)!r}.",
             hint=f"Name one or more of {','.join(fetching.SOURCES)}.",
             id="digest.E004",
+        )
+
+
+@_check
+def check_topic_model() -> Findings:
+    """The topic model can be read."""
+    try:
+        topic_model.current()
+    except (OSError, ModelFileError) as error:
+        yield Error(
+            f"TOPIC_MODEL can't be read: {error}",
+            hint="Leave it unset for the model that ships.",
+            id="digest.E013",
         )
 
 

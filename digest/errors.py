@@ -47,5 +47,9 @@ class ProviderSettingsError(PermanentError):
     """A provider in EMAIL_PROVIDERS is unknown or lacks its settings."""
 
 
+class ModelFileError(PermanentError):
+    """A file that should hold a trained model holds something else."""
+
+
 class EditionOpenError(PermanentError):
     """The edition asked for is not closed yet, so it can't be sent."""

@@ -3,7 +3,7 @@
 from .deliveries import Batch, Delivery, Event
 from .editions import Audience, Edition, EditionPaper
 from .opinions import Opinion
-from .papers import Author, Fetch, Lease, Listing, Paper, PaperTopic
+from .papers import Author, Fetch, Lease, Listing, Paper, PaperTopic, TopicCorrection
 from .search import SearchEntry
 from .sending import Circuit, DayCount, Notice
 
@@ -25,4 +25,5 @@ __all__ = [
     "Paper",
     "PaperTopic",
     "SearchEntry",
+    "TopicCorrection",
 ]

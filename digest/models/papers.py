@@ -72,6 +72,24 @@ class PaperTopic(models.Model):
         return f"paper {self.paper_id} on topic {self.topic_id}"
 
 
+class TopicCorrection(models.Model):
+    """What an operator said of a paper and a topic, which holds whatever rules and model say, and
+    is what the model learns from when it is trained again."""
+
+    paper = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="topic_corrections")
+    topic = models.ForeignKey(Topic, on_delete=models.CASCADE, related_name="corrections")
+    is_about = models.BooleanField(default=True, help_text="Whether the paper is about the topic.")
+    made_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["paper", "topic"], name="topic_correction_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"correction {self.pk}"
+
+
 class Listing(models.Model):
     """A paper stood on a source's list of a day. The same paper may stand on several."""
 
