@@ -7,8 +7,21 @@ from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from digest.models import Delivery, Edition, EditionPaper, Event, Fetch, Paper, PaperTopic
-from digest.papers import search
+from digest.models import (
+    Delivery,
+    Edition,
+    EditionPaper,
+    Event,
+    Fetch,
+    Paper,
+    PaperTopic,
+    TopicCorrection,
+)
+from digest.papers import search, topics
+
+from .topic_trial import TopicTrialAdmin
+
+__all__ = ["TopicTrialAdmin"]
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
@@ -24,9 +37,21 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
         return False
 
 
+class TopicCorrectionInline(admin.TabularInline[TopicCorrection, Paper]):
+    """What rules and model got wrong: it holds, and is learned from."""
+
+    model = TopicCorrection
+    extra = 0
+
+
 class PaperTopicInline(admin.TabularInline[PaperTopic, Paper]):
     model = PaperTopic
     extra = 0
+    fields = readonly_fields = ("topic", "score", "reason")
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(Paper)
@@ -34,7 +59,7 @@ class PaperAdmin(admin.ModelAdmin[Paper]):
     list_display = ["arxiv_id", "title", "upvotes", "comments", "published_at"]
     search_fields = ["=arxiv_id", "title"]
     date_hierarchy = "published_at"
-    inlines = [PaperTopicInline]
+    inlines = [PaperTopicInline, TopicCorrectionInline]
 
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     list_per_page = 50
@@ -46,9 +71,9 @@ class PaperAdmin(admin.ModelAdmin[Paper]):
         search.index([obj.pk])
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
-        """Afterwards topics that were added by hand, too, know when the paper came out."""
+        """Afterwards the paper has the topics that its words and the corrections say."""
         super().save_formset(request, form, formset, change)
-        form.instance.paper_topics.update(published_at=form.instance.published_at)
+        topics.tag([form.instance.pk])
 
 
 class EditionPaperInline(admin.TabularInline[EditionPaper, Edition]):

@@ -59,14 +59,15 @@ def paper_form(paper, **changes):
         "authors": '["Ada"]', "categories": "[]", "keywords": "[]", "upvotes": 0, "comments": 0,
         "published_at_0": "2026-08-18", "published_at_1": "00:00:00",
         "paper_topics-TOTAL_FORMS": 0, "paper_topics-INITIAL_FORMS": 0,
+        "topic_corrections-TOTAL_FORMS": 0, "topic_corrections-INITIAL_FORMS": 0,
     } | changes  # fmt: skip
 
 
-def test_topic_that_is_added_by_hand_has_the_day_of_its_paper(admin_client):
+def test_topic_that_is_added_by_hand_stays_and_has_the_day_of_its_paper(admin_client):
     paper, topic = make_paper(), make_topic("agents")
     added = {
-        "paper_topics-TOTAL_FORMS": 1, "paper_topics-0-topic": topic.pk,
-        "paper_topics-0-score": 1, "paper_topics-0-paper": paper.pk,
+        "topic_corrections-TOTAL_FORMS": 1, "topic_corrections-0-topic": topic.pk,
+        "topic_corrections-0-is_about": "on", "topic_corrections-0-paper": paper.pk,
     }  # fmt: skip
     address = reverse("admin:digest_paper_change", args=[paper.pk])
     assert admin_client.post(address, paper_form(paper, **added)).status_code == 302

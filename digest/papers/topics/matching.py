@@ -45,7 +45,7 @@ def match(
     opinions = model.opinions(title=title, abstract=abstract, keywords=keywords) if model else {}
     weighed = list(_weighed(rules, found, opinions))
     most = max((weight for _, weight, _ in weighed), default=0.0)
-    least = max(ENOUGH, min(SHARE_OF_BEST * most, SURELY))
+    least = least_of(most)
     matches = [
         TopicMatch(slug, score(weight), reason)
         for slug, weight, reason in weighed
@@ -65,6 +65,16 @@ def _weighed(
         yield rule.slug, weight, reason
 
 
+def least_of(most: float) -> float:
+    """The weight that a topic needs beside one that weighs most."""
+    return max(ENOUGH, min(SHARE_OF_BEST * most, SURELY))
+
+
 def score(weight: float) -> float:
     """0.5 for just enough, nearer to 1 the more there is."""
     return round(weight / (weight + ENOUGH), 2)
+
+
+def weight_of(score: float) -> float:
+    """The weight behind a score, as far as two places tell."""
+    return ENOUGH * score / (1 - score) if score < 1 else SURELY / SHARE_OF_BEST

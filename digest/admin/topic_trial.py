@@ -1,0 +1,93 @@
+"""The operator's side of topics: which of the newest papers a topic takes, while it is written, and
+corrections by hand."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
+
+from digest.models import Paper, TopicCorrection
+from digest.papers import topics
+from digest.papers.topics import tagging, trial
+from digest.papers.topics.rules import TopicRule
+from subscriptions.admin import LinesField, TopicAdmin
+from subscriptions.models import Topic
+
+admin.site.unregister(Topic)
+_MOST_LINES = 500
+"""Phrases that a trial looks for."""
+
+
+@admin.register(Topic)
+class TopicTrialAdmin(TopicAdmin):
+    change_form_template = "admin/digest/topic.html"
+
+    class Media:
+        js = ("daily_papers/topic.js",)
+
+    def get_urls(self) -> list[URLPattern]:
+        own = [
+            path("trial/", self.admin_site.admin_view(self.trial), name="topic_trial"),
+            path(
+                "<int:topic_id>/correct/",
+                self.admin_site.admin_view(require_POST(self.correct)),
+                name="topic_correct",
+            ),
+        ]
+        return own + super().get_urls()
+
+    def trial(self, request: HttpRequest) -> HttpResponse:
+        """The part of the page that says what the topic, as it stands in the form, would take."""
+        if not self.has_view_permission(request):
+            return HttpResponse(status=403)
+        lines = LinesField(required=False)
+        rule = TopicRule(
+            request.POST.get("slug", "")[:60],
+            tuple(lines.clean(request.POST.get("phrases", ""))[:_MOST_LINES]),
+            tuple(lines.clean(request.POST.get("categories", ""))[:_MOST_LINES]),
+        )
+        topic = Topic.objects.filter(slug=rule.slug).first()
+        return render(request, "admin/digest/topic_trial.html", _context(rule, topic))
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        topic = Topic.objects.filter(pk=object_id).first() if object_id.isdecimal() else None
+        tried = _context(tagging.rule_of(topic), topic) if topic else {}
+        return super().change_view(request, object_id, form_url, (extra_context or {}) | tried)
+
+    def correct(self, request: HttpRequest, topic_id: int) -> HttpResponse:
+        """Keeps, or takes back, what the operator says of a paper and the topic."""
+        topic = get_object_or_404(Topic, pk=topic_id)
+        back = HttpResponseRedirect(
+            reverse("admin:subscriptions_topic_change", args=[topic.pk]) + "#trial"
+        )
+        if not self.has_change_permission(request, topic):
+            return HttpResponse(status=403)
+        arxiv_id = request.POST.get("paper", "").strip()
+        paper = Paper.objects.filter(arxiv_id=arxiv_id).first()
+        if paper is None:
+            messages.error(request, f"There is no paper {arxiv_id[:40]!r} in the archive.")
+            return back
+        said = request.POST.get("is_about", "")
+        if said in {"yes", "no"}:
+            TopicCorrection.objects.update_or_create(
+                paper=paper, topic=topic, defaults={"is_about": said == "yes"}
+            )
+        else:
+            TopicCorrection.objects.filter(paper=paper, topic=topic).delete()
+        topics.tag([paper.pk])
+        self.log_change(request, topic, f"Corrected {paper.arxiv_id}: {said or 'taken back'}")
+        messages.success(request, f"Noted for “{paper.title[:100]}”.")
+        return back
+
+
+def _context(rule: TopicRule, topic: Topic | None) -> dict[str, Any]:
+    return {"trial": trial.run(rule), "topic": topic}
