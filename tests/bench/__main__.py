@@ -17,6 +17,7 @@ from tests.bench import (  # noqa: E402
     events,
     faults,
     pages,
+    relevance,
     rendering,
     scale,
     smtp,
@@ -29,6 +30,7 @@ BENCHES: dict[str, ModuleType] = {
     "smtp": smtp,
     "events": events,
     "pages": pages,
+    "relevance": relevance,
     "faults": faults,
     "scale": scale,
 }
@@ -51,6 +53,7 @@ def main() -> None:
         size = f"{chosen.subscribers:,} subscribers"
         if bench is pages:
             options, size = {"papers": chosen.papers}, f"{chosen.papers:,} papers"
+        size = getattr(bench, "SIZE", size)
         headings = getattr(bench, "HEADINGS", HEADINGS)
         table = Table(*headings, title=f"{name}, {size}")
         for row in bench.run(subscribers=chosen.subscribers, **options):
