@@ -137,6 +137,11 @@ class Subscriber(models.Model):
     """Of their mails: one of LANGUAGES, or one that was, which counts as the first."""
     paused_until = models.DateField(null=True, blank=True)
     """The local day on which mail starts again."""
+    unserved_since = models.DateField(null=True, blank=True)
+    """The day on which a pause began: the first digest after it looks back so far, and forgets it."""
+    changed_on = models.DateField(null=True, blank=True)
+    """The day on which the rhythm changed, or a digest was asked for: digests whose papers are from
+    that day or before it leave out what was sent already."""
     selection_key = models.CharField(max_length=32, db_index=True)
     """`Selection.key` of what is followed; kept by the services that change it."""
     slot = models.ForeignKey(
@@ -176,7 +181,12 @@ class Subscriber(models.Model):
                 fields=["slot", "selection_key", "id"],
                 name="subscriber_due",
                 condition=Q(slot__isnull=False),
-            )
+            ),
+            models.Index(
+                fields=["slot"],
+                name="subscriber_apart",
+                condition=Q(unserved_since__isnull=False) | Q(changed_on__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from django.db.models import (
     Min,
     Model,
     OuterRef,
+    Q,
     QuerySet,
     Value,
     When,
@@ -64,17 +65,40 @@ def page_of(slot: Slot, after: Place, size: int) -> list[Place]:
         return [(key, last) for key, last in cursor.fetchall()]
 
 
-def due_readers(slot: Slot, now: datetime) -> QuerySet[Subscriber, Any]:
-    """The active readers of the slot, as rows of `reader_id`, `selection_key`, `is_suppressed` and
-    `is_paused`, to be joined in the database."""
+def due_readers(slot: Slot, now: datetime, *, papers_since: date) -> QuerySet[Subscriber, Any]:
+    """The active readers of the slot who get a digest like all others, with papers from this day
+    on, as rows of `reader_id`, `selection_key`, `is_suppressed` and `is_paused`, to be joined in the
+    database. The others are `readers_apart`."""
     today = now.astimezone(ZoneInfo(slot.timezone)).date()
     rows = Subscriber.objects.filter(slot=slot, state=Subscriber.State.ACTIVE)
+    rows = rows.exclude(_are_apart(today, papers_since))
     return rows.order_by().values(
         "selection_key",
         reader_id=F("pk"),
         is_suppressed=_is_suppressed(),
         is_paused=Case(When(paused_until__gt=today, then=Value(1)), default=Value(0)),
     )
+
+
+def readers_apart(
+    slot: Slot, now: datetime, *, papers_since: date, after: int = 0
+) -> QuerySet[Any]:
+    """The active readers of the slot, by id and later than `after`, whom a digest with papers from
+    this day on is made for apart, each with `is_suppressed`: they come back from a pause, or may
+    have had some of its papers, as they had another rhythm or asked for a digest."""
+    today = now.astimezone(ZoneInfo(slot.timezone)).date()
+    rows = Subscriber.objects.filter(slot=slot, state=Subscriber.State.ACTIVE, pk__gt=after)
+    return with_suppression(rows.filter(_are_apart(today, papers_since))).order_by("pk")
+
+
+def _are_apart(today: date, papers_since: date) -> Q:
+    # Spelled so that it is never unknown, which NOT would leave unknown.
+    is_back = Q(unserved_since__isnull=False) & (
+        Q(paused_until__isnull=True) | Q(paused_until__lte=today)
+    )
+    has_changed = Q(changed_on__isnull=False, changed_on__gte=papers_since)
+    is_paused = Q(paused_until__isnull=False, paused_until__gt=today)
+    return is_back | (has_changed & ~is_paused)
 
 
 def with_suppression(subscribers: QuerySet[Subscriber]) -> QuerySet[Any]:

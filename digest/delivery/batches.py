@@ -22,6 +22,14 @@ def ids_of(edition: Edition) -> tuple[int, int]:
     return edition.pk << _NUMBERS, ((edition.pk + 1) << _NUMBERS) - 1
 
 
+def count_up(edition: Edition, *, deliveries: int, batches: int) -> None:
+    """How many there are is kept apart from the rows: the ledger compares the two."""
+    if deliveries or batches:
+        Edition.objects.filter(pk=edition.pk).update(
+            due_count=F("due_count") + deliveries, batch_count=F("batch_count") + batches
+        )
+
+
 def move(
     batch: Batch, delivery_ids: Collection[int], *, attempts: int, retry_at: datetime | None = None
 ) -> None:

@@ -12,8 +12,10 @@ from django.db.models import Exists, Min, OuterRef
 
 from digest.editions import audiences
 from digest.models import Audience, Batch, Delivery, Edition
+from subscriptions import selectors
+from subscriptions.models import Subscriber
 
-from . import batches
+from . import apart, batches
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +77,8 @@ def _merge_batch(batch_id: int, edition: Edition) -> int:
         for pk, _, new_batch_id, key, later in found:
             groups[new_batch_id, key, min(since, later or since)].append(pk)
         for (new_batch_id, key, first), ids in groups.items():
-            _move(new_batch_id, ids, edition, key, first)
+            audience = _audience(edition, key, first, but=batch.edition_id)
+            _move(new_batch_id, ids, audience)
         late.filter(subscriber__in=[row[1] for row in found]).update(
             state=State.SKIPPED, reason=Delivery.Reason.MERGED
         )
@@ -84,10 +87,18 @@ def _merge_batch(batch_id: int, edition: Edition) -> int:
         return len(found)
 
 
-def _move(batch_id: int, ids: list[int], edition: Edition, key: str, since: date) -> None:
-    """Into a batch of the audience that gets the older papers, too."""
+def _audience(edition: Edition, key: str, since: date, *, but: int) -> Audience:
+    """The one that gets the older papers, too; of a reader apart, without what else was sent."""
+    if key.startswith(audiences.OWN):
+        reader = Subscriber.objects.get(pk=int(key.removeprefix(audiences.OWN)))
+        selection = selectors.selection_of(reader)
+        return apart.audience_of(edition, reader, since, selection, but=[but])
     audiences.ensure(edition, [key], since=since)
-    audience = Audience.objects.get(edition=edition, selection_key=key, since=since)
+    return Audience.objects.get(edition=edition, selection_key=key, since=since)
+
+
+def _move(batch_id: int, ids: list[int], audience: Audience) -> None:
+    """Into a batch of the audience."""
     batch = Batch.objects.get(pk=batch_id)
     batch.audience_id = audience.pk
     batches.move(batch, ids, attempts=batch.attempts, retry_at=batch.retry_at)

@@ -6,13 +6,13 @@ INSERT … SELECT, which also cuts the readers of each audience into batches.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
-from django.db.models import Count, F, Max, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Max, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from digest.editions import audiences, building
@@ -21,7 +21,7 @@ from digest.models import Batch, Delivery, Edition
 from subscriptions import selectors, services
 from subscriptions.models import Slot, Subscriber
 
-from . import batches, merging, outbox
+from . import apart, batches, merging, outbox
 
 logger = logging.getLogger(__name__)
 
@@ -178,7 +178,7 @@ def since_of(slot: Slot, edition: Edition) -> date | None:
     slot's since the one that was the newest a month, or a week, ago.
     """
     if slot.frequency in {*_EVERY_EDITION}:
-        return None
+        return _after_a_gap(slot, edition)
     if slot.ended_on is not None and slot.ended_on < edition.date:
         return slot.ended_on + timedelta(days=1)
     due = slot.next_digest_at
@@ -190,6 +190,22 @@ def since_of(slot: Slot, edition: Edition) -> date | None:
     last = building.newest(Edition.Frequency.DAILY, now=before)
     since = edition.date - (due - before) if last is None else last.date
     return min(since + timedelta(days=1), edition.date)
+
+
+def _after_a_gap(slot: Slot, edition: Edition) -> date | None:
+    """The day of the first edition with papers that closed since the slot's last digest, if it is
+    not this one: on a weekend, or while nothing was planned. Nobody gets two digests for it."""
+    if slot.ended_on is None:
+        return None
+    longest = timedelta(days=2 * building.CATCH_UP_DAYS)
+    passed_by = Edition.objects.filter(
+        frequency=edition.frequency,
+        paper_count__gt=0,
+        is_sample=False,
+        date__gt=max(slot.ended_on, edition.date - longest),
+        date__lt=edition.date,
+    )
+    return passed_by.order_by("date").values_list("date", flat=True).first()
 
 
 def _plan_slot(  # noqa: PLR0917  each is another thing
@@ -210,6 +226,8 @@ def _plan_slot(  # noqa: PLR0917  each is another thing
                 since=since, first=first, last=last, now=now, batch_size=batch_size,
             )  # fmt: skip
             page_planned()
+        _count_apart(made, slot, apart.plan(slot, edition, since=since, now=now))
+        page_planned()
         if not _has_left_out(slot, edition):
             return True
     return False
@@ -290,7 +308,9 @@ def _plan_page(
     batch_size: int,
 ) -> None:
     """One transaction that holds the edition's row: nobody else plans it meanwhile."""
-    readers, parameters = selectors.due_readers(slot, now).query.sql_with_params()
+    readers, parameters = selectors.due_readers(
+        slot, now, papers_since=since or edition.date
+    ).query.sql_with_params()
     with transaction.atomic(), connection.cursor() as cursor:
         locked = Edition.objects.select_for_update().get(pk=edition.pk)
         newest = Delivery.objects.aggregate(pk=Max("pk"))["pk"] or 0
@@ -318,19 +338,11 @@ def _plan_page(
         cursor.execute(_BATCHES, [edition_id, batch, after])
         new = Batch.objects.filter(pk__range=(batch, after)).order_by("pk")
         last_batch = new.values_list("pk", flat=True).last() or batch - 1
-        count_up(edition, deliveries=number, batches=last_batch - batch + 1)
+        batches.count_up(edition, deliveries=number, batches=last_batch - batch + 1)
         _count(made, new, slot)
         if number > made.states[State.PENDING] - before:
             others = Delivery.objects.filter(pk__gt=newest, edition=edition, batch__isnull=True)
             _count_others(made, others)
-
-
-def count_up(edition: Edition, *, deliveries: int, batches: int) -> None:
-    """How many there are is kept apart from the rows: the ledger compares the two."""
-    if deliveries or batches:
-        Edition.objects.filter(pk=edition.pk).update(
-            due_count=F("due_count") + deliveries, batch_count=F("batch_count") + batches
-        )
 
 
 def _count(made: Plan, new: QuerySet[Batch], slot: Slot) -> None:
@@ -339,6 +351,14 @@ def _count(made: Plan, new: QuerySet[Batch], slot: Slot) -> None:
         made.hours[f"{slot.hour:02}:00 {slot.timezone}"] += size
         for topic in topics or ["(no topic)"]:
             made.topics[topic] += size
+
+
+def _count_apart(made: Plan, slot: Slot, rows: Sequence[Delivery]) -> None:
+    for row in rows:
+        made.states[row.reason or row.state] += 1
+        if row.state == State.PENDING and row.audience:
+            made.hours[f"{slot.hour:02}:00 {slot.timezone}"] += 1
+            made.topics.update(row.audience.selection["topics"] or ["(no topic)"])
 
 
 def _count_others(made: Plan, others: QuerySet[Delivery]) -> None:

@@ -1,15 +1,14 @@
 """The digest that a reader asked for just now, beside those that come by themselves."""
 
-from datetime import date
-
 from django.db import transaction
+from django.utils import timezone
 
 from digest.editions import audiences, building
 from digest.models import Audience, Batch, Delivery, Edition
-from subscriptions import selectors
+from subscriptions import selectors, services
 from subscriptions.models import Subscriber
 
-from . import batches, planning
+from . import apart, batches, planning
 
 State = Delivery.State
 Reason = Delivery.Reason
@@ -26,17 +25,14 @@ def plan(subscriber: Subscriber) -> Delivery | None:
     if edition is None:
         return None
     # Before the edition is locked, as a month takes long to pick from.
-    _ensure(edition, subscriber)
+    _audience(edition, subscriber)
     asked = selectors.with_suppression(Subscriber.objects.filter(pk=subscriber.pk))
     with transaction.atomic():
         locked = Edition.objects.select_for_update().get(pk=edition.pk)
         reader = asked.select_for_update(of=("self",)).first()
         if reader is None:
             return None
-        since = _ensure(edition, reader)
-        audience = Audience.objects.get(
-            edition=edition, selection_key=reader.selection_key, since=since
-        )
+        audience = _audience(edition, reader)
         row = Delivery(edition=edition, subscriber=reader, audience=audience)
         if reader.is_suppressed:
             row.state = State.SUPPRESSED
@@ -48,18 +44,22 @@ def plan(subscriber: Subscriber) -> Delivery | None:
             row.batch = Batch.objects.create(
                 pk=batches.first_id(locked), edition=edition, audience=audience, size=1
             )
-            planning.count_up(edition, deliveries=0 if old else 1, batches=1)
+            batches.count_up(edition, deliveries=0 if old else 1, batches=1)
             if old is None:
                 row.save()
             else:
                 mine.update(state=State.PENDING, reason="", audience=audience, batch=row.batch)
+            services.note_requested(reader, timezone.now().date())
         # What was skipped before says why it was then; the row says how it is now.
         return mine.exclude(state=State.SKIPPED).first() or row
 
 
-def _ensure(edition: Edition, reader: Subscriber) -> date | None:
-    """The audience of the reader is there; a month's or a week's reader gets what the month or the
-    week has brought so far, since the day that is returned."""
+def _audience(edition: Edition, reader: Subscriber) -> Audience:
+    """That of the reader: a month's or a week's reader gets what the month or the week has brought
+    so far; nobody gets what was sent before."""
     since = planning.since_of(reader.slot, edition) if reader.slot else None
-    audiences.ensure(edition, [reader.selection_key], since=since)
-    return since
+    first = apart.looks_back_to(reader, edition, since)
+    if first is not None or reader.changed_on is not None:
+        return apart.audience_of(edition, reader, first, selectors.selection_of(reader))
+    audiences.ensure(edition, [reader.selection_key])
+    return Audience.objects.get(edition=edition, selection_key=reader.selection_key, since=None)

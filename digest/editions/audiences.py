@@ -1,6 +1,6 @@
 """Groups readers with equal selections, for whom the papers of an edition are picked once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from datetime import date
 
@@ -10,9 +10,12 @@ from django.utils.translation import override
 from digest.models import Audience, Edition
 from subscriptions import selectors
 from subscriptions.models import Subscriber
+from subscriptions.records import Selection
 
 from . import candidates, choosing, reasons
 
+OWN = "reader "
+"""How the key of an audience of one reader begins, before the reader's id: no selection has such."""
 CHUNK = 200
 """Audiences that are made at once."""
 
@@ -58,6 +61,30 @@ def ensure(
         )
 
 
+def own(
+    edition: Edition,
+    subscriber_id: int,
+    selection: Selection,
+    papers: candidates.Candidates,
+    *,
+    sent: Collection[int],
+    since: date | None = None,
+) -> Audience:
+    """The audience of one reader alone, who was sent some of the papers before."""
+    cards = choosing.select(
+        selection, papers, period=candidates.period_of(edition, since), sent=sent
+    )
+    made, _ = Audience.objects.update_or_create(
+        edition=edition,
+        selection_key=f"{OWN}{subscriber_id}",
+        since=since,
+        defaults={
+            "selection": asdict(selection), "cards": cards, "paper_count": len(cards),
+        },
+    )  # fmt: skip
+    return made
+
+
 def forget_wishes() -> int:
     """Afterwards no audience holds keywords or names that no reader follows any more, as after an
     erasure; returns how many did. Their digests can still be read on the web.
@@ -66,6 +93,8 @@ def forget_wishes() -> int:
     orphans = Audience.objects.exclude(selection__keywords=[], selection__authors=[])
     forgotten = 0
     for audience in orphans.filter(~Exists(readers)).iterator():
+        if audience.selection_key.startswith(OWN) and _is_followed(audience):
+            continue
         words, names = audience.selection["keywords"], audience.selection["authors"]
         with override(audience.selection.get("language", "en")):
             instead = reasons.forgotten().text
@@ -82,3 +111,13 @@ def forget_wishes() -> int:
         audience.save(update_fields=["selection", "cards"])
         forgotten += 1
     return forgotten
+
+
+def _is_followed(audience: Audience) -> bool:
+    """Whether the one reader of the audience still follows all of this."""
+    reader = Subscriber.objects.filter(pk=int(audience.selection_key.removeprefix(OWN))).first()
+    if reader is None:
+        return False
+    now = selectors.selection_of(reader)
+    kept = audience.selection
+    return {*kept["keywords"]} <= {*now.keywords} and {*kept["authors"]} <= {*now.authors}

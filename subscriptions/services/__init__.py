@@ -31,7 +31,7 @@ from .leaving import (
     unsuppress,
 )
 from .purging import purge
-from .slots import advance, begin, mend
+from .slots import advance, begin, mend, note_requested, note_served
 
 __all__ = [
     "advance",
@@ -47,6 +47,8 @@ __all__ = [
     "erase",
     "forget_soft_bounces",
     "mend",
+    "note_requested",
+    "note_served",
     "pause",
     "purge",
     "request_address_change",

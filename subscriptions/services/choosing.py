@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -64,6 +65,10 @@ def change_preferences(
         "paused_until": preferences.paused_until,
         "selection_key": chosen.key,
     }
+    if rhythm != selectors.rhythm_of(subscriber):
+        changes["changed_on"] = timezone.now().date()
+    if preferences.paused_until:
+        changes |= _pause_begins()
     with transaction.atomic():
         changes["slot_id"] = _moved(timezone.now(), rhythm)
         _update(subscriber, changes, evidence)
@@ -198,13 +203,22 @@ def change_frequency(
     """Afterwards digests come this often; all else stays."""
     rhythm = Rhythm(frequency, subscriber.hour, subscriber.timezone)
     with transaction.atomic():
-        changes = {"frequency": frequency, "slot_id": _moved(timezone.now(), rhythm)}
+        changes = {
+            "frequency": frequency,
+            "slot_id": _moved(timezone.now(), rhythm),
+            "changed_on": timezone.now().date(),
+        }
         _update(subscriber, changes, evidence)
 
 
 def pause(subscriber: Subscriber, until: date, *, evidence: Evidence | None = None) -> None:
     """Afterwards no digest comes before the local day `until`."""
-    _change(subscriber, {"paused_until": until}, evidence)
+    _change(subscriber, {"paused_until": until} | _pause_begins(), evidence)
+
+
+def _pause_begins() -> dict[str, object]:
+    """A pause that goes on began when it did."""
+    return {"unserved_since": Coalesce(F("unserved_since"), Value(timezone.now().date()))}
 
 
 def resume(subscriber: Subscriber, *, evidence: Evidence | None = None) -> None:

@@ -1,5 +1,6 @@
 """The hours of sending that readers share: made when the first reader wants one, moved on together."""
 
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
@@ -64,6 +65,17 @@ def mend(now: datetime) -> int:
             if wanted < slot.next_digest_at:
                 mended += mine.update(next_digest_at=wanted)
     return mended
+
+
+def note_requested(subscriber: Subscriber, day: date) -> None:
+    """Afterwards the digests that come by themselves leave out what the one that was asked for on
+    this day had."""
+    Subscriber.objects.filter(pk=subscriber.pk).update(changed_on=day)
+
+
+def note_served(ids: Collection[int]) -> None:
+    """Afterwards these readers have what a pause held back."""
+    Subscriber.objects.filter(pk__in=ids).update(unserved_since=None)
 
 
 def _put_right(slot: Slot, now: datetime) -> None:

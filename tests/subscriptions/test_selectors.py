@@ -48,7 +48,7 @@ def test_due_readers_say_whether_they_are_suppressed_or_paused():
     make_subscriber(state="unsubscribed")
     found = {
         row["reader_id"]: (bool(row["is_suppressed"]), bool(row["is_paused"]))
-        for row in selectors.due_readers(due.slot, NOW)
+        for row in selectors.due_readers(due.slot, NOW, papers_since=NOW.date())
     }
     assert found == {
         due.pk: (False, False), blocked.pk: (True, False), paused.pk: (False, True)

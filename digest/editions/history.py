@@ -1,0 +1,24 @@
+"""What readers were sent: every delivery keeps its list of papers, and readers with equal lists share
+one, so that a reader's history takes a small row a digest."""
+
+from collections.abc import Collection
+from datetime import date
+
+from digest.models import Delivery
+
+_SENT = [Delivery.State.PENDING, Delivery.State.SENT, Delivery.State.UNCERTAIN]
+"""What waits is as good as sent, and what may have been sent counts as sent."""
+
+
+def sent_to(
+    subscriber_ids: Collection[int], *, since: date, but: Collection[int] = ()
+) -> dict[int, set[int]]:
+    """The ids of the papers that each reader was sent in digests of editions since a day, whatever
+    frequency, except the editions `but`. One query."""
+    rows = Delivery.objects.filter(
+        subscriber_id__in=subscriber_ids, state__in=_SENT, edition__date__gte=since
+    ).exclude(edition__in=but)
+    found: dict[int, set[int]] = {}
+    for subscriber_id, cards in rows.values_list("subscriber_id", "audience__cards"):
+        found.setdefault(subscriber_id, set()).update(card[0] for card in cards or ())
+    return found

@@ -1,0 +1,269 @@
+"""Nobody gets a paper twice, and nobody misses the best of what came while they were away."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import time_machine
+
+from digest.delivery import forgetting, ledger, merging, planning, requested
+from digest.editions import building, history
+from digest.models import Audience, Batch, Delivery, Edition, Paper
+from digest.papers import ingest
+from subscriptions import selectors, services
+from subscriptions.models import Subscriber
+from subscriptions.records import Preferences
+from tests import recorded
+from tests.builders import make_subscriber
+from tests.digest.builders import make_listing, make_paper
+
+pytestmark = pytest.mark.django_db
+State = Delivery.State
+MONDAY = date(2026, 8, 10)
+
+
+def close(day, *, papers=1, votes=1):
+    """The day's edition, closed at five the next morning; of a Sunday the week's, too."""
+    for number in range(papers):
+        make_listing(make_paper(title=f"{day} {number}", upvotes=votes), day)
+    with time_machine.travel(morning(day + timedelta(days=1), hour=5, minute=1), tick=False):
+        building.build(day)
+        if day.isoweekday() == 7:
+            building.build(day, frequency="weekly")
+
+
+def morning(day, *, hour=7, minute=1):
+    return datetime(day.year, day.month, day.day, hour, minute, tzinfo=UTC)
+
+
+def plan_and_send(day, *, hour=7):
+    with time_machine.travel(morning(day, hour=hour), tick=False):
+        planning.plan(morning(day, hour=hour))
+    Batch.objects.update(state=Batch.State.DONE)
+    Delivery.objects.filter(state=State.PENDING).update(state=State.SENT)
+
+
+def titles(reader):
+    """Of each digest that the reader was sent, in order."""
+    sent = Delivery.objects.filter(subscriber=reader, state=State.SENT).order_by("pk")
+    return [[Paper.objects.get(pk=card[0]).title for card in row.audience.cards] for row in sent]
+
+
+def all_titles(reader):
+    return [title for digest in titles(reader) for title in digest]
+
+
+def days(first, number, **made):
+    for n in range(number):
+        close(first + timedelta(days=n), **made)
+
+
+def start(day, *, hour=7, **fields):
+    return make_subscriber(hour=hour, next_digest_at=morning(day, hour=hour, minute=0), **fields)
+
+
+def test_reader_of_weekdays_gets_friday_and_the_weekend_on_monday():
+    reader = start(MONDAY + timedelta(days=1), frequency="weekdays")
+    for n in range(8):
+        close(MONDAY + timedelta(days=n))
+        plan_and_send(MONDAY + timedelta(days=n + 1))
+    assert sorted(all_titles(reader)) == [f"{MONDAY + timedelta(days=n)} 0" for n in range(8)]
+    assert len(titles(reader)[4]) == 3
+
+
+def test_after_days_without_planning_one_digest_has_the_best_of_them():
+    reader = start(MONDAY + timedelta(days=1), frequency="daily", length=3)
+    close(MONDAY)
+    plan_and_send(MONDAY + timedelta(days=1))
+    for n in range(1, 5):
+        close(MONDAY + timedelta(days=n), papers=2, votes=n)
+    plan_and_send(MONDAY + timedelta(days=5))
+    first, second = titles(reader)
+    assert first == [f"{MONDAY} 0"]
+    assert len(second) == 3
+    assert set(second) > {f"{MONDAY + timedelta(days=4)} {n}" for n in range(2)}
+    assert not set(first) & set(second)
+
+
+def test_new_reader_gets_one_edition_and_no_pile():
+    days(MONDAY, 5)
+    reader = start(MONDAY + timedelta(days=5), frequency="daily")
+    plan_and_send(MONDAY + timedelta(days=5))
+    assert titles(reader) == [[f"{MONDAY + timedelta(days=4)} 0"]]
+
+
+def test_who_comes_back_from_a_pause_gets_the_best_of_it_in_one_digest():
+    reader = start(MONDAY + timedelta(days=1), frequency="daily", length=4)
+    close(MONDAY)
+    plan_and_send(MONDAY + timedelta(days=1))
+    with time_machine.travel(morning(MONDAY + timedelta(days=1), hour=12), tick=False):
+        services.pause(reader, MONDAY + timedelta(days=7))
+    for n in range(1, 7):
+        close(MONDAY + timedelta(days=n), papers=2, votes=n)
+        plan_and_send(MONDAY + timedelta(days=n + 1))
+    before, after = titles(reader)
+    assert len(after) == 4
+    assert set(after) == {
+        f"{MONDAY + timedelta(days=n)} {number}" for n in (5, 6) for number in (0, 1)
+    }
+    assert not set(before) & set(after)
+    close(MONDAY + timedelta(days=7))
+    plan_and_send(MONDAY + timedelta(days=8))
+    assert titles(reader)[-1] == [f"{MONDAY + timedelta(days=7)} 0"]
+    reader.refresh_from_db()
+    assert reader.unserved_since is None
+
+
+def test_long_pause_brings_no_old_papers():
+    reader = start(MONDAY + timedelta(days=1), frequency="daily", length=40)
+    with time_machine.travel(morning(MONDAY), tick=False):
+        services.pause(reader, MONDAY + timedelta(days=60))
+    days(MONDAY, 60)
+    plan_and_send(MONDAY + timedelta(days=60))
+    (digest,) = titles(reader)
+    assert len(digest) <= 33
+
+
+@pytest.mark.parametrize(("before", "after"), [("daily", "weekly"), ("weekly", "daily")])
+def test_change_of_rhythm_repeats_nothing(before, after):
+    reader = start(MONDAY + timedelta(days=1), frequency=before, length=40)
+    for n in range(22):
+        day = MONDAY + timedelta(days=n)
+        close(day, papers=2)
+        plan_and_send(day + timedelta(days=1))
+        if n == 9:
+            with time_machine.travel(morning(day + timedelta(days=1), hour=12), tick=False):
+                services.change_frequency(reader, after)
+    found = all_titles(reader)
+    assert len(found) == len(set(found))
+    # From the change on nothing is missed, either.
+    expected = {
+        f"{MONDAY + timedelta(days=n)} {number}" for n in range(10, 20) for number in range(2)
+    }
+    assert expected <= set(found)
+
+
+def test_other_hour_repeats_nothing_and_misses_nothing():
+    reader = start(MONDAY + timedelta(days=1), frequency="daily")
+    start(MONDAY + timedelta(days=1), hour=18, frequency="daily")
+    for n in range(6):
+        day = MONDAY + timedelta(days=n)
+        close(day)
+        for hour in (7, 18):
+            plan_and_send(day + timedelta(days=1), hour=hour)
+        if n == 2:
+            chosen = selectors.preferences_of(reader)
+            moved = Preferences(chosen.selection, type(chosen.rhythm)("daily", 18, "UTC"))
+            with time_machine.travel(morning(day + timedelta(days=1), hour=12), tick=False):
+                services.change_preferences(reader, moved)
+    assert all_titles(reader) == [f"{MONDAY + timedelta(days=n)} 0" for n in range(6)]
+
+
+def test_week_that_was_asked_for_is_not_sent_again_with_the_week():
+    days(MONDAY, 3)
+    thursday = MONDAY + timedelta(days=3)
+    reader = start(thursday + timedelta(days=1), frequency="weekly-5", length=40)
+    with time_machine.travel(morning(thursday), tick=False):
+        requested.plan(reader)
+    plan_and_send(thursday - timedelta(days=1))
+    close(thursday)
+    plan_and_send(thursday + timedelta(days=1))
+    assert titles(reader)[-1] == [f"{thursday} 0"]
+    assert len(all_titles(reader)) == len(set(all_titles(reader))) == 4
+
+
+def test_asking_twice_brings_the_new_papers_only():
+    days(MONDAY, 2)
+    reader = start(MONDAY + timedelta(days=4), frequency="weekly-5", length=40)
+    for n in (2, 3):
+        with time_machine.travel(morning(MONDAY + timedelta(days=n)), tick=False):
+            requested.plan(reader)
+        Delivery.objects.update(state=State.SENT)
+        close(MONDAY + timedelta(days=n))
+    found = all_titles(reader)
+    assert len(found) == len(set(found)) == 3
+
+
+def test_what_failed_was_not_sent():
+    close(MONDAY)
+    reader = start(MONDAY + timedelta(days=1), frequency="daily")
+    plan_and_send(MONDAY + timedelta(days=1))
+    assert len(history.sent_to([reader.pk], since=MONDAY)[reader.pk]) == 1
+    Delivery.objects.update(state=State.FAILED)
+    assert history.sent_to([reader.pk], since=MONDAY) == {}
+
+
+def test_history_of_many_readers_is_one_query(django_assert_num_queries):
+    close(MONDAY)
+    readers = [start(MONDAY + timedelta(days=1), frequency="daily") for _ in range(5)]
+    plan_and_send(MONDAY + timedelta(days=1))
+    with django_assert_num_queries(1):
+        found = history.sent_to([reader.pk for reader in readers], since=MONDAY)
+    assert len(found) == 5
+
+
+def test_reader_apart_is_planned_once_and_balances_the_ledger():
+    reader = start(MONDAY + timedelta(days=2), frequency="daily")
+    start(MONDAY + timedelta(days=2), frequency="daily")
+    Subscriber.objects.filter(pk=reader.pk).update(unserved_since=MONDAY)
+    days(MONDAY, 2)
+    moment = morning(MONDAY + timedelta(days=2))
+    with time_machine.travel(moment, tick=False):
+        first = planning.plan(moment)
+        second = planning.plan(moment)
+    assert (first.to_send, second.to_send) == (2, 0)
+    found = ledger.of_edition(Edition.objects.get(date=MONDAY + timedelta(days=1)))
+    assert found.is_balanced
+    assert found.due == 2
+
+
+def test_late_digest_of_a_reader_apart_goes_with_the_next_one(settings):
+    reader = start(MONDAY + timedelta(days=2), frequency="daily")
+    Subscriber.objects.filter(pk=reader.pk).update(unserved_since=MONDAY)
+    days(MONDAY, 2)
+    late = morning(MONDAY + timedelta(days=2))
+    with time_machine.travel(late, tick=False):
+        planning.plan(late)
+    Subscriber.objects.filter(pk=reader.pk).update(changed_on=MONDAY + timedelta(days=2))
+    close(MONDAY + timedelta(days=2))
+    next_day = morning(MONDAY + timedelta(days=3))
+    with time_machine.travel(next_day, tick=False):
+        planning.plan(next_day)
+    (row,) = Delivery.objects.filter(subscriber=reader, state=State.PENDING)
+    assert len(row.audience.cards) == 3
+
+
+def test_words_of_a_reader_apart_are_forgotten_with_the_reader():
+    days(MONDAY, 2)
+    reader = start(MONDAY + timedelta(days=2), frequency="daily", keywords=("2026",))
+    Subscriber.objects.filter(pk=reader.pk).update(unserved_since=MONDAY)
+    plan_and_send(MONDAY + timedelta(days=2))
+    moment = morning(MONDAY + timedelta(days=3))
+    assert forgetting.forget(moment)["audiences"] == 0
+    services.erase(reader)
+    assert forgetting.forget(moment)["audiences"]
+    assert not any(each.selection["keywords"] for each in Audience.objects.all())
+
+
+@recorded.needed
+def test_paper_of_two_sources_versions_and_days_comes_once():
+    records = [record for record in recorded.papers().values() if record.listed_on is None]
+    paper = next(record for record in records if record.categories)
+    for n, (source, version) in enumerate([("arxiv", 1), ("hugging_face", None), ("arxiv", 2)]):
+        day = MONDAY + timedelta(days=n)
+        listed = type(paper)(
+            **{
+                name: getattr(paper, name) for name in paper.__dataclass_fields__
+            } | {"listed_on": day, "version": version}
+        )  # fmt: skip
+        ingest.store([listed], source=source)
+    reader = start(MONDAY + timedelta(days=1), frequency="daily")
+    for n in range(3):
+        close(MONDAY + timedelta(days=n))
+        plan_and_send(MONDAY + timedelta(days=n + 1))
+    assert Paper.objects.filter(arxiv_id=paper.arxiv_id).count() == 1
+    assert all_titles(reader).count(Paper.objects.get(arxiv_id=paper.arxiv_id).title) == 1
+
+
+def test_merging_knows_nothing_of_who_left(settings):
+    close(MONDAY)
+    assert merging.merge(Edition.objects.get(), now=morning(MONDAY)) == 0
