@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from . import schedule, selectors, services
 from .errors import ChoiceError
 from .forms import ListField
-from .models import Subscriber
+from .models import MOST_DIAL, Subscriber
 from .records import Preferences, Rhythm, Selection
 from .services.choosing import MOST_LENGTH, MOST_LETTERS, MOST_VOTES
 
@@ -44,15 +44,52 @@ FORMATS: list[Choice] = [
     (Subscriber.Format.HTML, Subscriber.Format.HTML.label),
     (Subscriber.Format.TEXT, Subscriber.Format.TEXT.label),
 ]
+DIALS: list[tuple[str, str | Promise, str | Promise]] = [
+    (
+        "0",
+        gettext_lazy("Popular"),
+        gettext_lazy(
+            "The most voted papers of the day, whatever they are about, yours among them."
+        ),
+    ),
+    (
+        "1",
+        gettext_lazy("Rather popular"),
+        gettext_lazy("The most voted papers of the day, and yours move up among them."),
+    ),
+    (
+        "2",
+        gettext_lazy("Balanced"),
+        gettext_lazy(
+            "Your papers, the most voted of them first, and one that is a little different."
+        ),
+    ),
+    (
+        "3",
+        gettext_lazy("Rather personal"),
+        gettext_lazy(
+            "Your papers, the closest to what you follow first, votes count a little, and one "
+            "that is a little different."
+        ),
+    ),
+    (
+        "4",
+        gettext_lazy("Personal"),
+        gettext_lazy("Only what you follow, the closest to it first."),
+    ),
+]
+"""Each step with its name and what it means."""
 LABELS = {
     "keyword": gettext_lazy("Add a keyword"),
     "author": gettext_lazy("Add an author"),
+    "organization": gettext_lazy("Add an organisation"),
     "frequency": gettext_lazy("How often"),
     "weekday": gettext_lazy("Once a week, on"),
     "hour": gettext_lazy("Time of day"),
     "timezone": gettext_lazy("Time zone"),
     "length": gettext_lazy("At most this many papers"),
     "least_votes": gettext_lazy("Only papers with at least this many votes"),
+    "dial": gettext_lazy("Popular or personal"),
     "format": gettext_lazy("Format"),
     "language": gettext_lazy("Language of your mails"),
     "pause": gettext_lazy("Pause"),
@@ -87,14 +124,17 @@ class PreferencesForm(forms.Form):
     categories = ListField(required=False)
     keywords = ListField(required=False)
     authors = ListField(required=False)
+    organizations = ListField(required=False)
     keyword = forms.CharField(required=False)
     author = forms.CharField(required=False)
+    organization = forms.CharField(required=False)
     frequency = forms.ChoiceField(choices=FREQUENCIES)
     weekday = forms.ChoiceField(choices=[(str(n), "") for n in range(1, 8)], required=False)
     hour = forms.TypedChoiceField(choices=HOURS, coerce=int)
     timezone = forms.CharField()
     length = _number(least=1, most=MOST_LENGTH)
     least_votes = _number(least=0, most=MOST_VOTES, required=False)
+    dial = _number(least=0, most=MOST_DIAL, required=False)
     format = forms.ChoiceField(choices=FORMATS, required=False)
     language = forms.CharField(required=False, max_length=10)
     pause = forms.ChoiceField(choices=[*PAUSES, (UNTIL, "")])
@@ -110,6 +150,9 @@ class PreferencesForm(forms.Form):
 
     def clean_author(self) -> str:
         return _checked_name(self.cleaned_data["author"])
+
+    def clean_organization(self) -> str:
+        return _checked_organization(self.cleaned_data["organization"])
 
     def clean_timezone(self) -> str:
         zone = str(self.cleaned_data["timezone"])
@@ -143,8 +186,10 @@ class PreferencesForm(forms.Form):
                 categories=tuple(chosen["categories"]),
                 keywords=tuple(chosen["keywords"]),
                 authors=tuple(chosen["authors"]),
+                organizations=tuple(chosen["organizations"]),
                 length=chosen["length"],
                 least_votes=chosen["least_votes"] or 0,
+                dial=subscriber.dial if chosen["dial"] is None else chosen["dial"],
                 format=chosen["format"] or subscriber.format,
                 language=chosen["language"] or subscriber.language,
             ),
@@ -170,12 +215,13 @@ def edited(posted: QueryDict) -> QueryDict:
     looked for stays, too.
     """
     data = posted.copy()
-    if found := data.get("add_author"):
-        data["author"] = found
     for one, many, check in (
         ("keyword", "keywords", _checked_word),
         ("author", "authors", _checked_name),
+        ("organization", "organizations", _checked_organization),
     ):
+        if found := data.get(f"add_{one}"):
+            data[one] = found
         gone = data.get(f"remove_{one}")
         words = [word for word in data.getlist(many) if word != gone]
         try:
@@ -183,7 +229,7 @@ def edited(posted: QueryDict) -> QueryDict:
         except forms.ValidationError:
             pass
         else:
-            if not (one == "author" and "find" in data):
+            if data.get("find") != one:
                 data[one] = ""
                 if typed and typed.casefold() not in {word.casefold() for word in words}:
                     words.append(typed)
@@ -200,12 +246,14 @@ def initial_of(preferences: Preferences, *, is_paused: bool) -> Mapping[str, Any
         "categories": list(selection.categories),
         "keywords": list(selection.keywords),
         "authors": list(selection.authors),
+        "organizations": list(selection.organizations),
         "frequency": frequency,
         "weekday": day or "1",
         "hour": str(rhythm.hour),
         "timezone": rhythm.timezone,
         "length": selection.length,
         "least_votes": selection.least_votes,
+        "dial": selection.dial,
         "format": selection.format,
         "language": selection.language,
         "pause": UNTIL if is_paused else NOT_PAUSED,
@@ -226,14 +274,26 @@ def _checked_word(text: str) -> str:
 
 
 def _checked_name(text: str) -> str:
-    name = " ".join(text.split())
-    if len(name) > MOST_LETTERS:
-        raise forms.ValidationError(_("A name has at most %d letters.") % MOST_LETTERS)
+    name = _short_name(text)
     for letter in name:
         # L and M: letters of all scripts, and the marks on them.
         if unicodedata.category(letter)[0] not in "LM" and letter not in " .,'’-‐·":
             shown = letter if letter.isprintable() else "?"
             raise forms.ValidationError(_("A name can’t contain “%s”. Please check it.") % shown)
+    return name
+
+
+def _checked_organization(text: str) -> str:
+    name = _short_name(text)
+    if not name.isprintable():
+        raise forms.ValidationError(_("A name can’t contain hidden letters. Please type it."))
+    return name
+
+
+def _short_name(text: str) -> str:
+    name = " ".join(text.split())
+    if len(name) > MOST_LETTERS:
+        raise forms.ValidationError(_("A name has at most %d letters.") % MOST_LETTERS)
     return name
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from .catalogue import translated
 
 DEFAULT_LENGTH = 8
+DEFAULT_DIAL, MOST_DIAL = 2, 4
 
 
 class Topic(models.Model):
@@ -130,6 +131,8 @@ class Subscriber(models.Model):
     """The most papers in one digest."""
     least_votes = models.PositiveIntegerField(default=0, db_default=0)
     """Papers with fewer votes are left out."""
+    dial = models.PositiveSmallIntegerField(default=DEFAULT_DIAL, db_default=DEFAULT_DIAL)
+    """From 0, the most voted papers, to MOST_DIAL, only what is followed."""
     format = models.CharField(
         max_length=4, choices=Format.choices, default=Format.HTML, db_default="html"
     )
@@ -170,6 +173,7 @@ class Subscriber(models.Model):
         constraints = [
             models.UniqueConstraint(Lower("email"), name="subscriber_email_unique"),
             models.CheckConstraint(condition=Q(hour__lte=23), name="subscriber_hour_of_day"),
+            models.CheckConstraint(condition=Q(dial__lte=MOST_DIAL), name="subscriber_dial_steps"),
             models.CheckConstraint(
                 condition=Q(state="active", slot__isnull=False, confirmed_at__isnull=False)
                 | (~Q(state="active") & Q(slot__isnull=True)),
@@ -238,6 +242,25 @@ class FollowedAuthor(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint("subscriber", Lower("name"), name="followed_author_unique")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class FollowedOrganization(models.Model):
+    """A lab, company or university whose papers a subscriber wants to be told of."""
+
+    subscriber = models.ForeignKey(
+        Subscriber, on_delete=models.CASCADE, related_name="organizations"
+    )
+    name = models.CharField(max_length=120)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                "subscriber", Lower("name"), name="followed_organization_unique"
+            )
         ]
 
     def __str__(self) -> str:

@@ -8,7 +8,10 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-_LATER: dict[str, object] = {"categories": (), "least_votes": 0, "format": "html", "language": "en"}
+_LATER: dict[str, object] = {
+    "categories": (), "least_votes": 0, "format": "html", "language": "en",
+    "organizations": (), "dial": 2,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,9 @@ class Selection:
     format: str = "html"
     """`html`, with the text beside it, or `text` alone."""
     language: str = "en"
+    organizations: tuple[str, ...] = ()
+    dial: int = 2
+    """From 0, popular, to 4, personal."""
 
     @property
     def key(self) -> str:

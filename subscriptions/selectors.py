@@ -190,7 +190,7 @@ def confirming_subscriber(holder: Holder) -> Subscriber:
 
 
 def selection_of(subscriber: Subscriber) -> Selection:
-    """What the subscriber follows, now. Five queries."""
+    """What the subscriber follows, now. Six queries."""
     return selections_of([subscriber.pk])[subscriber.pk]
 
 
@@ -236,18 +236,20 @@ def _read_selections(keys: Collection[str]) -> dict[str, Selection]:
 
 
 def selections_of(ids: Collection[int]) -> dict[int, Selection]:
-    """What each of the subscribers follows, now. Five queries."""
+    """What each of the subscribers follows, now. Six queries."""
     readers = Subscriber.objects.filter(pk__in=ids).prefetch_related(
-        "topics", "keywords", "authors", "categories"
+        "topics", "keywords", "authors", "organizations", "categories"
     )
     return {
         reader.pk: Selection(
             topics=tuple(sorted(topic.slug for topic in reader.topics.all())),
             keywords=tuple(sorted(keyword.text for keyword in reader.keywords.all())),
             authors=tuple(sorted(author.name for author in reader.authors.all())),
+            organizations=tuple(sorted(each.name for each in reader.organizations.all())),
             categories=tuple(sorted(category.name for category in reader.categories.all())),
             length=reader.length,
             least_votes=reader.least_votes,
+            dial=reader.dial,
             format=reader.format,
             language=reader.language,
         )

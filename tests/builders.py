@@ -9,6 +9,7 @@ from subscriptions import addresses
 from subscriptions.models import (
     FollowedAuthor,
     FollowedKeyword,
+    FollowedOrganization,
     Slot,
     Subscriber,
     Subscription,
@@ -47,6 +48,7 @@ def make_subscriber(
     topics: Collection[Topic] = (),
     keywords: tuple[str, ...] = (),
     authors: tuple[str, ...] = (),
+    organizations: tuple[str, ...] = (),
     **fields: Any,
 ) -> Subscriber:
     """Active and due at NEXT_DIGEST_AT, unless `state` says otherwise; `fields` are the model's.
@@ -62,7 +64,9 @@ def make_subscriber(
         topics=tuple(sorted(topic.slug for topic in topics)),
         keywords=keywords,
         authors=authors,
+        organizations=organizations,
         length=fields.get("length", 8),
+        dial=fields.get("dial", 2),
     )
     subscriber = Subscriber.objects.create(
         email=email,
@@ -78,5 +82,8 @@ def make_subscriber(
     )
     FollowedAuthor.objects.bulk_create(
         FollowedAuthor(subscriber=subscriber, name=name) for name in authors
+    )
+    FollowedOrganization.objects.bulk_create(
+        FollowedOrganization(subscriber=subscriber, name=name) for name in organizations
     )
     return subscriber

@@ -123,7 +123,10 @@ def _number(rows: Sequence[Delivery], edition: Edition) -> None:
     for number, row in enumerate(waiting):
         row.batch_id = first + number
     Batch.objects.bulk_create(
-        [Batch(pk=row.batch_id, edition=edition, audience_id=row.audience_id or 0, size=1) for row in waiting]
+        [
+            Batch(pk=row.batch_id, edition=edition, audience_id=row.audience_id or 0, size=1)
+            for row in waiting
+        ]
     )
     Delivery.objects.bulk_create(rows)
     batches.count_up(edition, deliveries=len(rows), batches=len(waiting))

@@ -3,8 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from datetime import date
+from functools import reduce
+from operator import or_
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import override
 
 from digest.models import Audience, Edition
@@ -18,6 +20,8 @@ OWN = "reader "
 """How the key of an audience of one reader begins, before the reader's id: no selection has such."""
 CHUNK = 200
 """Audiences that are made at once."""
+_WORDS = ("keywords", "authors", "organizations")
+"""What of a selection a reader wrote."""
 
 
 def ensure(
@@ -86,24 +90,26 @@ def own(
 
 
 def forget_wishes() -> int:
-    """Afterwards no audience holds keywords or names that no reader follows any more, as after an
-    erasure; returns how many did. Their digests can still be read on the web.
+    """Afterwards no audience holds keywords or names, of authors or organisations, that no reader
+    follows any more, as after an erasure; returns how many did. Their digests can still be read on
+    the web.
     """
     readers = Subscriber.objects.filter(selection_key=OuterRef("selection_key"))
-    orphans = Audience.objects.exclude(selection__keywords=[], selection__authors=[])
+    # A first entry: audiences of before there were organisations have no list of them.
+    held = reduce(or_, (Q(**{f"selection__{kind}__0__isnull": False}) for kind in _WORDS))
     forgotten = 0
-    for audience in orphans.filter(~Exists(readers)).iterator():
+    for audience in Audience.objects.filter(held, ~Exists(readers)).iterator():
         if audience.selection_key.startswith(OWN) and _is_followed(audience):
             continue
-        words, names = audience.selection["keywords"], audience.selection["authors"]
+        words = [word for kind in _WORDS for word in audience.selection.get(kind, [])]
         with override(audience.selection.get("language", "en")):
             instead = reasons.forgotten().text
-        audience.selection |= {"keywords": [], "authors": []}
+        audience.selection |= {kind: [] for kind in _WORDS}
         audience.cards = [
             # However it was worded when it was written.
             [
                 paper_id,
-                instead if any(word in reason for word in (*words, *names)) else reason,
+                instead if any(word in reason for word in words) else reason,
                 *more,
             ]
             for paper_id, reason, *more in audience.cards
@@ -119,5 +125,4 @@ def _is_followed(audience: Audience) -> bool:
     if reader is None:
         return False
     now = selectors.selection_of(reader)
-    kept = audience.selection
-    return {*kept["keywords"]} <= {*now.keywords} and {*kept["authors"]} <= {*now.authors}
+    return all({*audience.selection.get(kind, [])} <= {*getattr(now, kind)} for kind in _WORDS)

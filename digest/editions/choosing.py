@@ -89,7 +89,8 @@ def _select(
 
 
 def _dial(selection: Selection) -> ranking.Dial:
-    return ranking.DIALS[ranking.BALANCED]
+    # A step that a version to come may have counts as the nearest one.
+    return ranking.DIALS[min(max(selection.dial, 0), len(ranking.DIALS) - 1)]
 
 
 def _matching(
@@ -127,6 +128,8 @@ def _asked(selection: Selection, papers: Candidates) -> Iterator[_Wish]:
         yield _Wish(index.by(name), ranking.AUTHOR, reasons.author(name))
     for text in selection.keywords:
         yield _Wish(index.matching(text), ranking.KEYWORD, reasons.keyword(text))
+    for name in selection.organizations:
+        yield _Wish(index.from_(name), ranking.ORGANIZATION, reasons.organization(name))
     for slug in selection.topics:
         if found := papers.on_topic.get(slug, 0):
             name = papers[next(bits(found))].topics[slug].name
@@ -151,4 +154,12 @@ def _card(paper: Candidate, reason: Reason) -> Card:
 
 def follows_anything(selection: Selection) -> bool:
     """Whether the selection names anything that a paper can be for."""
-    return bool(selection.topics or selection.keywords or selection.authors or selection.categories)
+    return any(
+        (
+            selection.topics,
+            selection.keywords,
+            selection.authors,
+            selection.organizations,
+            selection.categories,
+        )
+    )

@@ -36,14 +36,13 @@ class Dial:
 
 
 DIALS = (
-    Dial(0.9, takes_others=True, is_varied=False),
-    Dial(0.65, takes_others=True, is_varied=False),
+    Dial(0.85, takes_others=True, is_varied=False),
+    Dial(0.6, takes_others=True, is_varied=False),
     Dial(0.35),
     Dial(0.2),
     Dial(0.05, is_varied=False),
 )
-"""From popular to personal."""
-BALANCED = 2
+"""From popular to personal (`Selection.dial`)."""
 
 
 def ranked(papers: Iterable[Paper]) -> list[Paper]:

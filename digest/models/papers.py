@@ -36,6 +36,15 @@ class Paper(models.Model):
 
     topics = models.ManyToManyField(Topic, through="PaperTopic", related_name="papers")
 
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["organization"],
+                name="paper_organization",
+                condition=~models.Q(organization=""),
+            )
+        ]
+
     def __str__(self) -> str:
         return f"{self.arxiv_id} {self.title[:80]}"
 

@@ -48,6 +48,7 @@ urlpatterns = [
     ),
     path("preferences/count/", preferences.count, name="count"),
     path("preferences/authors/", preferences.authors, name="authors"),
+    path("preferences/organizations/", preferences.organizations, name="organizations"),
     path("preferences/<str:token>/", preferences.page, name="preferences"),
     path("preferences/<str:token>/preview/", preferences.preview, name="preview"),
     path("preferences/<str:token>/mail/<str:key>/", preferences.mail, name="preview_mail"),

@@ -14,10 +14,12 @@ from django.utils.translation import gettext as _
 from subscriptions import queries, schedule, selectors
 from subscriptions.errors import ChoiceError
 from subscriptions.models import (
+    MOST_DIAL,
     ConsentRecord,
     FollowedAuthor,
     FollowedCategory,
     FollowedKeyword,
+    FollowedOrganization,
     Slot,
     Subscriber,
     Subscription,
@@ -28,7 +30,7 @@ from subscriptions.records import Evidence, Preferences, Rhythm, Selection
 from . import consent, rows, slots
 
 MOST_FOLLOWED = 50
-"""Keywords, authors, and categories, of one subscriber."""
+"""Keywords, authors, organisations, and categories, of one subscriber."""
 MOST_LETTERS = 80
 """Of a name."""
 MOST_KEYWORD_LETTERS = 200
@@ -60,6 +62,7 @@ def change_preferences(
         "timezone": rhythm.timezone,
         "length": chosen.length,
         "least_votes": chosen.least_votes,
+        "dial": chosen.dial,
         "format": chosen.format,
         "language": chosen.language,
         "paused_until": preferences.paused_until,
@@ -100,9 +103,11 @@ def _tidy(selection: Selection) -> Selection:
         topics=tuple(sorted(set(selection.topics))),
         keywords=_distinct(selection.keywords),
         authors=_distinct(selection.authors),
+        organizations=_distinct(selection.organizations),
         categories=tuple(sorted(set(selection.categories))),
         length=selection.length,
         least_votes=selection.least_votes,
+        dial=selection.dial,
         format=selection.format,
         language=selection.language,
     )
@@ -120,6 +125,8 @@ def _check(subscriber: Subscriber, chosen: Selection, topics: Collection[Topic])
         raise ChoiceError(_("A digest has 1 to %d papers.") % MOST_LENGTH)
     if not 0 <= chosen.least_votes <= MOST_VOTES:
         raise ChoiceError(_("The least votes are a number from 0 to %d.") % MOST_VOTES)
+    if not 0 <= chosen.dial <= MOST_DIAL:
+        raise ChoiceError(_("Popular or personal is a step from 0 to %d.") % MOST_DIAL)
     if chosen.format not in Subscriber.Format.values:
         raise ChoiceError(_("There is no mail format “%s”.") % chosen.format)
     # A language that is no longer spoken is kept until another one is chosen.
@@ -129,12 +136,13 @@ def _check(subscriber: Subscriber, chosen: Selection, topics: Collection[Topic])
 
 
 def _check_words(subscriber: Subscriber, chosen: Selection) -> None:
-    for followed in (chosen.keywords, chosen.authors, chosen.categories):
+    for followed in (chosen.keywords, chosen.authors, chosen.organizations, chosen.categories):
         if len(followed) > MOST_FOLLOWED:
             raise ChoiceError(
-                _("%d keywords, authors and categories, each, are the most.") % MOST_FOLLOWED
+                _("%d keywords, authors, organisations and categories, each, are the most.")
+                % MOST_FOLLOWED
             )
-    for name in chosen.authors:
+    for name in (*chosen.authors, *chosen.organizations):
         if len(name) > MOST_LETTERS or not name.isprintable():
             raise ChoiceError(_("A name has at most %d letters.") % MOST_LETTERS)
     for keyword in chosen.keywords:
@@ -183,12 +191,17 @@ def _replace_words(subscriber: Subscriber, chosen: Selection) -> None:
     FollowedKeyword.objects.filter(subscriber=subscriber).delete()
     FollowedCategory.objects.filter(subscriber=subscriber).delete()
     FollowedAuthor.objects.filter(subscriber=subscriber).delete()
+    FollowedOrganization.objects.filter(subscriber=subscriber).delete()
     FollowedKeyword.objects.bulk_create(
         [FollowedKeyword(subscriber=subscriber, text=text) for text in chosen.keywords],
         ignore_conflicts=True,
     )
     FollowedAuthor.objects.bulk_create(
         [FollowedAuthor(subscriber=subscriber, name=name) for name in chosen.authors],
+        ignore_conflicts=True,
+    )
+    FollowedOrganization.objects.bulk_create(
+        [FollowedOrganization(subscriber=subscriber, name=name) for name in chosen.organizations],
         ignore_conflicts=True,
     )
     FollowedCategory.objects.bulk_create(

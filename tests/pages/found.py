@@ -30,6 +30,7 @@ NO_PAGES = {
     "site:preview": "a part of site:preferences",
     "site:count": "a part of site:preferences",
     "site:authors": "a part of site:preferences",
+    "site:organizations": "a part of site:preferences",
     "site:daily_feed": "for feed readers",
     "site:weekly_feed": "for feed readers",
     "site:topic_feed": "for feed readers",

@@ -146,14 +146,16 @@ def test_confirm_link_from_before_leaving_is_dead_even_with_the_same_version():
 def test_selections_are_read_for_each_key():
     readers = [
         make_subscriber(topics=[make_topic("vision"), make_topic("theory")], length=4),
-        make_subscriber(keywords=("tool calling",), authors=("Yejin Choi",)),
+        make_subscriber(keywords=("tool calling",), organizations=("EPFL",), dial=0),
         make_subscriber(),
         make_subscriber(),
     ]
     keys = {reader.selection_key for reader in readers}
     assert selectors.selections(keys) == {
         readers[0].selection_key: Selection(topics=("theory", "vision"), length=4),
-        readers[1].selection_key: Selection(keywords=("tool calling",), authors=("Yejin Choi",)),
+        readers[1].selection_key: Selection(
+            keywords=("tool calling",), organizations=("EPFL",), dial=0
+        ),
         readers[2].selection_key: Selection(),
     }
 
@@ -165,7 +167,7 @@ def test_key_that_nobody_has_is_left_out():
 @pytest.mark.parametrize("count", [1, 30])
 def test_selections_take_the_same_queries_for_any_number(count, django_assert_num_queries):
     keys = [make_subscriber(keywords=(f"word {n}",)).selection_key for n in range(count)]
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         assert len(selectors.selections(keys)) == count
 
 
@@ -238,5 +240,5 @@ def test_held_data_has_the_rows_of_other_apps_and_what_is_told_about_them():
 @pytest.mark.parametrize("count", [1, 20])
 def test_held_data_takes_the_same_queries_for_any_number(count, django_assert_num_queries):
     reader = make_subscriber(topics=[make_topic() for _ in range(count)])
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         selectors.held_data(reader)

@@ -22,6 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("--topic", action="append", default=[], metavar="SLUG")
         parser.add_argument("--keyword", action="append", default=[], metavar="TEXT")
         parser.add_argument("--author", action="append", default=[], metavar="NAME")
+        parser.add_argument("--organization", action="append", default=[], metavar="NAME")
         parser.add_argument("--length", type=int, default=DEFAULT_LENGTH, metavar="PAPERS")
         parser.add_argument("--format", choices=["html", "text", "eml"], default="text")
         parser.add_argument("--output", type=Path, metavar="FILE", help="write there (print)")
@@ -31,6 +32,7 @@ class Command(BaseCommand):
             topics=tuple(sorted(set(options["topic"]))),
             keywords=tuple(options["keyword"]),
             authors=tuple(options["author"]),
+            organizations=tuple(options["organization"]),
             length=max(options["length"], 1),
         )
         try:

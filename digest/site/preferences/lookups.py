@@ -1,9 +1,11 @@
-"""What the page asks while somebody types: a keyword's count, and authors of a beginning."""
+"""What the page asks while somebody types: a keyword's count, and authors and organisations of a
+beginning."""
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from digest.papers import organizations as known_organizations
 from digest.papers.authors import suggest
 from subscriptions import limits
 from subscriptions.errors import ChoiceError
@@ -34,6 +36,18 @@ def authors(request: HttpRequest) -> HttpResponse:
         return _too_many()
     found = suggest(request.GET.get("q", "")[:200])
     return _answer({"authors": [{"name": each.name, "papers": each.papers} for each in found]})
+
+
+@require_safe
+def organizations(request: HttpRequest) -> HttpResponse:
+    """`{"organizations": [{"name": …, "papers": …}]}` for the beginning of a word in `?q=`, those
+    with the most papers first."""
+    if limits.client_looks_up_too_much(request):
+        return _too_many()
+    found = known_organizations.suggest(request.GET.get("q", "")[:200])
+    return _answer(
+        {"organizations": [{"name": each.name, "papers": each.papers} for each in found]}
+    )
 
 
 def _too_many() -> HttpResponse:

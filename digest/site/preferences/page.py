@@ -1,5 +1,6 @@
 """The preference centre itself, and the preview of unsaved choices."""
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,6 +22,9 @@ from subscriptions.views.preferences import KEYWORD_COOKIE, remembered_keyword
 from . import showing, trying
 from .opening import readers_page
 
+_NEW_WORDS = ("keyword", "author", "organization")
+"""The fields of words that are added to a list."""
+
 
 @readers_page("GET", "HEAD", "POST")
 def page(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpResponse:
@@ -41,12 +45,8 @@ def page(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpRespon
             request, subscriber, form, token, status=status, preview=preview, is_unsaved=True
         )
     # Enter leaves the field that it was pressed in; there it goes on.
-    at = (
-        ("keyword" if _is_typed(request, "keyword") else "author")
-        if "enter" in request.POST
-        else ""
-    )
-    status = 400 if {"keyword", "author"} & set(form.errors) else 200
+    at = next(_typed(request), "") if "enter" in request.POST else ""
+    status = 400 if {*_NEW_WORDS} & set(form.errors) else 200
     return showing.show(request, subscriber, form, token, status=status, is_unsaved=True, at=at)
 
 
@@ -63,14 +63,14 @@ def _opened(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpRes
     return response
 
 
-def _is_typed(request: HttpRequest, name: str) -> bool:
-    return bool(request.POST.get(name, "").strip())
+def _typed(request: HttpRequest) -> Iterator[str]:
+    """The fields in which there is a new word or name."""
+    return (name for name in _NEW_WORDS if request.POST.get(name, "").strip())
 
 
 def _is_enter_to_save(request: HttpRequest) -> bool:
     """Whether Enter was pressed in a field that is neither a new word nor a new name."""
-    is_word = _is_typed(request, "keyword") or _is_typed(request, "author")
-    return "enter" in request.POST and not is_word
+    return "enter" in request.POST and not any(_typed(request))
 
 
 def _save(

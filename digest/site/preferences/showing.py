@@ -1,6 +1,6 @@
 """What the preference centre shows: the form's values, and what is known of each choice."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
@@ -12,7 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from digest.papers.authors import Suggestion, suggest
+from digest.papers import authors, organizations
+from digest.papers.authors import Suggestion
 from subscriptions import choices, schedule, selectors, tokens
 from subscriptions.models import Subscriber, Topic
 from subscriptions.services.choosing import MOST_KEYWORD_LETTERS, MOST_LENGTH, MOST_PAUSE_DAYS
@@ -76,7 +77,9 @@ def _followed(form: choices.PreferencesForm) -> dict[str, Any]:
         "categories": _categories(form, counted, shown),
         "keywords": [(word, count) for word, count in _counted(keywords, shown).items()],
         "authors": form["authors"].value() or [],
-        "found": _found(form),
+        "organizations": form["organizations"].value() or [],
+        "found": _found(form, "author", authors.suggest),
+        "found_organizations": _found(form, "organization", organizations.suggest),
         "most_letters": MOST_KEYWORD_LETTERS,
     }
 
@@ -129,11 +132,13 @@ def _counted(keywords: list[str], shown: Recent | None) -> Mapping[str, str]:
     return {word: found.get(word, "") for word in keywords}
 
 
-def _found(form: choices.PreferencesForm) -> list[Suggestion] | None:
-    """The authors who were looked for; None when nobody was."""
-    if not form.is_bound or "find" not in form.data:
+def _found(
+    form: choices.PreferencesForm, name: str, suggest: Callable[[str], list[Suggestion]]
+) -> list[Suggestion] | None:
+    """Those whose name was looked for in this field; None when none was."""
+    if not form.is_bound or form.data.get("find") != name:
         return None
-    return suggest(form.data.get("author", "")[:200])
+    return suggest(form.data.get(name, "")[:200])
 
 
 def _times(form: choices.PreferencesForm) -> dict[str, Any]:
@@ -145,6 +150,7 @@ def _times(form: choices.PreferencesForm) -> dict[str, Any]:
         "zones": choices.zones(),
         "zone_not_listed": not choices.is_listed(str(form["timezone"].value())),
         "lengths": choices.LENGTHS,
+        "dials": choices.DIALS,
         "most_length": MOST_LENGTH,
         "pauses": choices.PAUSES,
         "first_day": (today + timedelta(days=1)).isoformat(),

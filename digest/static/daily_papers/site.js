@@ -67,23 +67,27 @@ for (const field of document.querySelectorAll("input[data-own-timezone]")) {
     else count.textContent = "";
   }, 400));
 
-  const author = form.elements.author;
-  const known = document.getElementById("known-authors");
-  const askAuthors = asker(form.dataset.authors, (said) => {
-    known.replaceChildren(...(said.authors || []).map((each) => {
-      const option = document.createElement("option");
-      option.value = each.name;
-      return option;
-    }));
-  });
-  author.addEventListener("input", late(() => author.value.trim().length > 1 && askAuthors(author.value), 200));
+  const suggesting = (name, many) => {
+    const field = form.elements[name];
+    const known = document.getElementById(`known-${many}`);
+    const ask = asker(form.dataset[many], (said) => {
+      known.replaceChildren(...(said[many] || []).map((each) => {
+        const option = document.createElement("option");
+        option.value = each.name;
+        return option;
+      }));
+    });
+    field.addEventListener("input", late(() => field.value.trim().length > 1 && ask(field.value), 200));
+    return field;
+  };
+  const typed = [keyword, suggesting("author", "authors"), suggesting("organization", "organizations")];
 
   form.elements.paused_until.addEventListener("input", () => {
     form.querySelector("[name=pause][value=until]").checked = true;
   });
 
   form.addEventListener("change", (event) => {
-    if (event.target !== keyword && event.target !== author) document.getElementById("unsaved").hidden = false;
+    if (!typed.includes(event.target)) document.getElementById("unsaved").hidden = false;
   });
 
   const shown = document.getElementById("preview-shown");

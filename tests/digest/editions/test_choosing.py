@@ -134,3 +134,32 @@ def test_older_paper_needs_more_votes():
 )
 def test_interest_adds_up_within_its_bounds(strengths, taste, expected):
     assert ranking.interest(strengths, taste) == pytest.approx(expected)
+
+
+def test_paper_from_a_followed_organisation_says_so():
+    papers = [candidate(1, organization="Google DeepMind"), candidate(2, organization="Meta")]
+    selection = Selection(organizations=("deepmind",), dial=4)
+    assert select(selection, papers) == [(1, "From deepmind, which you follow")]
+
+
+def test_popular_digest_has_the_most_voted_papers_and_among_them_ones_own():
+    papers = [candidate(n, upvotes=50 - n) for n in range(9)] + [candidate(9, "theory", upvotes=30)]
+    found = select(Selection(topics=("theory",), dial=0, length=8), papers)
+    assert [paper_id for paper_id, _ in found[:2]] == [0, 1]
+    assert (9, "You follow Theory and optimization") in found
+    assert (2, "Third most votes today") in found
+
+
+def test_personal_digest_has_the_closest_paper_first_and_no_other():
+    papers = [
+        candidate(1, upvotes=90),
+        candidate(2, "theory", upvotes=80, score=0.6),
+        candidate(3, "theory", upvotes=0, score=1.0),
+    ]
+    assert chosen(Selection(topics=("theory",), dial=4), papers) == [3, 2]
+
+
+@pytest.mark.parametrize("dial", range(5))
+def test_every_step_of_the_dial_keeps_ones_own_papers(dial):
+    papers = [candidate(n, upvotes=20) for n in range(4)] + [candidate(9, "theory", upvotes=1)]
+    assert 9 in chosen(Selection(topics=("theory",), dial=dial), papers)
