@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from digest.models import Delivery, Edition, EditionPaper, Event, Fetch, Paper, PaperTopic
-from digest.papers import search
+from digest.papers import search, vectors
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
@@ -44,6 +44,7 @@ class PaperAdmin(admin.ModelAdmin[Paper]):
         """Afterwards search finds the paper by what it says now."""
         super().save_model(request, obj, form, change)
         search.index([obj.pk])
+        vectors.write([obj.pk])
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
         """Afterwards topics that were added by hand, too, know when the paper came out."""
