@@ -11,8 +11,9 @@ ENOUGH = 50
 where few do."""
 LOOKED_THROUGH = 2_000
 """Of so many of the nearest those are taken that meet the conditions of the question."""
-LEAST_WORDING, LEAST_MEANING = 0.3, 0.5
-"""A paper is near by either: the share of the question's words, or the cosine."""
+LEAST_WORDING, LEAST_MEANING = 0.1, 0.3
+"""A paper is near by either: the share of the question's words, or the cosine. Who says something in
+other words shares few, so that a stricter bound would lose more than it spares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def find(query: Query, *, start: int = 0, limit: int = 50) -> Answer:
     found = search.find(query, start=start, limit=limit)
     if not _wants_others(query) or found.total >= ENOUGH or found.is_more or limit <= 0:
         return Answer(found)
-    near = _near(query, found.total)
+    near = _near(query, found)
     first = max(start - found.reachable, 0)
     return Answer(found, near[first : first + limit - len(found)], len(near))
 
@@ -56,13 +57,16 @@ def _wants_others(query: Query) -> bool:
     return query.is_plain and query.order is Order.BEST and bool(query.words)
 
 
-def _near(query: Query, total: int) -> tuple[int, ...]:
+def _near(query: Query, found: search.Found) -> tuple[int, ...]:
     """The papers that are near and do not have the words, the nearest first."""
     is_narrow = bool(query.conditions or query.since or query.before)
     near = vectors.near_text(query.words, most=LOOKED_THROUGH if is_narrow else 3 * ENOUGH)
     ids = [paper.paper_id for paper in near if _is_near(paper)]
-    matching = set(search.find(query, limit=total)) if ids and total else set()
-    fitting = search.among(query, ids) - matching
+    if not ids:
+        return ()
+    has_all = len(found) == found.total
+    matching = found.ids if has_all else search.find(query, limit=found.total).ids
+    fitting = search.among(query, ids) - set(matching)
     return tuple(_in_order(ids, fitting))[:ENOUGH]
 
 

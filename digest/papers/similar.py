@@ -34,7 +34,29 @@ def papers_like(paper: Paper, *, limit: int = 4) -> list[Paper]:
 
     How near they are counts, then the topics that they share, and the first category.
     """
-    scores = _near(paper)
+    scores = by_vectors(paper)
+    if scores is None:
+        scores = by_titles(paper)
+    chosen = ranked(paper, scores)[:limit]
+    found = Paper.objects.in_bulk(chosen)
+    return [found[pk] for pk in chosen if pk in found]
+
+
+def by_vectors(paper: Paper, *, most: int = CANDIDATES) -> dict[int, float] | None:
+    """How near the nearest papers are, from 0 to 1; None until the index of vectors was read."""
+    near = vectors.near_paper(paper.pk, most=most)
+    return None if near is None else {other.paper_id: other.score for other in near}
+
+
+def by_titles(paper: Paper, *, most: int = CANDIDATES) -> dict[int, float]:
+    """The share that others have of the words of its title and keywords, rare ones counting more."""
+    return search.sharing(_words(paper), most=most + 1)
+
+
+def ranked(paper: Paper, scores: dict[int, float]) -> list[int]:
+    """The papers of these scores, and the newest of its first topic, the most alike first; without
+    those that have nothing but a category in common."""
+    scores = scores.copy()
     topics = set(paper.paper_topics.values_list("topic_id", flat=True))
     first = paper.paper_topics.first()
     newest = PaperTopic.objects.filter(topic=first.topic_id if first else None)
@@ -49,17 +71,7 @@ def papers_like(paper: Paper, *, limit: int = 4) -> list[Paper]:
         scores[pk] = scores.get(pk, 0.0) + TOPIC_WEIGHT * alike + CATEGORY_WEIGHT * has_category
     scores.pop(paper.pk, None)
     best = sorted(scores, key=lambda pk: (-round(scores[pk], 6), -pk))
-    chosen = [pk for pk in best if scores[pk] > CATEGORY_WEIGHT][:limit]
-    found = Paper.objects.in_bulk(chosen)
-    return [found[pk] for pk in chosen if pk in found]
-
-
-def _near(paper: Paper) -> dict[int, float]:
-    """How near other papers are, from 0 to 1."""
-    near = vectors.near_paper(paper.pk, most=CANDIDATES)
-    if near is None:
-        return search.sharing(_words(paper), most=CANDIDATES + 1)
-    return {other.paper_id: other.score for other in near}
+    return [pk for pk in best if scores[pk] > CATEGORY_WEIGHT]
 
 
 def _words(paper: Paper) -> list[str]:

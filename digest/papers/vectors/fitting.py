@@ -19,7 +19,7 @@ _ROUNDS = 4
 _SEED = 1
 
 
-def fit(rows: Sequence[bytes]) -> LsaSpace:
+def fit(rows: Sequence[bytes], *, dimensions: int = DIMENSIONS) -> LsaSpace:
     """The space of papers with these packed terms; the same one for the same papers.
 
     Latent semantic analysis: Deerwester et al., 1990; by randomized SVD (Halko et al., 2009).
@@ -45,7 +45,7 @@ def fit(rows: Sequence[bytes]) -> LsaSpace:
         shape=(len(rows), len(stems)),
     )
     weighed = normalize(counts[:, known] @ sparse.diags(idf, dtype=np.float32))
-    dimensions = min(DIMENSIONS, len(known) - 1, len(rows) - 1)
+    dimensions = min(dimensions, len(known) - 1, len(rows) - 1)
     svd = TruncatedSVD(dimensions, n_iter=_ROUNDS, random_state=_SEED).fit(weighed)
     places = svd.components_.T * idf[:, None]
     return space.made(stems[known], places.astype(np.float16))

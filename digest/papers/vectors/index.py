@@ -3,6 +3,7 @@
 Numbers only: no database, no text. A paper takes about 600 bytes.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import nlargest
@@ -177,8 +178,7 @@ class Index:
         latter counts for so much, from 0 to 1.
         """
         parts = [part for part in self.segments if len(part.ids)]
-        weights = self._weights(parts, terms)
-        possible = sum(weights.values()) or 1.0
+        weights, possible = self._weights(parts, terms)
         wording = [_wording(part, weights) for part in parts]
         best = max((float(found.max()) for found in wording), default=0.0) or 1.0
         found: list[Near] = []
@@ -193,19 +193,19 @@ class Index:
                     found.append(Near(int(part.ids[place]), *near))
         return sorted(found, key=lambda near: (-round(near.score, 6), -near.paper_id))[:most]
 
-    def _weights(self, parts: Sequence[Segment], terms: Terms) -> dict[int, float]:
-        """What each stem of the text weighs: how much it is about it, and how rare the stem is."""
+    def _weights(self, parts: Sequence[Segment], terms: Terms) -> tuple[dict[int, float], float]:
+        """What each stem of the text weighs that a paper has: how much it is about it, and how rare
+        the stem is; and what all of them weigh, also those that no paper has."""
         total = sum(len(part.ids) for part in parts)
-        known: dict[int, tuple[int, float]] = {}
+        papers, weights = {}, {}
         for stem, weight in zip(terms.hashes.tolist(), terms.weights.tolist(), strict=True):
             places = [part.where(stem) for part in parts]
-            papers = sum(place.stop - place.start for place in places)
-            if papers:
-                idf = float(np.log(1 + (total - papers + 0.5) / (papers + 0.5)))
-                known[stem] = (papers, idf * weight / FULL)
-        rare = {stem: found for stem, found in known.items() if found[0] <= _TOO_COMMON * total}
-        weighed = ((weight, stem) for stem, (_, weight) in (rare or known).items())
-        return {stem: weight for weight, stem in nlargest(MOST_STEMS, weighed)}
+            papers[stem] = count = sum(place.stop - place.start for place in places)
+            weights[stem] = math.log(1 + (total - count + 0.5) / (count + 0.5)) * weight / FULL
+        rare = [stem for stem, count in papers.items() if 0 < count <= _TOO_COMMON * total]
+        chosen = rare or [stem for stem, count in papers.items() if count]
+        heaviest = nlargest(MOST_STEMS, chosen, key=lambda stem: (weights[stem], stem))
+        return {stem: weights[stem] for stem in heaviest}, sum(weights.values()) or 1.0
 
 
 def _wording(part: Segment, weights: dict[int, float]) -> NDArray[np.float32]:

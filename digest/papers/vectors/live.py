@@ -122,7 +122,7 @@ def _read(name: str) -> Live:
 
 def _dimensions(name: str, lsa: LsaSpace | None) -> int:
     if lsa is not None:
-        return lsa.places.shape[1]
+        return int(lsa.places.shape[1])
     first = PaperVector.objects.filter(space=name).values_list("dense", flat=True).first()
     return max(len(first or b"") - 4, 0)
 

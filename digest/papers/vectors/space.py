@@ -73,11 +73,10 @@ def packed(vector: Vector | None) -> bytes:
     """As it is stored: the scale, then a byte for each number; nothing for no vector."""
     if vector is None:
         return b""
-    scale = max(float(np.abs(vector).max()), 1e-6) / 127
-    return (
-        np.float32(scale).astype("<f4").tobytes()
-        + np.rint(vector / scale).astype(np.int8).tobytes()
-    )
+    scale = np.float32(max(float(np.abs(vector).max()), 1e-6) / 127)
+    numbers: bytes = np.rint(vector / scale).astype(np.int8).tobytes()
+    head: bytes = scale.astype("<f4").tobytes()
+    return head + numbers
 
 
 def unpacked(data: bytes) -> Dense:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from digest.models import Paper, PaperVector, VectorSpace
 
 from . import analysis, embeddings, fitting, space
-from .analysis import ABOUT, ABSTRACT, TITLE, Terms
+from .analysis import ABOUT, ABSTRACT, TITLE
 from .space import LsaSpace
 
 CHUNK = 500
@@ -50,11 +50,14 @@ def write(paper_ids: Iterable[int]) -> None:
     In the transaction of whoever changed them; so a function of embeddings, which may ask another
     machine, is left to `write_missing`.
     """
-    ids = sorted(set(paper_ids))
-    for first in range(0, len(ids), CHUNK):
-        papers = Paper.objects.filter(pk__in=ids[first : first + CHUNK]).order_by("pk")
+    # Nothing is read where nothing changed.
+    if not (ids := sorted(set(paper_ids))):
+        return
+    found = None if embeddings.name() else current()
+    for chunk in _chunks(ids):
+        papers = Paper.objects.filter(pk__in=chunk).order_by("pk")
         # By name, so that a migration can call this whatever columns come after it.
-        _store([_row(paper) for paper in papers.values(*_FIELDS)])
+        _store([_row(paper, found) for paper in papers.values(*_FIELDS)])
 
 
 def write_missing(*, most: int = 20_000) -> int:
@@ -64,7 +67,7 @@ def write_missing(*, most: int = 20_000) -> int:
     for ids in _chunks(list(missing[:most])):
         with transaction.atomic():
             # Held, or an ingest that commits in between would be overwritten with older words.
-            list(Paper.objects.select_for_store().filter(pk__in=ids).order_by("pk").only("pk"))
+            list(Paper.objects.select_for_update().filter(pk__in=ids).order_by("pk").only("pk"))
             write(ids)
         done += len(ids)
     return done + _place_others(most - done)
@@ -110,17 +113,17 @@ def fit_if_grown() -> bool:
     return True
 
 
-def _row(paper: dict[str, Any]) -> PaperVector:
+def _row(paper: dict[str, Any], found: LsaSpace | None) -> PaperVector:
     about = ". ".join([*_strings(paper["keywords"]), paper["summary"]])
     terms = analysis.terms((TITLE, paper["title"]), (ABOUT, about), (ABSTRACT, paper["abstract"]))
     row = PaperVector(paper_id=paper["pk"], terms=analysis.packed(terms))
-    if not embeddings.name():
-        _place(row, terms)
+    if found is not None:
+        _place(row, found)
     return row
 
 
-def _place(row: PaperVector, terms: Terms) -> None:
-    found = current()
+def _place(row: PaperVector, found: LsaSpace) -> None:
+    terms = analysis.unpacked(bytes(row.terms))
     row.space, row.dense = found.name, space.packed(found.vector(terms))
 
 
@@ -153,9 +156,10 @@ def _place_others(most: int) -> int:
 
 def _move(ids: Sequence[int]) -> int:
     with transaction.atomic():
-        rows = list(PaperVector.objects.select_for_store().filter(pk__in=ids).order_by("pk"))
+        rows = list(PaperVector.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
+        found = current()
         for row in rows:
-            _place(row, analysis.unpacked(bytes(row.terms)))
+            _place(row, found)
         _store(rows)
     return len(rows)
 
@@ -168,7 +172,7 @@ def _embed(ids: Sequence[int], name: str) -> int | None:
     if vectors is None:
         return None
     with transaction.atomic():
-        held = PaperVector.objects.select_for_store().filter(pk__in=ids).order_by("pk")
+        held = PaperVector.objects.select_for_update().filter(pk__in=ids).order_by("pk")
         stamps = dict(held.values_list("pk", "changed_at"))
         found = dict(zip((paper["pk"] for paper in papers), vectors, strict=True))
         # What changed meanwhile is embedded the next time.
