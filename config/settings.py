@@ -220,6 +220,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "events": {"task": "digest.tasks.apply_events", "schedule": 15.0},
     "evidence": {"task": "digest.tasks.settle_by_evidence", "schedule": crontab(minute="2-59/3")},
     "settle": {"task": "digest.tasks.settle_deliveries", "schedule": crontab(minute="*/5")},
+    "vectors": {"task": "digest.tasks.fit_vectors", "schedule": crontab(minute="25", hour="2")},
     "purge": {"task": "subscriptions.tasks.purge", "schedule": crontab(minute="40", hour="3")},
     "forget": {"task": "digest.tasks.forget", "schedule": crontab(minute="50", hour="3")},
 }
@@ -236,6 +237,8 @@ ARXIV_CATEGORIES = env.entries("ARXIV_CATEGORIES", ["cs.AI", "cs.CL", "cs.CV", "
 EDITION_CUTOFF = env.time("EDITION_CUTOFF", time(5, 0))
 # A file that `train_topics` wrote; unset: the model that ships with this version.
 TOPIC_MODEL = env.str("TOPIC_MODEL", "")
+# Dotted path of `embed(texts)`, which answers a row of numbers for each; empty: our own vectors.
+EMBEDDINGS = env.str("EMBEDDINGS", "")
 
 # --- Mail ----------------------------------------------------------------------------------
 
@@ -260,9 +263,8 @@ UNSUBSCRIBE_EMAIL = env.str("UNSUBSCRIBE_EMAIL", "")
 UNCERTAIN_AFTER = env.int("UNCERTAIN_AFTER", 900)
 # Seconds after which a digest is too late to go by itself, and goes together with the next one.
 MERGE_AFTER = env.seconds("MERGE_AFTER", 43_200, least=3600)
-# Messages a second that a provider may get, across all workers; 0: unlimited.
+# Messages a second for a provider, across all workers, 0: unlimited; and for single providers.
 SEND_RATE = env.rate("SEND_RATE")
-# The same for single providers, before SEND_RATE: `mailgun:100,smtp:20`.
 SEND_RATES = env.rates("SEND_RATES")
 # A new domain or address starts slowly. For each provider the first day, how many messages it gets
 # on it, and by what each day's number grows: `mailgun:2026-11-01:500:1.5`. Unset: any number.
@@ -302,15 +304,13 @@ SILENCED_SYSTEM_CHECKS = (
 
 # --- Retention: for how many days it is kept ------------------------------------------------
 
-# Who never confirmed. A confirm link lives for 3 days; until its reader is forgotten, one press on
-# the expired link sends a new one.
+# Who never confirmed; until then a press on their link, dead after 3 days, sends a new one.
 KEEP_UNCONFIRMED_DAYS = env.days("KEEP_UNCONFIRMED_DAYS", 14, least=3)
-# Rows of confirm, preferences and other single messages. Limits for an address count them, and a
-# link in one that was sent late must not outlive it.
+# Rows of single messages: limits count them, and a link that was sent late must not outlive its row.
 KEEP_MESSAGES_DAYS = env.days("KEEP_MESSAGES_DAYS", 30, least=7)
 # Who unsubscribed; 0: for good.
 KEEP_LEFT_DAYS = env.days("KEEP_LEFT_DAYS", 0, least=0)
-# What the providers reported. One that reports again must find it.
+# What the providers reported; one that reports again must find it.
 KEEP_EVENTS_DAYS = env.days("KEEP_EVENTS_DAYS", 180, least=30)
 
 # --- Security ------------------------------------------------------------------------------

@@ -9,9 +9,10 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004
 
 from digest.delivery import providers
-from digest.errors import ModelFileError, ProviderSettingsError
+from digest.errors import ModelFileError, ProviderSettingsError, VectorsError
 from digest.papers import fetching
 from digest.papers.topics import model as topic_model
+from digest.papers.vectors import embeddings
 
 FREE_MAIL = frozenset(
     {"gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "yahoo.com",
@@ -174,6 +175,20 @@ def check_pace() -> Findings:
                     hint=f"Take it out of {setting}, or add it to EMAIL_PROVIDERS.",
                     id="digest.W005",
                 )
+
+
+@_check
+def check_embeddings() -> Findings:
+    """The function of embeddings is there."""
+    try:
+        if settings.EMBEDDINGS:
+            embeddings.load()
+    except VectorsError as error:
+        yield Error(
+            f"EMBEDDINGS is {settings.EMBEDDINGS!r}, which can't be imported: {error}",
+            hint="Name a function by its dotted path, or leave it empty: search has vectors of its own.",
+            id="digest.E014",
+        )
 
 
 @_check

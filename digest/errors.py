@@ -53,3 +53,7 @@ class ModelFileError(PermanentError):
 
 class EditionOpenError(PermanentError):
     """The edition asked for is not closed yet, so it can't be sent."""
+
+
+class VectorsError(PermanentError):
+    """No space can be fitted, or a function of embeddings does not do what it should."""

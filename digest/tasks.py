@@ -21,7 +21,7 @@ from digest.delivery import (
     watch,
 )
 from digest.editions import building
-from digest.papers import fetching, search, topics
+from digest.papers import fetching, search, topics, vectors
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +57,14 @@ def fetch_papers() -> None:
     fetching.fetch_recent(timezone.now())
     topics.date_rows()
     search.index_missing()
+    vectors.write_missing()
+
+
+@shared_task
+def fit_vectors() -> None:
+    """Fits the space of papers anew where the archive has grown, and moves papers into it."""
+    vectors.fit_if_grown()
+    vectors.write_missing()
 
 
 @shared_task

@@ -3,6 +3,8 @@
 import pytest
 
 from digest.delivery import circuit, content, pacing, providers
+from digest.papers import vectors
+from digest.papers.vectors import embeddings
 from digest.site.preferences import counting, trying
 
 pytest_plugins = ["tests.services"]
@@ -17,3 +19,5 @@ def _fresh_caches():
     providers.connection.cache_clear()
     circuit.forget()
     pacing._uncounted.clear()
+    vectors.forget()
+    embeddings.forget()

@@ -17,7 +17,7 @@ from digest.models import (
     PaperTopic,
     TopicCorrection,
 )
-from digest.papers import search, topics
+from digest.papers import search, topics, vectors
 
 from .topic_trial import TopicTrialAdmin
 
@@ -69,6 +69,7 @@ class PaperAdmin(admin.ModelAdmin[Paper]):
         """Afterwards search finds the paper by what it says now."""
         super().save_model(request, obj, form, change)
         search.index([obj.pk])
+        vectors.write([obj.pk])
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
         """Afterwards the paper has the topics that its words and the corrections say."""

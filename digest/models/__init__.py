@@ -6,6 +6,7 @@ from .opinions import Opinion
 from .papers import Author, Fetch, Lease, Listing, Paper, PaperTopic, TopicCorrection
 from .search import SearchEntry
 from .sending import Circuit, DayCount, Notice
+from .vectors import PaperVector, VectorSpace
 
 __all__ = [
     "Audience",
@@ -24,6 +25,8 @@ __all__ = [
     "Opinion",
     "Paper",
     "PaperTopic",
+    "PaperVector",
     "SearchEntry",
     "TopicCorrection",
+    "VectorSpace",
 ]

@@ -12,7 +12,7 @@ from digest.errors import DigestError
 from digest.models import Listing, Paper
 from digest.records import BadEntry, FetchCounts, PaperRecord
 
-from . import authors, search, text, topics
+from . import authors, search, text, topics, vectors
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +23,7 @@ _KEPT_WHEN_EMPTY = (
     "categories", "keywords", "upvotes", "comments", "code_stars",
 )  # fmt: skip
 _WORDS = ("title", "abstract", "keywords", "categories")
+_COMPARED = {"title", "abstract", "keywords", "summary"}
 _FIELDS = ("title", "abstract", "version", "published_at", "updated_at", *_KEPT_WHEN_EMPTY)
 
 
@@ -131,6 +132,8 @@ def _store_chunk(records: dict[str, PaperRecord], source: str, counts: FetchCoun
         )
         # Votes count there as well.
         search.index(papers[key].pk for key in new | changed.keys())
+        said = {key for key, names in changed.items() if names & _COMPARED}
+        vectors.write(papers[key].pk for key in new | said)
     counts.new += len(new)
     counts.updated += len(changed)
     counts.skipped += len(known) - len(changed)

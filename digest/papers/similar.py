@@ -1,19 +1,23 @@
-"""Papers like a paper: by the words of titles, weighed by how rare they are, topics and categories."""
+"""Papers like a paper: near in words and meaning, and on the same topics.
+
+Until the index of vectors was read, the words of titles stand in for it, weighed by how rare they are.
+"""
 
 from collections.abc import Iterable
 
 from digest.models import Paper, PaperTopic
 
-from . import search
+from . import search, vectors
 from .search import words
 
 MOST_WORDS = 8
 """Of title and keywords together, those of the title first."""
 CANDIDATES = 40
-"""The papers with most of the words in their titles, and the newest of its first topic."""
+"""The nearest papers, or those with most of the words in their titles; and as many of the newest ones
+of its first topic."""
 TOPIC_WEIGHT = 0.5
 CATEGORY_WEIGHT = 0.2
-"""Beside 1 for all of the words."""
+"""Beside 1 for a paper that says the same."""
 
 _SHORT = 2
 _COMMON = frozenset(
@@ -28,10 +32,31 @@ _COMMON = frozenset(
 def papers_like(paper: Paper, *, limit: int = 4) -> list[Paper]:
     """The papers most like it, the closest first; the same ones until others come.
 
-    Each word of its title and keywords that another title has counts by how rare it is; then the
-    topics that they share, and the first category.
+    How near they are counts, then the topics that they share, and the first category.
     """
-    scores = search.sharing(_words(paper), most=CANDIDATES + 1)
+    scores = by_vectors(paper)
+    if scores is None:
+        scores = by_titles(paper)
+    chosen = ranked(paper, scores)[:limit]
+    found = Paper.objects.in_bulk(chosen)
+    return [found[pk] for pk in chosen if pk in found]
+
+
+def by_vectors(paper: Paper, *, most: int = CANDIDATES) -> dict[int, float] | None:
+    """How near the nearest papers are, from 0 to 1; None until the index of vectors was read."""
+    near = vectors.near_paper(paper.pk, most=most)
+    return None if near is None else {other.paper_id: other.score for other in near}
+
+
+def by_titles(paper: Paper, *, most: int = CANDIDATES) -> dict[int, float]:
+    """The share that others have of the words of its title and keywords, rare ones counting more."""
+    return search.sharing(_words(paper), most=most + 1)
+
+
+def ranked(paper: Paper, scores: dict[int, float]) -> list[int]:
+    """The papers of these scores, and the newest of its first topic, the most alike first; without
+    those that have nothing but a category in common."""
+    scores = scores.copy()
     topics = set(paper.paper_topics.values_list("topic_id", flat=True))
     first = paper.paper_topics.first()
     newest = PaperTopic.objects.filter(topic=first.topic_id if first else None)
@@ -46,9 +71,7 @@ def papers_like(paper: Paper, *, limit: int = 4) -> list[Paper]:
         scores[pk] = scores.get(pk, 0.0) + TOPIC_WEIGHT * alike + CATEGORY_WEIGHT * has_category
     scores.pop(paper.pk, None)
     best = sorted(scores, key=lambda pk: (-round(scores[pk], 6), -pk))
-    chosen = [pk for pk in best if scores[pk] > CATEGORY_WEIGHT][:limit]
-    found = Paper.objects.in_bulk(chosen)
-    return [found[pk] for pk in chosen if pk in found]
+    return [pk for pk in best if scores[pk] > CATEGORY_WEIGHT]
 
 
 def _words(paper: Paper) -> list[str]:

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from digest.models import Paper
-from digest.papers import search
+from digest.papers import meaning, search
 from subscriptions.models import Topic
 
 from . import caching, presenting
@@ -109,10 +109,14 @@ def _short(text: str) -> str:
 def _results(
     request: HttpRequest, asked: search.Query, narrowing: dict[str, str]
 ) -> dict[str, Any]:
-    page, found = _page(asked, request.GET.get("page"))
-    shown = _short(asked.text)
+    page, answer = _page(asked, request.GET.get("page"))
+    found, shown = answer.found, _short(asked.text)
+    rows = presenting.rows_of_hits(found.ids, asked)
     return {
-        "rows": presenting.rows_of_hits(found.ids, asked),
+        "rows": rows,
+        "near_rows": presenting.rows_of_hits(answer.near, asked),
+        "near_headline": _near_headline(answer.all_near),
+        "near_start": page.start_index() + len(rows),
         "has_results": True,
         "page": page,
         "start": page.start_index(),
@@ -126,27 +130,37 @@ def _results(
     }
 
 
-def _page(asked: search.Query, number: str | None) -> tuple[Page[int], search.Found]:
+def _page(asked: search.Query, number: str | None) -> tuple[Page[int], meaning.Answer]:
     """The page of that number, or the nearest one; and what is on it."""
     wanted = min(int(number), 1_000) if number and re.fullmatch(r"[0-9]{1,6}", number) else 1
     start = (max(wanted, 1) - 1) * PAGE_SIZE
-    found = search.find(asked, start=start, limit=PAGE_SIZE)
-    page = Paginator(range(found.reachable), PAGE_SIZE).get_page(wanted)
-    if page.start_index() - 1 != start and found.reachable:
-        found = search.find(asked, start=page.start_index() - 1, limit=PAGE_SIZE)
-    return page, found
+    answer = meaning.find(asked, start=start, limit=PAGE_SIZE)
+    page = Paginator(range(answer.reachable), PAGE_SIZE).get_page(wanted)
+    if page.start_index() - 1 != start and answer.reachable:
+        answer = meaning.find(asked, start=page.start_index() - 1, limit=PAGE_SIZE)
+    return page, answer
 
 
 def _headline(found: search.Found, text: str) -> str:
     values = {"number": number_format(found.total, force_grouping=True), "query": text}
     if found.is_more:
         return _("More than %(number)s papers for “%(query)s”") % values
+    if not found.total:
+        return _("No paper has all the words of “%(query)s”") % values
     if not text:
         return ngettext("%(number)s paper", "%(number)s papers", found.total) % values
     words = ngettext(
         "%(number)s paper for “%(query)s”", "%(number)s papers for “%(query)s”", found.total
     )
     return words % values
+
+
+def _near_headline(number: int) -> str:
+    """Over the papers that follow those with the words."""
+    words = ngettext(
+        "%(number)s paper is near in meaning", "%(number)s papers are near in meaning", number
+    )
+    return words % {"number": number_format(number, force_grouping=True)}
 
 
 def _keyword_url(asked: search.Query) -> str:

@@ -16,6 +16,7 @@ from tests.bench import (  # noqa: E402
     delivery,
     events,
     faults,
+    meaning,
     pages,
     relevance,
     rendering,
@@ -31,10 +32,11 @@ BENCHES: dict[str, ModuleType] = {
     "events": events,
     "pages": pages,
     "relevance": relevance,
+    "meaning": meaning,
     "faults": faults,
     "scale": scale,
 }
-SLOW = ("scale", "faults", "pages")
+SLOW = ("scale", "faults", "pages", "meaning")
 """Minutes long: only when they are asked for by name."""
 HEADINGS = ("what", "figure", "ratio")
 
@@ -51,7 +53,7 @@ def main() -> None:
             continue
         options = {"audiences": chosen.audiences} if bench is delivery else {}
         size = f"{chosen.subscribers:,} subscribers"
-        if bench is pages:
+        if bench in (pages, meaning):
             options, size = {"papers": chosen.papers}, f"{chosen.papers:,} papers"
         size = getattr(bench, "SIZE", size)
         headings = getattr(bench, "HEADINGS", HEADINGS)

@@ -7,7 +7,7 @@ from typing import Any
 
 from digest.editions import building
 from digest.models import Audience, Batch, Delivery, Edition, Listing, Paper, PaperTopic
-from digest.papers import search
+from digest.papers import search, vectors
 from subscriptions.models import Subscriber, Topic
 
 _numbers = itertools.count(1)
@@ -35,6 +35,7 @@ def make_paper(*, topics: list[Topic] | None = None, **fields: Any) -> Paper:
             published_at=paper.published_at,
         )
     search.index([paper.pk])
+    vectors.write([paper.pk])
     return paper
 
 

@@ -13,7 +13,7 @@ from .marking import excerpt, marked, terms_in
 from .query import MOST_LETTERS, Order, Query, narrowed, parse
 
 __all__ = [
-    "MOST_LETTERS", "Found", "Order", "Query", "excerpt", "find", "index", "index_all", "index_missing",
+    "MOST_LETTERS", "Found", "Order", "Query", "among", "excerpt", "find", "index", "index_all", "index_missing",
     "marked", "narrowed", "parse", "sharing", "terms_in",
 ]  # fmt: skip
 
@@ -60,6 +60,13 @@ def find(query: Query, *, start: int = 0, limit: int = 50) -> Found:
         # Behind the last one; how many there are is said nevertheless.
         _, total, reachable, is_more = find_page(query, start=0, limit=1)
     return Found(tuple(ids), total, reachable, is_more)
+
+
+def among(query: Query, paper_ids: Iterable[int]) -> set[int]:
+    """Those of the papers, a few thousand at most, that meet the conditions of the query, whatever
+    words they have."""
+    ids = list(paper_ids)
+    return set(_backend().among(query, ids)) if ids else set()
 
 
 def index(paper_ids: Iterable[int]) -> None:

@@ -212,6 +212,19 @@ def _tags(conditions: Sequence[Condition]) -> list[str]:
     return found
 
 
+def among(query: Query, ids: Sequence[int]) -> list[int]:
+    """Those of the papers that meet the conditions of the query, whatever words they have."""
+    filters, params = _filters(query)
+    tags = _tags(query.conditions)
+    if tags:
+        filters.append("words @@ %(tags)s::tsquery")
+    where = " AND ".join(["paper_id = ANY(%(ids)s)", *filters])
+    params |= {"ids": list(ids), "tags": " & ".join(tags)}
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT paper_id FROM digest_searchentry WHERE {where}", params)  # noqa: S608  constants
+        return [row[0] for row in cursor.fetchall()]
+
+
 _SHARING = """
 WITH hits AS MATERIALIZED (
     SELECT wanted.query, paper_id, count(*) OVER (PARTITION BY wanted.query) AS papers

@@ -13,8 +13,8 @@ from subscriptions.models import Topic
 
 from . import words
 
-MOST_LETTERS = 300
-MOST_TERMS = 24
+MOST_LETTERS = 400
+MOST_TERMS = 60
 """Of one query; what comes after them is left out."""
 FIELDS = ("author", "topic", "category", "before", "after")
 
@@ -69,6 +69,8 @@ class Query:
     order: Order = Order.BEST
     notes: tuple[str, ...] = ()
     """What was not understood, a line for the reader each."""
+    is_plain: bool = True
+    """Whether its words are only words: nothing quoted, joined or excluded."""
 
     @property
     def is_empty(self) -> bool:
@@ -100,6 +102,7 @@ class _Parts:
     since: list[date] = field(default_factory=list)
     before: list[date] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    is_plain: bool = True
 
 
 def parse(text: str) -> Query:
@@ -125,6 +128,7 @@ def parse(text: str) -> Query:
         since=max(parts.since, default=None),
         before=min(parts.before, default=None),
         notes=tuple(dict.fromkeys(parts.notes)),
+        is_plain=parts.is_plain,
     )
 
 
@@ -150,12 +154,14 @@ def _read(text: str, parts: _Parts) -> None:
             return
         if not is_phrase and not minus and not name and value in ("OR", "AND", "NOT"):
             joins, excludes = value == "OR", value == "NOT"
+            parts.is_plain = False
             continue
         if name and joins:
             parts.notes.append(_("OR joins words and phrases only, so all of these must match."))
         if name:
             _read_field(name, value, parts, is_excluded=minus or excludes)
         else:
+            parts.is_plain &= not (is_phrase or minus)
             _read_words(value, parts, is_excluded=minus or excludes, joins=joins)
         joins = excludes = False
 

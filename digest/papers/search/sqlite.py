@@ -1,7 +1,9 @@
 """The index on SQLite: a table of FTS5, whose row ids are those of the papers."""
 
+import json
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import connection
@@ -30,9 +32,8 @@ SELECT paper_id, (SELECT count(*) FROM found) FROM found
 ORDER BY score DESC, merit DESC, paper_id DESC LIMIT %s OFFSET %s
 """
 _TITLED = f"SELECT paper_id FROM {_FROM_WORDS} WHERE digest_searchwords MATCH %s"  # noqa: S608  a constant
-_WITHOUT = """
-paper_id NOT IN (SELECT rowid FROM digest_searchwords WHERE digest_searchwords MATCH %s)
-"""
+_HAVING = "paper_id IN (SELECT rowid FROM digest_searchwords WHERE digest_searchwords MATCH %s)"
+_WITHOUT = f"NOT {_HAVING}"
 _TOPIC = """paper_id {be} (
     SELECT paper_id FROM digest_papertopic JOIN subscriptions_topic ON topic_id = subscriptions_topic.id
     WHERE slug = %s
@@ -123,6 +124,22 @@ def _conditions(query: Query) -> tuple[list[str], list[Any]]:
             excluded.append(_tagged(condition_tags(condition)))
     found += [(_WITHOUT, match) for match in excluded]
     return [condition for condition, _ in found] or ["true"], [value for _, value in found]
+
+
+def among(query: Query, ids: Sequence[int]) -> list[int]:
+    """Those of the papers that meet the conditions of the query, whatever words they have."""
+    conditions, params = _conditions(query)
+    match = _match(replace(query, groups=()))
+    if match:
+        conditions.append(_HAVING)
+        params.append(match)
+    sql = (
+        f"SELECT paper_id FROM digest_searchentry WHERE {' AND '.join(conditions)} AND paper_id IN "  # noqa: S608  constants
+    )
+    with connection.cursor() as cursor:
+        # As one parameter, of which there may be so many only.
+        cursor.execute(f"{sql} (SELECT value FROM json_each(%s))", [*params, json.dumps(list(ids))])
+        return [row[0] for row in cursor.fetchall()]
 
 
 def sharing(stems: Sequence[str], *, most: int) -> dict[int, float]:

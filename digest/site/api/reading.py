@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from ninja import Query, Router
 
 from digest.models import Edition, EditionPaper, Listing, Paper, PaperTopic
-from digest.papers import search, similar
+from digest.papers import meaning, search, similar
 from subscriptions import selectors
 from subscriptions.models import Topic
 
@@ -208,14 +208,20 @@ def search_papers(
     cursor: Cursor | None = None,
     limit: Limit = paging.USUAL_ITEMS,
 ) -> Any:
-    """In this order, and no more than a thousand of them."""
+    """In this order, and no more than a thousand of them. Where fewer than fifty match a question of
+    plain words, best first, papers follow that are near in wording and meaning.
+    """
     start = min(paging.read_cursor(cursor)[0], MOST_FOUND) if cursor is not None else 0
     query = search.narrowed(search.parse(q), order=order)
-    found = search.find(query, start=start, limit=min(limit + 1, MOST_FOUND - start))
+    answer = meaning.find(query, start=start, limit=min(limit + 1, MOST_FOUND - start))
     # A place in the order, not a key: how well a paper fits is known for this question only.
     shown, following = paging.page(
-        found, limit=limit, cursor=lambda _last: paging.make_cursor(start + limit)
+        answer.ids, limit=limit, cursor=lambda _last: paging.make_cursor(start + limit)
     )
     return SearchPage.model_construct(
-        items=items.papers(shown), next=following, total=found.total, notes=list(query.notes)
+        items=items.papers(shown),
+        next=following,
+        total=answer.found.total,
+        near=answer.all_near,
+        notes=list(query.notes),
     )

@@ -90,9 +90,12 @@ class PaperPage(Schema):
 
 
 class SearchPage(PaperPage):
-    """Papers that match, the best first."""
+    """Papers that match, the best first; then those that are near."""
 
     total: int = Field(description="How many match, as far as they were counted")
+    near: int = Field(
+        description="How many that do not match follow them, since they are near in wording and meaning"
+    )
     notes: list[str] = Field(description="What of the question was not understood")
 
 

@@ -110,7 +110,7 @@ def test_papers_like_it_share_its_topics(client):
     topics = [Topic.objects.get(slug="agents"), Topic.objects.get(slug="robotics")]
     make_paper(arxiv_id="2608.00001", topics=topics)
     make_paper(title="Close", topics=topics)
-    make_paper(title="Far", topics=[Topic.objects.get(slug="video")])
+    make_paper(title="Far", abstract="Quarks.", topics=[Topic.objects.get(slug="video")])
     found = page(client, "2608.00001").cssselect(".papers .paper__title")
     assert [text(entry) for entry in found] == ["Close"]
 
