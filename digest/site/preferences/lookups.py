@@ -45,7 +45,9 @@ def organizations(request: HttpRequest) -> HttpResponse:
     if limits.client_looks_up_too_much(request):
         return _too_many()
     found = known_organizations.suggest(request.GET.get("q", "")[:200])
-    return _answer({"organizations": [{"name": each.name, "papers": each.papers} for each in found]})
+    return _answer(
+        {"organizations": [{"name": each.name, "papers": each.papers} for each in found]}
+    )
 
 
 def _too_many() -> HttpResponse:
