@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from subscriptions import addresses, selectors, services
 from subscriptions.errors import AddressError, ChoiceError, TokenError
@@ -393,6 +393,11 @@ def test_words_that_differ_in_capitals_or_spaces_are_one():
     assert selectors.selection_of(reader).authors == ("A",)
     assert selectors.selection_of(reader).organizations == ("MIT CSAIL",)
     assert reader.selection_key == selectors.selection_of(reader).key
+
+
+def test_database_knows_the_steps_of_the_dial():
+    with pytest.raises(IntegrityError), transaction.atomic():
+        make_subscriber(dial=5)
 
 
 def test_same_preferences_twice_are_the_same():
