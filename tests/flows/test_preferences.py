@@ -33,6 +33,7 @@ def reader():
     day = timezone.now().date() - timedelta(days=1)
     paper = make_paper(title="On bounds", upvotes=9, topics=[theory], categories=["cs.LG"])
     make_edition(day, [paper, make_paper(title="A robot that folds", categories=["cs.RO"])])
+    make_paper(organization="Google DeepMind")
     authors.count(["Yejin Choi", "Eunsol Choi"])
     found = make_subscriber(
         "ada@example.org", next_digest_at=timezone.now() + timedelta(days=1), keywords=("folds",)
@@ -128,12 +129,52 @@ def test_words_are_added_by_keyboard_alone_and_unsaved_choices_stay(visit, reade
     assert fresh(reader).authors.filter(name="Eunsol Choi").exists()
 
 
+@pytest.mark.parametrize("has_script", [True, False], ids=["script", "no script"])
+def test_organization_and_dial_are_chosen_by_keyboard_alone(visit, reader, has_script):
+    page = visit(path_of(reader), java_script_enabled=has_script)
+    page.get_by_label("Add an organisation").focus()
+    page.keyboard.type("deep")
+    page.get_by_role("button", name="Find organisations").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Google DeepMind 1 paper").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Remove organisation Google DeepMind")).to_be_visible()
+    page.get_by_role("radio", name="Balanced").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("Only what you follow, the closest to it first.")).to_be_visible()
+    expect(page.get_by_text("Your papers, the most voted of them first")).to_be_hidden()
+    page.get_by_role("button", name="Save preferences").click()
+    expect(page.locator(".notice")).to_contain_text("Saved.")
+    assert fresh(reader).dial == 4
+    assert fresh(reader).organizations.filter(name="Google DeepMind").exists()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+@pytest.mark.parametrize("place", ["topic-theory", "category-cs.RO", "organizations", "dial"])
+def test_place_that_a_reason_leads_to_is_marked_and_in_sight(visit, reader, place, width, scheme):
+    size = {"width": width, "height": 800}
+    page = visit(f"{path_of(reader)}#{place}", viewport=size, color_scheme=scheme)
+    marked = page.locator(f"[id='{place}']")
+    expect(marked).to_be_in_viewport(ratio=1)
+    bar = page.locator(".savebar").bounding_box()
+    box = marked.bounding_box()
+    assert box["y"] >= 0
+    assert box["y"] + box["height"] <= bar["y"]
+    shape = "place => getComputedStyle(place).boxShadow + getComputedStyle(place, '::before').width"
+    assert marked.evaluate(shape) != page.locator("#authors").evaluate(shape)
+    assert Axe().run(page).response["violations"] == []
+
+
 def test_script_counts_what_is_typed_and_suggests_names(visit, reader):
     page = visit(path_of(reader))
     page.get_by_label("Add a keyword").press_sequentially("bounds OR robot")
     expect(page.locator("#keyword-count")).to_have_text("matches 2 papers of the last 30 days")
     page.get_by_label("Add an author").press_sequentially("choi")
     expect(page.locator("#known-authors option")).to_have_count(2)
+    page.get_by_label("Add an organisation").press_sequentially("deep")
+    expect(page.locator("#known-organizations option")).to_have_count(1)
 
 
 def test_script_refreshes_the_preview_in_place(visit, reader):

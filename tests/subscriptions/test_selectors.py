@@ -203,7 +203,9 @@ def test_held_data_has_every_field_of_the_subscriber():
 
 def test_held_data_has_what_is_followed_agreed_and_mailed():
     topic = make_topic("theory")
-    reader = make_subscriber(topics=[topic], keywords=("x",), authors=("Y. Choi",))
+    reader = make_subscriber(
+        topics=[topic], keywords=("x",), authors=("Y. Choi",), organizations=("EPFL",)
+    )
     services.unsubscribe(reader, evidence=Evidence(ip_address="192.0.2.7", text="Unsubscribe"))
     TransactionalMessage.objects.create(subscriber=reader, kind="confirm")
     make_subscriber(keywords=("another reader's",))
@@ -211,6 +213,7 @@ def test_held_data_has_what_is_followed_agreed_and_mailed():
     assert [row["topic"] for row in found["subscriptions"]] == [topic.name]
     assert found["followed_keywords"] == [{"text": "x"}]
     assert found["followed_authors"] == [{"name": "Y. Choi"}]
+    assert found["followed_organizations"] == [{"name": "EPFL"}]
     assert found["consent_records"][0]["ip_address"] == "192.0.2.7"
     assert found["transactional_messages"][0]["kind"] == "confirm"
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from subscriptions import addresses, selectors, services
 from subscriptions.errors import AddressError, ChoiceError, TokenError
@@ -331,7 +331,10 @@ def test_who_was_erased_meanwhile_needs_no_unsubscribing_and_no_mail():
 
 
 def preferences(**fields):
-    names = {"topics", "keywords", "authors", "categories", "least_votes", "format", "language"}
+    names = {
+        "topics", "keywords", "authors", "organizations", "categories", "least_votes", "dial",
+        "format", "language",
+    }  # fmt: skip
     chosen = {key: fields.pop(key) for key in names & fields.keys()}
     rhythm = {"frequency": "weekly", "hour": 9, "timezone": "Europe/Berlin"} | fields
     paused_until = rhythm.pop("paused_until", None)
@@ -346,6 +349,8 @@ def test_changed_preferences_are_all_kept():
         topics=("vision",),
         keywords=("tool calling", "world models"),
         authors=("Yejin Choi",),
+        organizations=("EPFL", "Google DeepMind"),
+        dial=4,
         paused_until=date(2026, 9, 3),
     )
     services.change_preferences(reader, wanted, evidence=EVIDENCE)
@@ -377,11 +382,22 @@ def test_preferences_of_who_left_set_no_digest():
 def test_words_that_differ_in_capitals_or_spaces_are_one():
     reader = make_subscriber()
     services.change_preferences(
-        reader, preferences(keywords=("World  models", "world models", " "), authors=("A", "a"))
+        reader,
+        preferences(
+            keywords=("World  models", "world models", " "),
+            authors=("A", "a"),
+            organizations=("MIT  CSAIL", "MIT CSAIL", "mit csail"),
+        ),
     )
     assert selectors.selection_of(reader).keywords == ("World models",)
     assert selectors.selection_of(reader).authors == ("A",)
+    assert selectors.selection_of(reader).organizations == ("MIT CSAIL",)
     assert reader.selection_key == selectors.selection_of(reader).key
+
+
+def test_database_knows_the_steps_of_the_dial():
+    with pytest.raises(IntegrityError), transaction.atomic():
+        make_subscriber(dial=5)
 
 
 def test_same_preferences_twice_are_the_same():
@@ -410,6 +426,11 @@ def test_same_preferences_twice_are_the_same():
         {"format": "pdf"},
         {"language": "tlh"},
         {"authors": ("Ada\x00",)},
+        {"organizations": ("EPFL\x00",)},
+        {"organizations": ("x" * 81,)},
+        {"organizations": tuple(f"lab {n}" for n in range(51))},
+        {"dial": -1},
+        {"dial": 5},
     ],
 )
 def test_choice_that_is_not_on_offer_is_refused_and_nothing_changes(wrong):

@@ -36,6 +36,37 @@ def test_keyword_of_an_erased_reader_is_forgotten(reader):
     assert "disease" not in str(Audience.objects.get().selection)
 
 
+def test_author_and_organization_of_an_erased_reader_are_forgotten():
+    make_edition(DAY, [make_paper()])
+    reader = make_subscriber(authors=("Ada Byron",), organizations=("EPFL",), next_digest_at=NOW)
+    planning.plan(NOW)
+    audience = Audience.objects.get()
+    audience.cards = [[1, "By Ada Byron"], [2, "From EPFL", "organizations"], [3, "New today"]]
+    audience.save()
+    services.erase(reader)
+    assert forgetting.forget(NOW)["audiences"] == 1
+    held = Audience.objects.get()
+    assert held.cards == [
+        [1, "Picked for you"],
+        [2, "Picked for you", "organizations"],
+        [3, "New today"],
+    ]
+    assert (held.selection["authors"], held.selection["organizations"]) == ([], [])
+
+
+def test_audience_of_before_there_were_organizations_has_nothing_to_forget():
+    edition = make_edition(DAY, [make_paper()])
+    for key, words in (("a" * 32, []), ("b" * 32, ["rare disease"])):
+        Audience.objects.create(
+            edition=edition,
+            selection_key=key,
+            selection={"keywords": words, "authors": []},
+            cards=[],
+        )
+    assert forgetting.forget(NOW)["audiences"] == 1
+    assert forgetting.forget(NOW)["audiences"] == 0
+
+
 def test_keyword_that_a_reader_follows_stays(reader):
     assert forgetting.forget(NOW)["audiences"] == 0
     assert reasons()[0] == "Your keyword: rare disease"

@@ -200,6 +200,11 @@ def test_preview_is_written_to_a_file(due, tmp_path):
     assert not Delivery.objects.exists()
 
 
+def test_preview_takes_every_kind_of_wish(due):
+    wishes = ("--topic", "agents", "--keyword", "tool", "--author", "Ada", "--organization", "EPFL")
+    assert "is for this selection" in refusal("preview_digest", *wishes)
+
+
 def test_preview_into_nowhere_is_one_clear_line(due):
     assert "can't be written" in refusal("preview_digest", "--output", "/nowhere/digest.txt")
 

@@ -4,8 +4,11 @@ from datetime import date, timedelta
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
+from django.db.models import Count
 
-from digest.papers import authors
+from digest.models import Paper
+from digest.papers import authors, organizations
 from digest.site.preferences import counting, rates
 from digest.site.preferences.recent import Recent, recent
 from subscriptions import limits
@@ -119,11 +122,14 @@ def test_count_of_what_can_not_be_read_has_one_clear_line(client, query):
 
 def test_count_and_names_are_limited_for_each_client(client, monkeypatch):
     monkeypatch.setattr(limits, "LOOKUP_RATE", "2/m")
-    paths = ["/preferences/count/?q=x", "/preferences/authors/?q=yej", "/preferences/count/?q=y"]
-    assert [client.get(path).status_code for path in paths] == [200, 200, 429]
+    paths = ["count/?q=x", "organizations/?q=yej", "authors/?q=yej"]
+    codes = [client.get(f"/preferences/{path}").status_code for path in paths]
+    assert codes == [200, 200, 429]
 
 
-@pytest.mark.parametrize("path", ["/preferences/count/", "/preferences/authors/"])
+@pytest.mark.parametrize(
+    "path", ["/preferences/count/", "/preferences/authors/", "/preferences/organizations/"]
+)
 def test_questions_are_only_read(client, path):
     assert client.post(path).status_code == 405
 
@@ -144,3 +150,56 @@ def test_beginning_of_nobody_suggests_nobody(client, beginning):
     authors.count(["Ada Lovelace"])
     response = client.get("/preferences/authors/", {"q": beginning})
     assert response.json() == {"authors": []}
+
+
+def test_organizations_are_suggested_by_any_word_with_their_papers(client):
+    for name in ("Google", "Google", "Google DeepMind", "École de Google", "EPFL", ""):
+        make_paper(organization=name)
+    found = client.get("/preferences/organizations/", {"q": "GOOG"}).json()["organizations"]
+    assert found == [
+        {"name": "Google", "papers": 2},
+        {"name": "Google DeepMind", "papers": 1},
+        {"name": "École de Google", "papers": 1},
+    ]
+    found = client.get("/preferences/organizations/", {"q": "ecole de"}).json()["organizations"]
+    assert [each["name"] for each in found] == ["École de Google"]
+
+
+@pytest.mark.parametrize(
+    "beginning", ["", "e", "%", "_", "oogle", "@@", "\0\0", "x" * 5000, "\U0010ffff\U0010ffff"]
+)
+def test_beginning_of_no_organization_suggests_none(client, beginning):
+    make_paper(organization="Google DeepMind")
+    response = client.get("/preferences/organizations/", {"q": beginning})
+    assert response.json() == {"organizations": []}
+
+
+def test_organization_in_two_spellings_is_one_in_the_more_common_spelling():
+    for name in ("alibaba", "Alibaba", "Alibaba"):
+        make_paper(organization=name)
+    assert organizations.suggest("ali") == [authors.Suggestion("Alibaba", 3)]
+
+
+def test_organization_that_is_too_long_to_be_followed_is_not_suggested():
+    make_paper(organization="Lab " + "x" * 77)
+    assert organizations.suggest("lab") == []
+
+
+def test_organizations_are_counted_once_in_a_while(django_assert_num_queries):
+    make_paper(organization="EPFL")
+    organizations.suggest("epfl")
+    with django_assert_num_queries(0):
+        assert organizations.suggest("epf")
+
+
+def test_first_organizations_are_found_as_soon_as_they_are_there():
+    assert organizations.suggest("epfl") == []
+    make_paper(organization="EPFL")
+    assert [each.name for each in organizations.suggest("epfl")] == ["EPFL"]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads a small table itself")
+def test_organizations_are_counted_in_an_index():
+    rows = Paper.objects.exclude(organization="").order_by().values_list("organization")
+    plan = rows.annotate(papers=Count("organization")).explain()
+    assert "COVERING INDEX paper_organization" in plan

@@ -8,10 +8,13 @@ from django.core.cache import cache
 from django.urls import reverse
 from lxml import html as lxml_html
 
+from digest.editions import reasons
 from digest.papers import authors
+from digest.records import TODAY
 from subscriptions import selectors, services, tokens
 from subscriptions.models import Subscriber, Suppression, TransactionalMessage
 from tests.builders import make_subscriber, make_topic
+from tests.digest.builders import make_paper
 
 pytestmark = pytest.mark.django_db
 
@@ -77,6 +80,8 @@ def test_preferences_page_shows_what_holds(client):
         topics=[make_topic("theory")],
         keywords=("tool calling",),
         authors=("Yejin Choi",),
+        organizations=("VISIONx @ NYU",),
+        dial=3,
         timezone="Europe/Berlin",
     )
     response = client.get(link(reader))
@@ -84,6 +89,8 @@ def test_preferences_page_shows_what_holds(client):
     assert checked(response, "topics") == ["theory"]
     assert hidden(response, "keywords") == ["tool calling"]
     assert hidden(response, "authors") == ["Yejin Choi"]
+    assert hidden(response, "organizations") == ["VISIONx @ NYU"]
+    assert checked(response, "dial") == ["3"]
     assert checked(response, "frequency") == ["weekdays"]
     assert number(response, "length") == ["8"]
     assert checked(response, "pause") == ["0"]
@@ -111,6 +118,8 @@ def test_saving_preferences(client):
         "keywords": ["tool calling"],
         "keyword": " world   models ",
         "author": "Yejin Choi",
+        "organization": " Google  DeepMind ",
+        "dial": "0",
         "save": "1",
     }
     response = client.post(link(reader), chosen)
@@ -120,6 +129,8 @@ def test_saving_preferences(client):
     assert held.selection.topics == ("theory",)
     assert held.selection.keywords == ("tool calling", "world models")
     assert held.selection.authors == ("Yejin Choi",)
+    assert held.selection.organizations == ("Google DeepMind",)
+    assert held.selection.dial == 0
     assert (held.selection.length, held.rhythm.timezone) == (16, "Asia/Tokyo")
     assert held.paused_until == date(2026, 8, 27)
 
@@ -215,10 +226,13 @@ def test_refused_number_says_what_is_taken(client, length):
 
 
 def test_refused_save_says_which_field(client):
-    typed = CHOICES | {"author": "x" * 81, "keyword": "y" * 201, "save": "1"}
+    wrong = {"author": "x" * 81, "keyword": "y" * 201, "organization": "z" * 81, "dial": "5"}
+    typed = CHOICES | wrong | {"save": "1"}
     response = client.post(link(make_subscriber()), typed)
     assert response.status_code == 400
-    assert page(response).xpath("//*[@role='alert']//a/@href") == ["#keyword", "#author"]
+    links = page(response).xpath("//*[@role='alert']//a/@href")
+    assert set(links) == {"#keyword", "#author", "#organization", "#dial"}
+    assert all(page(response).xpath(f"//*[@id='{each[1:]}']") for each in links)
 
 
 @pytest.mark.parametrize(
@@ -240,6 +254,12 @@ def test_refused_save_says_which_field(client):
         {"length": "0"},
         {"least_votes": "-1"},
         {"least_votes": "9" * 30},
+        {"dial": "5"},
+        {"dial": "-1"},
+        {"dial": "more"},
+        {"organization": "a\u202eb"},
+        {"organizations": ["x" * 81]},
+        {"organizations": [f"lab {number}" for number in range(51)]},
         {"format": "pdf"},
         {"language": "tlh"},
         {"pause": "until"},
@@ -448,6 +468,104 @@ def test_add_beside_a_found_author_adds_that_one(client):
     response = client.post(link(make_subscriber()), typed)
     assert hidden(response, "authors") == ["Yejin Choi"]
     assert number(response, "author") == [""]
+
+
+@pytest.mark.parametrize("button", ["add", "save"])
+def test_organization_that_can_not_be_one_is_shown_with_its_error(client, button):
+    typed = CHOICES | {"organization": "Lab\u202e", button: "organization"}
+    response = client.post(link(make_subscriber()), typed)
+    assert response.status_code == 400
+    (field,) = page(response).xpath("//input[@name='organization']")
+    assert (field.get("value"), field.get("aria-invalid")) == ("Lab\u202e", "true")
+    assert field.get("aria-describedby").split() == ["organization-error", "organization-hint"]
+    (error,) = page(response).xpath("//*[@id='organization-error']/text()")
+    assert error == "A name can’t contain hidden letters. Please type it."
+
+
+def test_organizations_are_added_and_removed_and_nothing_is_saved(client):
+    reader = make_subscriber()
+    before = everything()
+    unsaved = {
+        "organizations": ["MIT", "Gone"],
+        "organization": "VISIONx @ NYU (2)",
+        "remove_organization": "Gone",
+    }
+    response = client.post(link(reader), CHOICES | unsaved)
+    assert hidden(response, "organizations") == ["MIT", "VISIONx @ NYU (2)"]
+    assert everything() == before
+
+
+def test_enter_in_the_organization_field_adds_it_and_stays_there(client):
+    typed = CHOICES | {"organization": "EPFL", "enter": "1"}
+    response = client.post(link(make_subscriber()), typed)
+    assert hidden(response, "organizations") == ["EPFL"]
+    assert page(response).xpath("//input[@autofocus]/@name") == ["organization"]
+
+
+def test_find_lists_organizations_with_their_papers_and_keeps_what_was_typed(client):
+    for name in ("EPFL", "Google", "Google DeepMind", "Google DeepMind"):
+        make_paper(organization=name)
+    typed = CHOICES | {"organization": "goog", "author": "Yejin Choi", "find": "organization"}
+    response = client.post(link(make_subscriber()), typed)
+    buttons = page(response).xpath("//button[@name='add_organization']")
+    shown = [(each.get("value"), " ".join(each.text_content().split())) for each in buttons]
+    assert shown == [
+        ("Google DeepMind", "Google DeepMind 2 papers"),
+        ("Google", "Google 1 paper"),
+    ]
+    assert number(response, "organization") == ["goog"]
+    assert hidden(response, "authors") == ["Yejin Choi"]
+    assert not page(response).xpath("//button[@name='add_author']")
+
+
+def test_add_beside_a_found_organization_adds_that_one(client):
+    typed = CHOICES | {"organization": "goog", "add_organization": "Google DeepMind"}
+    response = client.post(link(make_subscriber()), typed)
+    assert hidden(response, "organizations") == ["Google DeepMind"]
+    assert number(response, "organization") == [""]
+
+
+def test_dial_says_what_each_step_means(client):
+    response = client.get(link(make_subscriber()))
+    steps = page(response).xpath("//input[@name='dial']")
+    assert [step.get("value") for step in steps] == ["0", "1", "2", "3", "4"]
+    assert checked(response, "dial") == ["2"]
+    said = [
+        page(response).xpath(f"//*[@id='{step.get('aria-describedby')}']")[0].text_content()
+        for step in steps
+    ]
+    assert said[0].startswith("Popular: The most voted papers of the day, whatever they are about")
+    assert said[2].startswith("Balanced: Your papers, the most voted of them first")
+    assert said[4] == "Personal: Only what you follow, the closest to it first."
+
+
+def test_dial_that_the_form_leaves_out_stays(client):
+    assert save(client, make_subscriber(dial=4)).selection.dial == 4
+
+
+def test_dial_is_shown_as_it_was_turned_until_it_is_saved(client):
+    reader = make_subscriber()
+    response = client.post(link(reader), CHOICES | {"dial": "0", "add": "keyword"})
+    assert checked(response, "dial") == ["0"]
+    assert fresh(reader).dial == 2
+
+
+def test_every_reason_leads_to_a_place_of_the_page(client, settings):
+    settings.ARXIV_CATEGORIES, settings.PAPER_SOURCES = ["cs.CL"], ["arxiv"]
+    topic = make_topic("theory")
+    wanted = [
+        reasons.author("A"), reasons.keyword("b"), reasons.organization("C"),
+        reasons.topic("theory", topic.name), reasons.category("cs.CL"), reasons.different(),
+        reasons.voted(0, 9, TODAY),
+    ]  # fmt: skip
+    response = client.get(link(make_subscriber()))
+    for anchor in (*(each.anchor for each in wanted), "topics", "categories", "votes"):
+        assert len(page(response).xpath(f"//*[@id='{anchor}']")) == 1
+
+
+def test_no_two_places_of_the_page_have_one_id(client):
+    ids = page(client.get(link(make_subscriber()))).xpath("//@id")
+    assert len(ids) == len(set(ids))
 
 
 def test_topics_stand_under_their_headings(client):

@@ -76,6 +76,16 @@ def test_preview_shows_what_unsaved_choices_would_have_made(client, edition):
     assert list(Subscriber.objects.values()) == before
 
 
+def test_reasons_of_a_preview_lead_to_where_they_are_tuned(client, edition):
+    typed = CHOICES | {"topics": ["theory"], "keyword": "folds", "preview": "list"}
+    for name in ("preferences", "preview"):
+        response = client.post(path(make_subscriber(), name), typed)
+        links = document(response).xpath("//p[@class='reason']/a")
+        shown = {each.text: each.get("href") for each in links}
+        assert shown["Your keyword: folds"] == "#keywords"
+        assert shown["You follow Theory and optimization"] == "#topic-theory"
+
+
 def test_preview_keeps_the_unsaved_choices(client, edition):
     response = client.post(path(make_subscriber()), CHOICES | {"length": "3", "preview": "list"})
     assert document(response).xpath("//input[@name='length']/@value") == ["3"]
