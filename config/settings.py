@@ -220,6 +220,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "events": {"task": "digest.tasks.apply_events", "schedule": 15.0},
     "evidence": {"task": "digest.tasks.settle_by_evidence", "schedule": crontab(minute="2-59/3")},
     "settle": {"task": "digest.tasks.settle_deliveries", "schedule": crontab(minute="*/5")},
+    "tastes": {"task": "digest.tasks.learn_tastes", "schedule": crontab(minute="35")},
     "vectors": {"task": "digest.tasks.fit_vectors", "schedule": crontab(minute="25", hour="2")},
     "purge": {"task": "subscriptions.tasks.purge", "schedule": crontab(minute="40", hour="3")},
     "forget": {"task": "digest.tasks.forget", "schedule": crontab(minute="50", hour="3")},

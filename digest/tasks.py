@@ -20,7 +20,7 @@ from digest.delivery import (
     settling,
     watch,
 )
-from digest.editions import building
+from digest.editions import building, taste
 from digest.papers import fetching, search, topics, vectors
 
 logger = logging.getLogger(__name__)
@@ -65,6 +65,19 @@ def fit_vectors() -> None:
     """Fits the space of papers anew where the archive has grown, and moves papers into it."""
     vectors.fit_if_grown()
     vectors.write_missing()
+
+
+@shared_task
+def learn_taste(subscriber_id: int) -> None:
+    """What a reader just said of a paper counts from the next digest on."""
+    taste.learn(subscriber_id)
+
+
+@shared_task
+def learn_tastes() -> None:
+    """What was said while no worker could be woken is learned, too."""
+    for subscriber_id in taste.unlearned():
+        taste.learn(subscriber_id)
 
 
 @shared_task

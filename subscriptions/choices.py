@@ -190,6 +190,7 @@ class PreferencesForm(forms.Form):
                 length=chosen["length"],
                 least_votes=chosen["least_votes"] or 0,
                 dial=subscriber.dial if chosen["dial"] is None else chosen["dial"],
+                taste=subscriber.taste,
                 format=chosen["format"] or subscriber.format,
                 language=chosen["language"] or subscriber.language,
             ),

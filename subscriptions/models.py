@@ -140,6 +140,8 @@ class Subscriber(models.Model):
     """Of their mails: one of LANGUAGES, or one that was, which counts as the first."""
     paused_until = models.DateField(null=True, blank=True)
     """The local day on which mail starts again."""
+    taste = models.CharField(max_length=16, blank=True, default="", db_default="")
+    """The mark of what was learned from the reader's opinions; "" for nothing."""
     unserved_since = models.DateField(null=True, blank=True)
     """The day on which a pause began: the first digest after it looks back so far, and forgets it."""
     changed_on = models.DateField(null=True, blank=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 _LATER: dict[str, object] = {
     "categories": (), "least_votes": 0, "format": "html", "language": "en",
-    "organizations": (), "dial": 2,
+    "organizations": (), "dial": 2, "taste": "",
 }  # fmt: skip
 
 
@@ -34,6 +34,8 @@ class Selection:
     organizations: tuple[str, ...] = ()
     dial: int = 2
     """From 0, popular, to 4, personal."""
+    taste: str = ""
+    """The mark of what was learned from the reader's opinions."""
 
     @property
     def key(self) -> str:

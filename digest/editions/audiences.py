@@ -1,6 +1,6 @@
 """Groups readers with equal selections, for whom the papers of an edition are picked once."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import date
 from functools import reduce
@@ -10,11 +10,12 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import override
 
 from digest.models import Audience, Edition
+from digest.records import Period
 from subscriptions import selectors
 from subscriptions.models import Subscriber
 from subscriptions.records import Selection
 
-from . import candidates, choosing, reasons
+from . import candidates, choosing, reasons, taste
 
 OWN = "reader "
 """How the key of an audience of one reader begins, before the reader's id: no selection has such."""
@@ -58,11 +59,22 @@ def ensure(
                     cards=cards,
                     paper_count=len(cards),
                 )
-                for key, selection in selectors.selections(missing, one_of=one_of).items()
-                for cards in [choosing.select(selection, papers, period=period)]
+                for key, selection, cards in _picked(
+                    selectors.selections(missing, one_of=one_of), papers, period
+                )
             ),
             ignore_conflicts=True,
         )
+
+
+def _picked(
+    selections: Mapping[str, Selection], papers: candidates.Candidates, period: Period
+) -> Iterator[tuple[str, Selection, list[choosing.Card]]]:
+    """Each key with its selection and the cards for it."""
+    tastes = taste.models(selection.taste for selection in selections.values())
+    for key, selection in selections.items():
+        learned = tastes.get(selection.taste)
+        yield key, selection, choosing.select(selection, papers, period=period, taste=learned)
 
 
 def own(
@@ -76,7 +88,11 @@ def own(
 ) -> Audience:
     """The audience of one reader alone, who was sent some of the papers before."""
     cards = choosing.select(
-        selection, papers, period=candidates.period_of(edition, since), sent=sent
+        selection,
+        papers,
+        period=candidates.period_of(edition, since),
+        sent=sent,
+        taste=taste.models([selection.taste]).get(selection.taste),
     )
     made, _ = Audience.objects.update_or_create(
         edition=edition,

@@ -13,9 +13,8 @@ from subscriptions.records import Selection
 from . import ranking, reasons
 from .candidates import Candidate, Candidates
 from .reasons import Reason
-
-Taste = Mapping[int, float]
-"""By paper id: how much it is like what the reader liked (up to 1), or did not (down to -1)."""
+from .taste import Model
+from .taste import scores as taste_scores
 
 
 class Card(NamedTuple):
@@ -47,17 +46,19 @@ def select(
     *,
     period: Period = TODAY,
     sent: Collection[int] = (),
-    taste: Taste | None = None,
+    taste: Model | None = None,
 ) -> list[Card]:
     """The cards of the digest for this selection, best first; empty when nothing is for them.
 
-    Papers that match what is followed are ordered by `ranking.score`; the selection's dial says how
+    Papers that match what is followed, or are very much like what the reader liked, are ordered by
+    `ranking.score`; the selection's dial says how
     much votes count, and whether other papers come along. Who follows nothing gets the most voted.
     Papers that were sent (ids), and those with fewer votes than the selection asks for, are passed
     over. Each reason is the strongest one, in the selection's language.
     """
     with override(selection.language):
-        return _select(selection, papers, period, sent, taste or {})
+        liked = taste_scores(taste, papers.placed) if taste else {}
+        return _select(selection, papers, period, sent, liked)
 
 
 def _select(
@@ -65,7 +66,7 @@ def _select(
     papers: Candidates,
     period: Period,
     sent: Collection[int],
-    taste: Taste,
+    liked: Mapping[int, float],
 ) -> list[Card]:
     allowed = papers.everything
     if selection.least_votes:
@@ -73,10 +74,10 @@ def _select(
     if sent:
         allowed &= ~papers.among(sent)
     dial = _dial(selection)
-    scored = _matching(_wishes(selection, papers), papers, allowed, taste, dial)
+    scored = _matching(_wishes(selection, papers), papers, allowed, liked, dial)
     if dial.takes_others or not follows_anything(selection):
         scored |= {
-            n: (_score(papers, n, [], taste, dial), _for_votes(papers, n, period))
+            n: (_score(papers, n, [], liked, dial), _for_votes(papers, n, period))
             for n in bits(allowed)
             if n not in scored
         }
@@ -84,6 +85,7 @@ def _select(
     cards = [_card(papers[n], scored[n][1]) for n in order]
     if cards and len(cards) < selection.length and dial.is_varied:
         others = allowed & papers.with_votes & ~sum(1 << n for n in scored)
+        others &= ~_disliked(papers, liked)
         cards += [_card(papers[n], reasons.different()) for n in _most_voted(others)]
     return cards
 
@@ -94,16 +96,23 @@ def _dial(selection: Selection) -> ranking.Dial:
 
 
 def _matching(
-    wishes: list[_Wish], papers: Candidates, allowed: int, taste: Taste, dial: ranking.Dial
+    wishes: list[_Wish],
+    papers: Candidates,
+    allowed: int,
+    liked: Mapping[int, float],
+    dial: ranking.Dial,
 ) -> dict[int, tuple[float, Reason]]:
     """Score and reason of each paper that has something followed, by its place."""
     having: dict[int, list[_Wish]] = {}
     for wish in wishes:
         for n in bits(wish.papers & allowed):
             having.setdefault(n, []).append(wish)
+    for n in bits(allowed):
+        if n not in having and liked.get(papers[n].paper_id, 0.0) >= ranking.LIKED:
+            having[n] = [_Wish(1 << n, ranking.LIKED_STRENGTH, reasons.liked())]
     return {
         n: (
-            _score(papers, n, [wish.of(papers[n]) for wish in found], taste, dial),
+            _score(papers, n, [wish.of(papers[n]) for wish in found], liked, dial),
             max(found, key=lambda wish: wish.of(papers[n])).reason,
         )
         for n, found in having.items()
@@ -111,9 +120,13 @@ def _matching(
 
 
 def _score(
-    papers: Candidates, n: int, strengths: list[float], taste: Taste, dial: ranking.Dial
+    papers: Candidates,
+    n: int,
+    strengths: list[float],
+    liked: Mapping[int, float],
+    dial: ranking.Dial,
 ) -> float:
-    personal = ranking.interest(strengths, taste.get(papers[n].paper_id, 0.0))
+    personal = ranking.interest(strengths, liked.get(papers[n].paper_id, 0.0))
     return round(ranking.score(papers.popularity[n], personal, dial), 6)
 
 
@@ -137,6 +150,13 @@ def _asked(selection: Selection, papers: Candidates) -> Iterator[_Wish]:
     for category in selection.categories:
         found = papers.in_category.get(category, 0)
         yield _Wish(found, ranking.CATEGORY, reasons.category(category))
+
+
+def _disliked(papers: Candidates, liked: Mapping[int, float]) -> int:
+    """The papers that are like what the reader wanted less of."""
+    if not liked:
+        return 0
+    return papers.among(pk for pk, score in liked.items() if score <= ranking.DISLIKED)
 
 
 def _for_votes(papers: Candidates, n: int, period: Period) -> Reason:

@@ -38,6 +38,11 @@ def category(name: str) -> Reason:
     return Reason(_("You follow %(name)s") % {"name": name}, f"category-{name}")
 
 
+def liked() -> Reason:
+    """For a paper like those that the reader wanted more of."""
+    return Reason(_("Close to what you liked"), "taste")
+
+
 def different() -> Reason:
     """For the one paper outside of what the reader follows."""
     return Reason(_("A little different"), "dial")

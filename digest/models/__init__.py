@@ -2,7 +2,7 @@
 
 from .deliveries import Batch, Delivery, Event
 from .editions import Audience, Edition, EditionPaper
-from .opinions import Opinion
+from .opinions import Opinion, Taste
 from .papers import Author, Fetch, Lease, Listing, Paper, PaperTopic, TopicCorrection
 from .search import SearchEntry
 from .sending import Circuit, DayCount, Notice
@@ -27,6 +27,7 @@ __all__ = [
     "PaperTopic",
     "PaperVector",
     "SearchEntry",
+    "Taste",
     "TopicCorrection",
     "VectorSpace",
 ]

@@ -12,7 +12,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from digest.editions import candidates, choosing
+from digest.editions import candidates, choosing, taste
 from digest.models import Audience, Edition, EditionPaper, Paper, PaperTopic
 from subscriptions import selectors, tokens
 from subscriptions.errors import TokenError
@@ -174,6 +174,8 @@ def _cards(edition: Edition, selection: Selection) -> Sequence[choosing.Card]:
     cards: Sequence[choosing.Card] | None = cache.get(key)
     if cards is None:
         period = candidates.period_of(edition)
-        cards = choosing.select(selection, candidates.of(edition), period=period)
+        learned = taste.model(selection.taste)
+        papers = candidates.of(edition)
+        cards = choosing.select(selection, papers, period=period, taste=learned)
         cache.set(key, cards, _CARDS_KEPT_SECONDS)
     return cards

@@ -12,6 +12,7 @@ from .choosing import (
     check_keyword,
     checked,
     delete_topic,
+    keep_taste,
     pause,
     resume,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "delete_topic",
     "erase",
     "forget_soft_bounces",
+    "keep_taste",
     "mend",
     "note_requested",
     "note_served",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from django.conf import settings
@@ -52,7 +53,9 @@ def change_preferences(
     A digest that is due but not yet planned still comes. ChoiceError for what is not on offer,
     TokenError where the subscriber is gone.
     """
-    chosen, rhythm = _tidy(preferences.selection), preferences.rhythm
+    rhythm = preferences.rhythm
+    # What was learned is not chosen here.
+    chosen = replace(_tidy(preferences.selection), taste=subscriber.taste)
     topics = list(Topic.objects.filter(slug__in=chosen.topics))
     _check(subscriber, chosen, topics)
     _check_time(preferences)
@@ -77,6 +80,16 @@ def change_preferences(
         _update(subscriber, changes, evidence)
         replace_topics(subscriber, topics)
         _replace_words(subscriber, chosen)
+
+
+def keep_taste(subscriber_id: int, mark: str) -> None:
+    """Afterwards the subscriber, if still there, has the taste of this mark; "": none."""
+    with transaction.atomic():
+        subscriber = Subscriber.objects.select_for_update().filter(pk=subscriber_id).first()
+        if subscriber is None or subscriber.taste == mark:
+            return
+        key = replace(selectors.selection_of(subscriber), taste=mark).key
+        Subscriber.objects.filter(pk=subscriber_id).update(taste=mark, selection_key=key)
 
 
 def checked(subscriber: Subscriber, preferences: Preferences) -> Selection:
@@ -108,6 +121,7 @@ def _tidy(selection: Selection) -> Selection:
         length=selection.length,
         least_votes=selection.least_votes,
         dial=selection.dial,
+        taste=selection.taste,
         format=selection.format,
         language=selection.language,
     )

@@ -12,7 +12,7 @@ from django.utils.translation import override
 
 from digest.delivery import content, rendering, wording
 from digest.delivery.preview import nobody
-from digest.editions import building, candidates, choosing
+from digest.editions import building, candidates, choosing, taste
 from digest.models import Edition, EditionPaper
 from digest.site import presenting
 from digest.site.presenting import Row
@@ -43,7 +43,9 @@ def tried(selection: Selection) -> Tried | None:
     if edition is None:
         return None
     period = candidates.period_of(edition)
-    cards = choosing.select(selection, _candidates(edition.pk), period=period)
+    cards = choosing.select(
+        selection, _candidates(edition.pk), period=period, taste=taste.model(selection.taste)
+    )
     day, is_text = long_day(edition.date), selection.format == "text"
     if not cards:
         return Tried(day=day, of=edition.paper_count, rows=[], is_text=is_text)
