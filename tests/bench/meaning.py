@@ -34,6 +34,7 @@ def run(*, subscribers: int, papers: int = 100_000) -> Iterator[tuple[str, ...]]
     """Rows of the table; `subscribers` is of no matter."""
     for parts in (("quality",), ("speed", str(papers))):
         with installation() as made:
+            made.manage("collectstatic", "--noinput", "-v0")
             for line in made.python("tests.bench.meaning", *parts).splitlines():
                 yield tuple(line.split("\t"))
 

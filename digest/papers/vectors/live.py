@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 from django.db import DatabaseError, connection
+from django.utils import timezone
 
 from digest.models import PaperVector
 
@@ -39,8 +40,10 @@ class Live:
     name: str
     space: LsaSpace | None
     """None where a function of the operator's makes the vectors."""
+    read_at: datetime
+    """What was written since, and shortly before, is looked for the next time."""
     stamps: dict[int, datetime] = field(default_factory=dict)
-    """Of the rows that were written last, as they were read."""
+    """Of the rows that were written shortly before, as they were read."""
     is_mixed: bool = False
     """Whether papers were still to be placed in the space when it was read."""
 
@@ -103,16 +106,10 @@ def _read(name: str) -> Live:
     started = time.monotonic()
     is_mixed = not _is_placed(name)
     lsa = None if embeddings.name() else storing.current()
-    live = Live(Index(_dimensions(name, lsa)), name, lsa, is_mixed=is_mixed)
-    newest = (
-        PaperVector.objects.order_by("-changed_at").values_list("changed_at", flat=True).first()
-    )
+    live = Live(Index(_dimensions(name, lsa)), name, lsa, timezone.now(), is_mixed=is_mixed)
+    # Before the rows: what is written while these are read is read once more.
+    live.stamps = _stamps(live.read_at)
     live.index.add(_rows(live))
-    if newest:
-        recent = PaperVector.objects.filter(changed_at__gt=newest - OVERLAP)
-        # What was written while the rows were read is read once more.
-        recent = recent.filter(changed_at__lte=newest)
-        live.stamps = dict(recent.values_list("paper_id", "changed_at"))
     logger.info(
         "index of papers read",
         extra={"papers": len(live.index), "seconds": round(time.monotonic() - started, 2)},
@@ -140,12 +137,14 @@ def _rows(live: Live) -> Iterator[Row]:
             yield Row(paper_id, bytes(terms), bytes(dense) if space == live.name else b"")
 
 
+def _stamps(read_at: datetime) -> dict[int, datetime]:
+    recent = PaperVector.objects.filter(changed_at__gt=read_at - OVERLAP)
+    return dict(recent.values_list("paper_id", "changed_at"))
+
+
 def _follow(live: Live) -> None:
-    since = max(live.stamps.values(), default=None)
-    recent = PaperVector.objects.all()
-    if since:
-        recent = recent.filter(changed_at__gt=since - OVERLAP)
-    stamps = dict(recent.values_list("paper_id", "changed_at"))
+    now = timezone.now()
+    stamps = _stamps(live.read_at)
     changed = sorted(pk for pk, at in stamps.items() if live.stamps.get(pk) != at)
     for first in range(0, len(changed), _AT_ONCE):
         rows = PaperVector.objects.filter(pk__in=changed[first : first + _AT_ONCE])
@@ -158,7 +157,7 @@ def _follow(live: Live) -> None:
                 for paper_id, terms, space, dense in found
             ]
         )
-    live.stamps = stamps
+    live.read_at, live.stamps = now, stamps
     if PaperVector.objects.count() != len(live.index):
         ids = np.fromiter(PaperVector.objects.values_list("paper_id", flat=True), dtype=np.int64)
         known = live.index.ids()

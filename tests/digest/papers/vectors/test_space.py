@@ -9,9 +9,9 @@ from digest.errors import VectorsError
 from digest.papers.vectors import analysis, fitting, space
 
 GROUPS = [
-    "robot grasp walk stair leg".split(),
-    "cook bake oven flour salt".split(),
-    "quark lepton boson proton photon".split(),
+    ["robot", "grasp", "walk", "stair", "leg"],
+    ["cook", "bake", "oven", "flour", "salt"],
+    ["quark", "lepton", "boson", "proton", "photon"],
 ]
 
 
