@@ -57,9 +57,7 @@ _lock = threading.Lock()
 def current() -> Live | None:
     """The index as it is; None until it was read. Looks for changes, beside this, now and then."""
     if time.monotonic() - _looked_at > LOOK_AFTER_SECONDS and not _lock.locked():
-        known = _live
-        papers = len(known.index) if known else PaperVector.objects.all()[: FEW + 1].count()
-        if papers <= FEW:
+        if PaperVector.objects.all()[: FEW + 1].count() <= FEW:
             refresh()
         else:
             threading.Thread(target=_refresh_beside, name="vectors", daemon=True).start()
@@ -129,8 +127,8 @@ def _give_back() -> None:
 def _dimensions(name: str, lsa: LsaSpace | None) -> int:
     if lsa is not None:
         return int(lsa.places.shape[1])
-    first = PaperVector.objects.filter(space=name).values_list("dense", flat=True).first()
-    return max(len(first or b"") - 4, 0)
+    placed = PaperVector.objects.filter(space=name).exclude(dense=b"")
+    return max(len(placed.values_list("dense", flat=True).first() or b"") - 4, 0)
 
 
 def _rows(live: Live) -> Iterator[Row]:
