@@ -9,7 +9,7 @@ from .search import Order, Query
 ENOUGH = 50
 """Where so many papers have all the words, nobody looks for others; so many stand in the list at most
 where few do."""
-LOOKED_THROUGH = 2_000
+LOOKED_THROUGH = 600
 """Of so many of the nearest those are taken that meet the conditions of the question."""
 LEAST_WORDING, LEAST_MEANING = 0.1, 0.3
 """A paper is near by either: the share of the question's words, or the cosine. Who says something in

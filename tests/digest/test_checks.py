@@ -76,3 +76,16 @@ def test_provider_that_replaces_our_headers_is_named(settings):
 def test_every_finding_says_how_to_mend_it(settings):
     settings.SITE_URL, settings.SEND_RATE, settings.PAPER_SOURCES = "x", -1, ["y"]
     assert all(message.hint for message in run_checks() if message.id.startswith("digest."))
+
+
+@pytest.mark.parametrize(
+    "path", ["no.such.module.embed", "json.no_such_function", "math.pi", "embed"]
+)
+def test_embeddings_that_cannot_be_imported_are_an_error(settings, path):
+    settings.EMBEDDINGS = path
+    assert "digest.E013" in found()
+
+
+def test_embeddings_may_be_any_function(settings):
+    settings.EMBEDDINGS = "json.dumps"
+    assert "digest.E013" not in found()

@@ -59,6 +59,11 @@ _ASKED = """{name} AS MATERIALIZED (
 _NARROWED = """{name} AS MATERIALIZED (
     SELECT paper_id, published_on, upvotes, merit FROM {asked} WHERE {filters}
 )"""
+# Each looked up by its key, where the planner would rather walk through all of a year.
+_AMONG = """
+SELECT paper_id FROM unnest(%(ids)s::bigint[]) AS wanted (paper_id)
+JOIN digest_searchentry USING (paper_id) WHERE {where}
+"""
 _TITLED = """UNION (
     SELECT paper_id FROM titled ORDER BY merit DESC, paper_id DESC LIMIT %(most)s
 )"""
@@ -218,11 +223,8 @@ def among(query: Query, ids: Sequence[int]) -> list[int]:
     tags = _tags(query.conditions)
     if tags:
         filters.append("words @@ %(tags)s::tsquery")
-    where = " AND ".join(["paper_id = ANY(%(ids)s)", *filters])
-    params |= {"ids": list(ids), "tags": " & ".join(tags)}
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT paper_id FROM digest_searchentry WHERE {where}", params)  # noqa: S608  constants
-        return [row[0] for row in cursor.fetchall()]
+    sql = _AMONG.format(where=" AND ".join(filters) or "true")
+    return [row[0] for row in _rows(sql, params | {"ids": list(ids), "tags": " & ".join(tags)})]
 
 
 _SHARING = """

@@ -133,12 +133,11 @@ def among(query: Query, ids: Sequence[int]) -> list[int]:
     if match:
         conditions.append(_HAVING)
         params.append(match)
-    sql = (
-        f"SELECT paper_id FROM digest_searchentry WHERE {' AND '.join(conditions)} AND paper_id IN "  # noqa: S608  constants
-    )
+    # As one parameter, of which there may be so many only.
+    conditions.append("paper_id IN (SELECT value FROM json_each(%s))")
+    sql = f"SELECT paper_id FROM digest_searchentry WHERE {' AND '.join(conditions)}"  # noqa: S608  constants
     with connection.cursor() as cursor:
-        # As one parameter, of which there may be so many only.
-        cursor.execute(f"{sql} (SELECT value FROM json_each(%s))", [*params, json.dumps(list(ids))])
+        cursor.execute(sql, [*params, json.dumps(list(ids))])
         return [row[0] for row in cursor.fetchall()]
 
 

@@ -44,7 +44,7 @@ def near_paper(paper_id: int, *, most: int) -> list[Near] | None:
         return None
     terms = analysis.unpacked(bytes(row.terms))
     dense = space.unpacked(bytes(row.dense) if row.space == found.name else b"")
-    vector = dense.numbers * dense.scale if len(dense.numbers) else None
+    vector = space.opened(dense)
     near = found.index.nearest(terms, vector, most=most + 1, meaning_counts=MEANING_OF_PAPER)
     return [other for other in near if other.paper_id != paper_id][:most]
 

@@ -3,12 +3,10 @@
 Numbers only: no database, no text. A paper takes about 600 bytes.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from heapq import nlargest
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +15,13 @@ from . import analysis, space
 from .analysis import FULL, Hashes, Terms, Weights
 from .space import Vector
 
-SEGMENT = 25_000
+SEGMENT = 12_500
 """Papers of a segment: sorting more at once takes more memory for a moment."""
 MOST_SEGMENTS = 8
 """So many are there at most that could be one."""
 MOST_STEMS = 60
 """So many of a text's stems are looked for, the heaviest."""
-_BLOCK = 4_096
+_BLOCK = 2_048
 _TOO_COMMON = 0.3
 """A stem that a larger share of all papers has is not looked at, where others are."""
 
@@ -66,12 +64,13 @@ class Segment:
     """A row of dimensions per paper."""
     scales: NDArray[np.float32]
 
-    def where(self, stem: int) -> slice:
-        """Where the papers with the stem stand."""
-        place = int(np.searchsorted(self.stems, stem))
-        if place == len(self.stems) or self.stems[place] != stem:
-            return slice(0, 0)
-        return slice(int(self.starts[place]), int(self.starts[place + 1]))
+    def where(self, stems: Hashes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the papers with each of the stems start and end."""
+        places = np.minimum(np.searchsorted(self.stems, stems), max(len(self.stems) - 1, 0))
+        if not len(self.stems):
+            return np.zeros_like(places), np.zeros_like(places)
+        has_it = self.stems[places] == stems
+        return self.starts[places] * has_it, self.starts[places + 1] * has_it
 
     def drop(self, ids: NDArray[np.int64]) -> None:
         """Afterwards these papers are not found in this segment."""
@@ -178,42 +177,42 @@ class Index:
         latter counts for so much, from 0 to 1.
         """
         parts = [part for part in self.segments if len(part.ids)]
-        weights, possible = self._weights(parts, terms)
-        wording = [_wording(part, weights) for part in parts]
+        if not parts:
+            return []
+        stems, weights, possible = self._weights(parts, terms)
+        wording = [_wording(part, stems, weights) for part in parts]
         best = max((float(found.max()) for found in wording), default=0.0) or 1.0
-        found: list[Near] = []
-        for part, by_words in zip(parts, wording, strict=True):
-            by_meaning = _meaning(part, vector)
-            scores = by_words * ((1 - meaning_counts) / best) + by_meaning * meaning_counts
-            scores[~part.alive] = -1
-            for place in _highest(scores, most):
-                if scores[place] > 0:
-                    share = float(by_words[place]) / possible
-                    near = (float(scores[place]), min(share, 1.0), float(by_meaning[place]))
-                    found.append(Near(int(part.ids[place]), *near))
-        return sorted(found, key=lambda near: (-round(near.score, 6), -near.paper_id))[:most]
+        by_meaning = [_meaning(part, vector) for part in parts]
+        rows = [
+            _best(part, words, cosines, most=most, share=meaning_counts, best=best)
+            for part, words, cosines in zip(parts, wording, by_meaning, strict=True)
+        ]
+        ids, scores, words, cosines = (np.concatenate(column) for column in zip(*rows, strict=True))
+        order = np.lexsort((-ids, -np.round(scores, 6)))[:most]
+        shares = np.minimum(words / possible, 1.0)
+        columns = (column[order].tolist() for column in (ids, scores, shares, cosines))
+        return [Near(*row) for row in zip(*columns, strict=True)]
 
-    def _weights(self, parts: Sequence[Segment], terms: Terms) -> tuple[dict[int, float], float]:
-        """What each stem of the text weighs that a paper has: how much it is about it, and how rare
-        the stem is; and what all of them weigh, also those that no paper has."""
+    def _weights(
+        self, parts: Sequence[Segment], terms: Terms
+    ) -> tuple[Hashes, NDArray[np.float32], float]:
+        """The heaviest stems of the text that papers have, with what each weighs: how much the text is
+        about it, and how rare the stem is; and what all weigh, also those that no paper has."""
         total = sum(len(part.ids) for part in parts)
-        papers, weights = {}, {}
-        for stem, weight in zip(terms.hashes.tolist(), terms.weights.tolist(), strict=True):
-            places = [part.where(stem) for part in parts]
-            papers[stem] = count = sum(place.stop - place.start for place in places)
-            weights[stem] = math.log(1 + (total - count + 0.5) / (count + 0.5)) * weight / FULL
-        rare = [stem for stem, count in papers.items() if 0 < count <= _TOO_COMMON * total]
-        chosen = rare or [stem for stem, count in papers.items() if count]
-        heaviest = nlargest(MOST_STEMS, chosen, key=lambda stem: (weights[stem], stem))
-        return {stem: weights[stem] for stem in heaviest}, sum(weights.values()) or 1.0
+        papers = sum(stop - start for start, stop in (part.where(terms.hashes) for part in parts))
+        idf = np.log(1 + (total - papers + 0.5) / (papers + 0.5))
+        weights = (idf * terms.weights / FULL).astype(np.float32)
+        fits = (papers > 0) & (papers <= _TOO_COMMON * total)
+        chosen = np.flatnonzero(fits if np.any(fits) else papers > 0)
+        chosen = chosen[np.argsort(-weights[chosen], kind="stable")[:MOST_STEMS]]
+        return terms.hashes[chosen], weights[chosen], float(weights.sum()) or 1.0
 
 
-def _wording(part: Segment, weights: dict[int, float]) -> NDArray[np.float32]:
+def _wording(part: Segment, stems: Hashes, weights: NDArray[np.float32]) -> NDArray[np.float32]:
     scores = np.zeros(len(part.ids), dtype=np.float32)
-    for stem, weight in weights.items():
-        where = part.where(stem)
+    for start, stop, weight in zip(*part.where(stems), weights / FULL, strict=True):
         # No paper stands there twice, so that this adds up.
-        scores[part.papers[where]] += part.weights[where] * np.float32(weight / FULL)
+        scores[part.papers[start:stop]] += part.weights[start:stop] * weight
     return scores
 
 
@@ -224,12 +223,25 @@ def _meaning(part: Segment, vector: Vector | None) -> NDArray[np.float32]:
     for first in range(0, len(found), _BLOCK):
         block = slice(first, first + _BLOCK)
         # As floats the numbers would take four times the memory; a block of them stays in the cache.
-        found[block] = part.numbers[block].astype(np.float32) @ vector
+        # Not by BLAS: its threads wait for one another, and on busy cores for a tenth of a second.
+        np.einsum("ij,j->i", part.numbers[block].astype(np.float32), vector, out=found[block])
     return found * part.scales
 
 
-def _highest(scores: NDArray[np.float32], most: int) -> list[int]:
-    if len(scores) <= most:
-        return list(range(len(scores)))
-    found: list[int] = np.argpartition(scores, -most)[-most:].tolist()
-    return found
+def _best(
+    part: Segment,
+    wording: NDArray[np.float32],
+    meaning: NDArray[np.float32],
+    *,
+    most: int,
+    share: float,
+    best: float,
+) -> tuple[NDArray[Any], ...]:
+    """Ids, scores, wording and meaning of the papers of the segment with the highest scores."""
+    scores = wording * np.float32((1 - share) / best) + meaning * np.float32(share)
+    scores[~part.alive] = -1
+    places = (
+        np.argpartition(scores, -most)[-most:] if len(scores) > most else np.arange(len(scores))
+    )
+    places = places[scores[places] > 0]
+    return part.ids[places], scores[places], wording[places], meaning[places]

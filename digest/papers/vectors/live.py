@@ -4,6 +4,7 @@ A page never waits for it. Where there are few papers it is read at once; else a
 until that is done there is none.
 """
 
+import ctypes
 import logging
 import threading
 import time
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 from django.db import DatabaseError, connection
+from django.utils import timezone
 
 from digest.models import PaperVector
 
@@ -39,8 +41,10 @@ class Live:
     name: str
     space: LsaSpace | None
     """None where a function of the operator's makes the vectors."""
+    read_at: datetime
+    """What was written since, and shortly before, is looked for the next time."""
     stamps: dict[int, datetime] = field(default_factory=dict)
-    """Of the rows that were written last, as they were read."""
+    """Of the rows that were written shortly before, as they were read."""
     is_mixed: bool = False
     """Whether papers were still to be placed in the space when it was read."""
 
@@ -53,9 +57,7 @@ _lock = threading.Lock()
 def current() -> Live | None:
     """The index as it is; None until it was read. Looks for changes, beside this, now and then."""
     if time.monotonic() - _looked_at > LOOK_AFTER_SECONDS and not _lock.locked():
-        known = _live
-        papers = len(known.index) if known else PaperVector.objects.all()[: FEW + 1].count()
-        if papers <= FEW:
+        if PaperVector.objects.all()[: FEW + 1].count() <= FEW:
             refresh()
         else:
             threading.Thread(target=_refresh_beside, name="vectors", daemon=True).start()
@@ -103,16 +105,11 @@ def _read(name: str) -> Live:
     started = time.monotonic()
     is_mixed = not _is_placed(name)
     lsa = None if embeddings.name() else storing.current()
-    live = Live(Index(_dimensions(name, lsa)), name, lsa, is_mixed=is_mixed)
-    newest = (
-        PaperVector.objects.order_by("-changed_at").values_list("changed_at", flat=True).first()
-    )
+    live = Live(Index(_dimensions(name, lsa)), name, lsa, timezone.now(), is_mixed=is_mixed)
+    # Before the rows: what is written while these are read is read once more.
+    live.stamps = _stamps(live.read_at)
     live.index.add(_rows(live))
-    if newest:
-        recent = PaperVector.objects.filter(changed_at__gt=newest - OVERLAP)
-        # What was written while the rows were read is read once more.
-        recent = recent.filter(changed_at__lte=newest)
-        live.stamps = dict(recent.values_list("paper_id", "changed_at"))
+    _give_back()
     logger.info(
         "index of papers read",
         extra={"papers": len(live.index), "seconds": round(time.monotonic() - started, 2)},
@@ -120,11 +117,18 @@ def _read(name: str) -> Live:
     return live
 
 
+def _give_back() -> None:
+    """What reading took for a moment goes back to the system: glibc would keep 50 MB of it."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def _dimensions(name: str, lsa: LsaSpace | None) -> int:
     if lsa is not None:
         return int(lsa.places.shape[1])
-    first = PaperVector.objects.filter(space=name).values_list("dense", flat=True).first()
-    return max(len(first or b"") - 4, 0)
+    placed = PaperVector.objects.filter(space=name).exclude(dense=b"")
+    return max(len(placed.values_list("dense", flat=True).first() or b"") - 4, 0)
 
 
 def _rows(live: Live) -> Iterator[Row]:
@@ -140,12 +144,14 @@ def _rows(live: Live) -> Iterator[Row]:
             yield Row(paper_id, bytes(terms), bytes(dense) if space == live.name else b"")
 
 
+def _stamps(read_at: datetime) -> dict[int, datetime]:
+    recent = PaperVector.objects.filter(changed_at__gt=read_at - OVERLAP)
+    return dict(recent.values_list("paper_id", "changed_at"))
+
+
 def _follow(live: Live) -> None:
-    since = max(live.stamps.values(), default=None)
-    recent = PaperVector.objects.all()
-    if since:
-        recent = recent.filter(changed_at__gt=since - OVERLAP)
-    stamps = dict(recent.values_list("paper_id", "changed_at"))
+    now = timezone.now()
+    stamps = _stamps(live.read_at)
     changed = sorted(pk for pk, at in stamps.items() if live.stamps.get(pk) != at)
     for first in range(0, len(changed), _AT_ONCE):
         rows = PaperVector.objects.filter(pk__in=changed[first : first + _AT_ONCE])
@@ -158,7 +164,7 @@ def _follow(live: Live) -> None:
                 for paper_id, terms, space, dense in found
             ]
         )
-    live.stamps = stamps
+    live.read_at, live.stamps = now, stamps
     if PaperVector.objects.count() != len(live.index):
         ids = np.fromiter(PaperVector.objects.values_list("paper_id", flat=True), dtype=np.int64)
         known = live.index.ids()

@@ -79,6 +79,13 @@ def packed(vector: Vector | None) -> bytes:
     return head + numbers
 
 
+def opened(dense: Dense) -> Vector | None:
+    """The vector itself; None where there was none."""
+    if not len(dense.numbers):
+        return None
+    return dense.numbers.astype(np.float32) * np.float32(dense.scale)
+
+
 def unpacked(data: bytes) -> Dense:
     """What `packed` made the bytes of; no numbers where there was no vector."""
     if not data:

@@ -202,3 +202,45 @@ def test_the_number_of_queries_does_not_grow_with_the_results(
 
     with django_assert_max_num_queries(12):
         page(client, q="walking")
+
+
+def test_papers_near_in_meaning_follow_under_a_heading_of_their_own(client):
+    make_paper(title="Zithers and xylophones", abstract="")
+    make_paper(title="Zithers", abstract="")
+
+    html = page(client, q="zithers xylophones")
+
+    first, _, others = html.partition('id="near"')
+    assert "1 paper for “zithers xylophones”" in first
+    assert titles(first) == ["Zithers and xylophones"]
+    assert "1 paper is near in meaning" in others
+    assert titles(others) == ["Zithers"]
+    assert '<ol class="papers" start="2">' in others
+
+
+def test_a_sentence_says_that_no_paper_has_all_of_its_words(client):
+    for number in range(6):
+        make_paper(title=f"Quarks {number}", abstract="")
+    make_paper(title="Zithers", abstract="")
+
+    html = page(client, q="zithers played by mermaids")
+
+    assert "No paper has all the words of “zithers played by mermaids”" in html
+    assert titles(html) == ["Zithers"]
+
+
+def test_pages_go_on_into_what_is_near(client):
+    for number in range(15):
+        make_paper(title=f"Zithers and xylophones {number}", abstract="")
+    for number in range(15):
+        make_paper(title=f"Zithers {number}", abstract="")
+    for number in range(80):
+        make_paper(title=f"Quarks {number}", abstract="")
+
+    first, second = (page(client, q="zithers xylophones", page=n) for n in (1, 2))
+
+    assert len(titles(first)) == 20
+    assert len(titles(second)) == 10
+    assert "Page 2 of 2" in second
+    assert '<ol class="papers" start="21">' in second
+    assert not set(titles(first)) & set(titles(second))

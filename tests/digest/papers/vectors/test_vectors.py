@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -258,3 +259,16 @@ def test_placing_anew_asks_for_every_paper_again(music_and_physics):
     vectors.unplace()
 
     assert vectors.write_missing() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_papers_are_read_beside_the_page():
+    make_many(live.FEW + 1)
+
+    assert vectors.near_text("zither", most=5) == []
+    assert vectors.near_paper(Paper.objects.first().pk, most=5) is None
+
+    for thread in threading.enumerate():
+        if thread.name == "vectors":
+            thread.join(30)
+    assert vectors.near_text("zither", most=5)

@@ -272,3 +272,15 @@ def test_queries_do_not_grow_with_items(client, address):
     with CaptureQueriesContext(connection) as many:
         get(client, address)
     assert len(many) == len(few)
+
+
+def test_search_tells_how_many_papers_are_near_and_pages_through_them(client):
+    make_paper(arxiv_id="2608.00001", title="Zithers and xylophones", abstract="")
+    make_paper(arxiv_id="2608.00002", title="Zithers", abstract="")
+
+    first = get(client, "search?q=zithers%20xylophones&limit=1")
+    second = get(client, f"search?q=zithers%20xylophones&limit=1&cursor={first['next']}")
+
+    assert (first["total"], first["near"]) == (1, 1)
+    assert ids(first) + ids(second) == ["2608.00001", "2608.00002"]
+    assert second["next"] is None
