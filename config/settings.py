@@ -257,8 +257,7 @@ POSTAL_ADDRESS = env.str("POSTAL_ADDRESS", "") or (
 )
 # Name and id of the list (RFC 2919); the same for ever.
 LIST_ID = env.str("LIST_ID", "")
-# A mailbox that somebody reads for unsubscribe mails (`<token>` after a plus sign); unset: the
-# List-Unsubscribe header offers the https link only.
+# A mailbox for unsubscribe mails (`<token>` after a plus sign); unset: the https link alone.
 UNSUBSCRIBE_EMAIL = env.str("UNSUBSCRIBE_EMAIL", "")
 # Seconds after which a claimed batch that was never settled counts as uncertain.
 UNCERTAIN_AFTER = env.int("UNCERTAIN_AFTER", 900)

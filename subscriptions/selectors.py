@@ -317,8 +317,14 @@ def _paths_to(model: type[Model]) -> list[tuple[type[Model], str]]:
 def _values(row: Model) -> dict[str, Any]:
     values = {field.name: getattr(row, field.name) for field in _columns(type(row))}
     return {
-        name: str(value) if isinstance(value, Model) else value for name, value in values.items()
+        name: str(value) if isinstance(value, Model) else _readable(value)
+        for name, value in values.items()
     }
+
+
+def _readable(value: Any) -> Any:
+    """Bytes as hexadecimal digits, which JSON can hold."""
+    return bytes(value).hex() if isinstance(value, bytes | memoryview) else value
 
 
 def _columns(model: type[Model]) -> list[Field[Any, Any]]:

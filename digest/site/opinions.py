@@ -11,6 +11,7 @@ from digest.models import Opinion, Paper
 from subscriptions import selectors, tokens
 from subscriptions.errors import TokenError
 
+from . import taste
 from .digests import private
 
 Verdict = Opinion.Verdict
@@ -42,6 +43,8 @@ def opinion(request: HttpRequest, token: str, verdict: str, arxiv_id: str) -> Ht
             Verdict.MORE: _("Noted: more like this."),
             Verdict.LESS: _("Noted: less like this."),
         }[Verdict(verdict)]
+    if request.method == "POST":
+        taste.wake(subscriber.pk)
     context = {
         "paper": paper,
         "verdict": verdict,

@@ -112,12 +112,6 @@ def test_least_votes_hold_for_every_paper():
     assert chosen(Selection(topics=("theory",), least_votes=5), papers) == [2]
 
 
-def test_taste_moves_papers_up_and_down():
-    papers = [candidate(n, "theory") for n in (1, 2, 3)]
-    taste = {1: -0.8, 3: 0.8}
-    assert chosen(Selection(topics=("theory",)), papers, taste=taste) == [3, 2, 1]
-
-
 def test_rising_paper_comes_before_one_with_as_many_votes():
     papers = [candidate(1), replace(candidate(2), speed=3.0)]
     assert chosen(Selection(), papers) == [2, 1]
