@@ -6,6 +6,7 @@ from django.conf import settings
 
 from digest.editions import audiences
 from digest.models import Event, Fetch
+from digest.papers import trending
 
 _PAGE = 10_000
 
@@ -17,7 +18,12 @@ def forget(now: datetime) -> dict[str, int]:
     limit = now - timedelta(days=settings.KEEP_EVENTS_DAYS)
     events = _forget_events(limit)
     fetches, _ = Fetch.objects.filter(started_at__lt=limit).delete()
-    return {"events": events, "fetches": fetches, "audiences": audiences.forget_wishes()}
+    return {
+        "events": events,
+        "fetches": fetches,
+        "vote_snapshots": trending.forget(now),
+        "audiences": audiences.forget_wishes(),
+    }
 
 
 def _forget_events(limit: datetime) -> int:

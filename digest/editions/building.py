@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from digest.models import Edition, EditionPaper, Fetch, Listing, Paper
+from digest.papers import trending
 
 from .ranking import ranked
 
@@ -50,6 +51,8 @@ def build(day: date, *, frequency: str = DAILY) -> Edition:
 
 
 def _freeze(edition: Edition) -> None:
+    papers = ranked(_candidates(edition))
+    speeds = trending.speeds([paper.pk for paper in papers], edition.closed_at)
     places = [
         EditionPaper(
             edition=edition,
@@ -59,8 +62,9 @@ def _freeze(edition: Edition) -> None:
             upvotes=paper.upvotes,
             comments=paper.comments,
             code_stars=paper.code_stars,
+            speed=speeds.get(paper.pk, 0.0),
         )
-        for rank, paper in enumerate(ranked(_candidates(edition)), start=1)
+        for rank, paper in enumerate(papers, start=1)
     ]
     EditionPaper.objects.bulk_create(places, batch_size=_PAGE, ignore_conflicts=True)
     edition.paper_count = edition.places.count()

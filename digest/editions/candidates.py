@@ -151,4 +151,5 @@ def _candidate(place: EditionPaper, day: date) -> Candidate:
         ),
         categories=tuple(paper.categories),
         days_old=max((day - place.edition.date).days, 0),
+        speed=place.speed,
     )

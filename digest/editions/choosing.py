@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from django.utils.translation import override
 
+from digest.papers import trending
 from digest.papers.matching import bits
 from digest.records import TODAY, Period
 from subscriptions.records import Selection
@@ -160,7 +161,10 @@ def _disliked(papers: Candidates, liked: Mapping[int, float]) -> int:
 
 
 def _for_votes(papers: Candidates, n: int, period: Period) -> Reason:
-    return reasons.voted(n, papers[n].upvotes, period)
+    paper = papers[n]
+    if trending.is_rising(paper.upvotes, paper.speed):
+        return reasons.rising()
+    return reasons.voted(n, paper.upvotes, period)
 
 
 def _most_voted(papers: int) -> list[int]:

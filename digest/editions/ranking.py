@@ -20,7 +20,7 @@ LIKED_STRENGTH = 0.3
 """How surely a paper is for a reader who follows what it has."""
 TOPIC_LEAST, TOPIC_MORE = 0.25, 0.5
 """Of a topic: the least, and what a score of 1 adds."""
-TASTE = 0.35
+TASTE = 0.5
 """By how much taste moves the interest in a paper at most, up or down."""
 LIKED, DISLIKED = 0.6, -0.3
 """From this taste on a paper is for a reader who follows nothing that it has; and below that one it

@@ -48,6 +48,11 @@ def different() -> Reason:
     return Reason(_("A little different"), "dial")
 
 
+def rising() -> Reason:
+    """For a paper that is there for the votes that it gained in a day."""
+    return Reason(_("Rising fast"), "dial")
+
+
 def voted(place: int, votes: int, period: Period) -> Reason:
     """For a paper that is there for its votes; `place` from 0 among all of the time."""
     if not votes:

@@ -3,7 +3,7 @@
 from .deliveries import Batch, Delivery, Event
 from .editions import Audience, Edition, EditionPaper
 from .opinions import Opinion, Taste
-from .papers import Author, Fetch, Lease, Listing, Paper, PaperTopic, TopicCorrection
+from .papers import Author, Fetch, Lease, Listing, Paper, PaperTopic, TopicCorrection, VoteSnapshot
 from .search import SearchEntry
 from .sending import Circuit, DayCount, Notice
 from .vectors import PaperVector, VectorSpace
@@ -30,4 +30,5 @@ __all__ = [
     "Taste",
     "TopicCorrection",
     "VectorSpace",
+    "VoteSnapshot",
 ]

@@ -68,6 +68,8 @@ class EditionPaper(models.Model):
     upvotes = models.PositiveIntegerField()
     comments = models.PositiveIntegerField()
     code_stars = models.PositiveIntegerField(null=True, blank=True)
+    speed = models.FloatField(default=0, db_default=0)
+    """Votes an hour in the day before."""
 
     class Meta:
         ordering = ["rank"]

@@ -31,6 +31,8 @@ class Paper(models.Model):
     organization = models.CharField(max_length=200, blank=True)
     trending_rank = models.PositiveSmallIntegerField(null=True, blank=True, db_index=True)
     """Its place among what was trending when that was last read; null for all others."""
+    heat = models.FloatField(default=0, db_default=0, db_index=True)
+    """How much it is trending (`papers/trending.py`), when that was last worked out."""
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -97,6 +99,23 @@ class TopicCorrection(models.Model):
 
     def __str__(self) -> str:
         return f"correction {self.pk}"
+
+
+class VoteSnapshot(models.Model):
+    """How many votes a paper had at an hour: kept for a month where that changed."""
+
+    paper = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="vote_snapshots")
+    taken_at = models.DateTimeField(db_index=True)
+    """The hour."""
+    upvotes = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["paper", "taken_at"], name="vote_snapshot_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.upvotes} votes for paper {self.paper_id}"
 
 
 class Listing(models.Model):

@@ -15,7 +15,7 @@ from digest.errors import DigestError
 from digest.models import Fetch
 from digest.records import FetchCounts, PaperRecord
 
-from . import ingest, lease
+from . import ingest, lease, trending
 from .sources.arxiv import Arxiv
 from .sources.base import Source, one_line
 from .sources.http import Http
@@ -109,7 +109,13 @@ def _store(name: str, day: date, counts: FetchCounts) -> str:
 
 
 def fetch_trending() -> None:
-    """Afterwards the archive knows what is trending now; when that can't be read, all stays."""
+    """Afterwards the archive knows what is trending now: by votes alone, and the source's order of
+    before, where that can't be read."""
+    _rank_trending()
+    trending.warm(timezone.now())
+
+
+def _rank_trending() -> None:
     if HuggingFace.name not in settings.PAPER_SOURCES:
         return
     try:

@@ -12,7 +12,7 @@ from digest.errors import DigestError
 from digest.models import Listing, Paper
 from digest.records import BadEntry, FetchCounts, PaperRecord
 
-from . import authors, search, text, topics, vectors
+from . import authors, search, text, topics, trending, vectors
 
 logger = logging.getLogger(__name__)
 
@@ -130,6 +130,8 @@ def _store_chunk(records: dict[str, PaperRecord], source: str, counts: FetchCoun
             [name for key in new | renamed for name in papers[key].authors],
             no_more=[name for key in renamed for name in before[key]],
         )
+        voted = new | {key for key, names in changed.items() if "upvotes" in names}
+        trending.keep([papers[key] for key in voted], now)
         # Votes count there as well.
         search.index(papers[key].pk for key in new | changed.keys())
         said = {key for key, names in changed.items() if names & _COMPARED}

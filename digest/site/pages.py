@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from digest.editions import building
 from digest.models import Edition, EditionPaper, Listing, Paper
+from digest.papers import trending as hot
 from subscriptions import schedule
 from subscriptions.models import Topic
 
@@ -320,11 +321,10 @@ def month(request: HttpRequest, month: str) -> HttpResponse:
 @caching.public(*lists.PARAMETERS)
 @require_safe
 def trending(request: HttpRequest) -> HttpResponse:
-    """What is trending: by the source's own word, else by votes and comments of the last week."""
+    """What is trending now; where nothing is, the votes and comments of the last week."""
     today, topic = _today(), lists.topic_of(request)
-    ranked = Paper.objects.filter(trending_rank__isnull=False).order_by("trending_rank")
-    ids = list(ranked.values_list("pk", flat=True))
-    kicker = _("What people read and vote for right now")
+    ids = hot.newest()
+    kicker = _("What people vote for right now: the newest votes count most")
     is_sample = presenting.is_nothing_fetched()
     if not ids and (last := _newest_listed_day(today, is_sample=is_sample)):
         ids = _trending_ids(last, is_sample=is_sample)

@@ -8,7 +8,8 @@ from django.core.cache import cache
 from django.utils import timezone
 from playwright.sync_api import expect, sync_playwright
 
-from digest.models import Opinion
+from digest.delivery import planning
+from digest.models import Delivery, Opinion
 from digest.papers import authors
 from subscriptions import tokens
 from subscriptions.models import Subscriber
@@ -91,7 +92,7 @@ def test_choices_are_previewed_and_saved(visit, reader, has_script):
     page.get_by_label("Theory and optimization").check()
     page.get_by_label("Once a month").check()
     page.get_by_role("button", name="Preview", exact=True).click()
-    expect(titles(page)).to_have_text(["A robot that folds", "On bounds"])
+    expect(titles(page)).to_have_text(["On bounds", "A robot that folds"])
     expect(page.locator(".preview__when")).to_contain_text("your next digest comes on")
     page.get_by_role("button", name="See it as a mail").click()
     mail = page.frame_locator("iframe")
@@ -101,6 +102,35 @@ def test_choices_are_previewed_and_saved(visit, reader, has_script):
     expect(page.locator(".notice")).to_contain_text("Saved. Your next digest comes on")
     assert fresh(reader).frequency == "monthly"
     assert [topic.slug for topic in fresh(reader).topics.all()] == ["theory"]
+
+
+@pytest.mark.parametrize("has_script", [True, False], ids=["script", "no script"])
+def test_reason_leads_to_where_it_is_tuned_and_the_preview_follows(visit, reader, has_script):
+    page = visit(path_of(reader), java_script_enabled=has_script)
+    page.get_by_label("Theory and optimization").check()
+    page.get_by_role("button", name="Preview", exact=True).click()
+    expect(titles(page)).to_have_text(["On bounds", "A robot that folds"])
+    page.get_by_role("link", name="Your keyword: folds").click()
+    expect(page.locator("#keywords")).to_be_in_viewport()
+    page.get_by_role("button", name="Remove keyword folds").click()
+    page.get_by_role("button", name="Preview", exact=True).click()
+    expect(titles(page)).to_have_text(["On bounds", "A robot that folds"])
+    expect(page.locator(".preview .reason")).to_have_text(
+        ["You follow Theory and optimization", "A little different"]
+    )
+    page.get_by_role("link", name="A little different").click()
+    expect(page.locator("#dial")).to_be_in_viewport()
+    page.get_by_label("Personal", exact=True).check()
+    page.get_by_role("button", name="Preview", exact=True).click()
+    expect(titles(page)).to_have_text(["On bounds"])
+
+
+def test_reason_of_a_mail_leads_to_the_place_in_the_preferences(visit, reader):
+    planning.plan(timezone.now() + timedelta(days=1))
+    delivery = Delivery.objects.get()
+    page = visit(f"/digests/{tokens.make_digest(reader.public_id, delivery.edition_id)}/")
+    link = page.get_by_role("link", name="Your keyword: folds")
+    assert link.get_attribute("href").endswith("/#keywords")
 
 
 @pytest.mark.parametrize("has_script", [True, False], ids=["script", "no script"])
@@ -180,7 +210,7 @@ def test_script_counts_what_is_typed_and_suggests_names(visit, reader):
 def test_script_refreshes_the_preview_in_place(visit, reader):
     page = visit(path_of(reader))
     page.get_by_role("button", name="Show the papers").click()
-    expect(titles(page)).to_have_text(["A robot that folds", "On bounds"])
+    expect(titles(page)).to_have_text(["On bounds", "A robot that folds"])
     page.get_by_role("spinbutton", name="At most this many papers").fill("1")
     page.get_by_role("spinbutton", name="At most this many papers").blur()
     expect(titles(page)).to_have_text(["A robot that folds"])

@@ -243,5 +243,5 @@ def test_held_data_has_the_rows_of_other_apps_and_what_is_told_about_them():
 @pytest.mark.parametrize("count", [1, 20])
 def test_held_data_takes_the_same_queries_for_any_number(count, django_assert_num_queries):
     reader = make_subscriber(topics=[make_topic() for _ in range(count)])
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         selectors.held_data(reader)

@@ -7,11 +7,12 @@ import pytest
 import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from lxml import html
 
 from digest.editions import building
 from digest.models import Listing, Paper, PaperTopic
-from digest.papers import sample
+from digest.papers import sample, trending
 from subscriptions.models import Topic
 from tests.digest.builders import make_edition, make_listing, make_paper
 
@@ -148,6 +149,7 @@ def test_trending_page_keeps_the_sources_order(client):
     closed_day(3)
     old = make_paper(title="Old but trending", trending_rank=1, upvotes=0)
     new = make_paper(title="New and trending", trending_rank=2)
+    trending.warm(timezone.now())
     assert titles(page(client, "/trending/")) == [old.title, new.title]
 
 

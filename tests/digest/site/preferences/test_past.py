@@ -6,7 +6,9 @@ import pytest
 from django.urls import reverse
 from lxml import html as lxml_html
 
-from digest.models import Audience, Delivery, Opinion
+from digest.editions import taste
+from digest.models import Audience, Delivery, Opinion, Taste
+from digest.papers import vectors
 from digest.site.preferences.history import _HOW, _WHY
 from subscriptions import tokens
 from tests.builders import make_subscriber
@@ -113,6 +115,21 @@ def test_opinions_can_be_looked_at_and_taken_back(client):
     response = client.post(path(reader, "opinions"), {"remove": opinion.pk})
     assert "Taken back." in words(response)
     assert not Opinion.objects.exists()
+
+
+def test_all_that_was_learned_is_forgotten_by_a_button(client):
+    reader, paper = make_subscriber(), make_paper(title="On bounds")
+    Opinion.objects.create(subscriber=reader, paper=paper, verdict="more")
+    vectors.write([paper.pk])
+    taste.learn(reader.pk)
+    page = words(client.get(path(reader, "opinions")))
+    assert "Forget what I like" in page
+    response = client.post(path(reader, "opinions"), {"forget": "1"})
+    assert "Forgotten: your digests go by what you follow alone." in words(response)
+    assert not Opinion.objects.exists()
+    assert not Taste.objects.exists()
+    reader.refresh_from_db()
+    assert reader.taste == ""
 
 
 @pytest.mark.parametrize("number", ["x", "", "-1", "9" * 40, "²"])
