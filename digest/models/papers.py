@@ -31,7 +31,7 @@ class Paper(models.Model):
     organization = models.CharField(max_length=200, blank=True)
     trending_rank = models.PositiveSmallIntegerField(null=True, blank=True, db_index=True)
     """Its place among what was trending when that was last read; null for all others."""
-    heat = models.FloatField(default=0, db_default=0, db_index=True)
+    heat = models.FloatField(default=0, db_default=0, db_index=True, editable=False)
     """How much it is trending (`papers/trending.py`), when that was last worked out."""
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -83,9 +83,9 @@ def test_every_finding_says_how_to_mend_it(settings):
 )
 def test_embeddings_that_cannot_be_imported_are_an_error(settings, path):
     settings.EMBEDDINGS = path
-    assert "digest.E013" in found()
+    assert "digest.E014" in found()
 
 
 def test_embeddings_may_be_any_function(settings):
     settings.EMBEDDINGS = "json.dumps"
-    assert "digest.E013" not in found()
+    assert "digest.E014" not in found()

@@ -210,7 +210,7 @@ def test_script_counts_what_is_typed_and_suggests_names(visit, reader):
 def test_script_refreshes_the_preview_in_place(visit, reader):
     page = visit(path_of(reader))
     page.get_by_role("button", name="Show the papers").click()
-    expect(titles(page)).to_have_text(["On bounds", "A robot that folds"])
+    expect(titles(page)).to_have_text(["A robot that folds", "On bounds"])
     page.get_by_role("spinbutton", name="At most this many papers").fill("1")
     page.get_by_role("spinbutton", name="At most this many papers").blur()
     expect(titles(page)).to_have_text(["A robot that folds"])
