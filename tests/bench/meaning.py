@@ -32,11 +32,13 @@ _SENTENCE = re.compile(r"(?<=[.?!])\s+(?=[A-Z])")
 
 def run(*, subscribers: int, papers: int = 100_000) -> Iterator[tuple[str, ...]]:
     """Rows of the table; `subscribers` is of no matter."""
-    for parts in (("quality",), ("speed", str(papers))):
+    # What asks is a process of its own: one that filled the archive has memory to spare.
+    for works in ([("quality",)], [("fill", str(papers)), ("ask", str(papers))]):
         with installation(API_RATE="1000000/m") as made:
             made.manage("collectstatic", "--noinput", "-v0")
-            for line in made.python("tests.bench.meaning", *parts).splitlines():
-                yield tuple(line.split("\t"))
+            for work in works:
+                for line in made.python("tests.bench.meaning", *work).splitlines():
+                    yield tuple(line.split("\t"))
 
 
 # --- Known papers ----------------------------------------------------------------------------
@@ -228,25 +230,33 @@ def _share(
 # --- Speed -----------------------------------------------------------------------------------
 
 
-def speed(papers: int) -> Iterator[tuple[str, ...]]:
-    """An archive of this size on PostgreSQL: how long everything takes, and how much memory."""
-    from django.test import Client  # noqa: PLC0415
-
-    from digest.models import Paper  # noqa: PLC0415
-    from digest.papers import meaning, search, similar, vectors  # noqa: PLC0415
+def fill(papers: int) -> Iterator[tuple[str, ...]]:
+    """Afterwards there is an archive of this size on PostgreSQL, and every paper is placed."""
+    from digest.papers import vectors  # noqa: PLC0415  after the settings
     from tests.bench import archive  # noqa: PLC0415
 
     archive.seed(papers)
     yield from _timed("rows of all papers written", lambda: vectors.write_missing(most=vectors.ALL))
     yield from _timed("space fitted (a process of the worker)", vectors.fit)
     yield from _timed("papers moved into it", lambda: vectors.write_missing(most=vectors.ALL))
+
+
+def ask(papers: int) -> Iterator[tuple[str, ...]]:
+    """How long everything takes in that archive, and how much memory."""
+    from django.test import Client  # noqa: PLC0415  after the settings
+
+    from digest.models import Paper  # noqa: PLC0415
+    from digest.papers import meaning, search, similar, vectors  # noqa: PLC0415
+
+    client = Client(HTTP_HOST="papers.example.org", HTTP_X_FORWARDED_PROTO="https")
+    # With what any page loads.
+    client.get("/")
     before = _resident()
     yield from _timed("index read, beside the pages", vectors.refresh)
     yield ("memory of the index", f"{_resident() - before:.0f} MiB", f"{before:.0f} before")
     dice = random.Random(2)
     chosen = list(Paper.objects.filter(pk__in=dice.sample(range(1, papers + 1), ASKED)))
     words = [" ".join(dice.sample(paper.abstract.split(), 12)) for paper in chosen]
-    client = Client(HTTP_HOST="papers.example.org", HTTP_X_FORWARDED_PROTO="https")
     yield _times("near a sentence", words, lambda text: vectors.near_text(text, most=150))
     yield _times("search for a sentence", words, lambda text: meaning.find(search.parse(text)))
     yield _times(
@@ -300,6 +310,6 @@ if __name__ == "__main__":
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
-    chosen = quality() if sys.argv[1] == "quality" else speed(int(sys.argv[2]))
-    for row in chosen:
+    work = {"fill": fill, "ask": ask}.get(sys.argv[1])
+    for row in work(int(sys.argv[2])) if work else quality():
         print("\t".join(row), flush=True)
