@@ -215,6 +215,7 @@ def _card_context(paper: PaperContent, site_url: str) -> dict[str, Any]:
         "opinions": [
             (_("More like this"), mark_safe(f"{mine}/more/{paper.arxiv_id}/")),  # noqa: S308
             (_("Less like this"), mark_safe(f"{mine}/less/{paper.arxiv_id}/")),  # noqa: S308
+            (_("Save for later"), mark_safe(f"{mine}/save/{paper.arxiv_id}/")),  # noqa: S308
         ],
     }
 

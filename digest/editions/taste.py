@@ -30,6 +30,8 @@ MOST_WORDS = 200
 MEANING = 0.5
 """How much the latent space counts beside the words."""
 WANTED = {Opinion.Verdict.MORE.value: 1.0, Opinion.Verdict.LESS.value: -1.0}
+SAVED = 0.6
+"""How much is wanted what was saved without another word."""
 UNSAID, UNSAID_WEIGHT = -0.2, 0.1
 _RIDGE = 0.5
 _SLOPE = 2.0
@@ -177,7 +179,7 @@ def learn(subscriber_id: int) -> bool:
     others = list(placed(_newest(papers)).values())
     model = fit(
         [papers[paper_id] for paper_id, *_ in said] + others,
-        [WANTED[verdict] for _, verdict, _ in said] + [UNSAID] * len(others),
+        [WANTED.get(verdict, SAVED) for _, verdict, _ in said] + [UNSAID] * len(others),
         [0.5 ** ((now - at) / _HALF_LIFE) for *_, at in said] + [UNSAID_WEIGHT] * len(others),
     )
     weights = packed(model)

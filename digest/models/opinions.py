@@ -1,6 +1,7 @@
 """What readers said about papers."""
 
 from django.db import models
+from django.db.models import Q
 
 from subscriptions.models import Subscriber
 
@@ -8,7 +9,8 @@ from .papers import Paper
 
 
 class Opinion(models.Model):
-    """A reader wants more, or less, like this paper: their newest word on it."""
+    """What a reader said of a paper: their newest word on whether they want more or less like it,
+    and whether they keep it for later. A row says at least one of the two."""
 
     class Verdict(models.TextChoices):
         MORE = "more"
@@ -16,16 +18,20 @@ class Opinion(models.Model):
 
     subscriber = models.ForeignKey(Subscriber, on_delete=models.CASCADE, related_name="opinions")
     paper = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="opinions")
-    verdict = models.CharField(max_length=4, choices=Verdict.choices)
+    verdict = models.CharField(max_length=4, choices=Verdict.choices, blank=True)
+    is_saved = models.BooleanField(default=False, db_default=False)
     said_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["subscriber", "paper"], name="opinion_unique")
+            models.UniqueConstraint(fields=["subscriber", "paper"], name="opinion_unique"),
+            models.CheckConstraint(
+                condition=~Q(verdict="") | Q(is_saved=True), name="opinion_says_something"
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"opinion {self.pk} ({self.verdict})"
+        return f"opinion {self.pk} ({self.verdict or 'saved'})"
 
 
 class Taste(models.Model):

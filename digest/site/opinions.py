@@ -1,7 +1,9 @@
 """“More like this” and “less like this”: what the links of a digest open, and the button behind."""
 
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -10,11 +12,14 @@ from django.views.decorators.http import require_http_methods
 from digest.models import Opinion, Paper
 from subscriptions import selectors, tokens
 from subscriptions.errors import TokenError
+from subscriptions.models import Subscriber
 
 from . import taste
 from .digests import private
 
 Verdict = Opinion.Verdict
+SAVE = "save"
+"""The word in the address of a link that keeps a paper for later."""
 
 
 @csrf_exempt  # the token in the address is the secret; no cookie is read or set
@@ -32,25 +37,47 @@ def opinion(request: HttpRequest, token: str, verdict: str, arxiv_id: str) -> Ht
         raise Http404
     paper = get_object_or_404(Paper, arxiv_id=arxiv_id)
     said = ""
-    if request.method == "POST" and "undo" in request.POST:
-        Opinion.objects.filter(subscriber=subscriber, paper=paper).delete()
-        said = _("Taken back. It counts neither way.")
-    elif request.method == "POST":
-        Opinion.objects.update_or_create(
-            subscriber=subscriber, paper=paper, defaults={"verdict": verdict}
-        )
-        said = {
-            Verdict.MORE: _("Noted: more like this."),
-            Verdict.LESS: _("Noted: less like this."),
-        }[Verdict(verdict)]
     if request.method == "POST":
+        said = (
+            _taken_back(subscriber, paper, verdict)
+            if "undo" in request.POST
+            else _kept(subscriber, paper, verdict)
+        )
         taste.wake(subscriber.pk)
     context = {
         "paper": paper,
         "verdict": verdict,
         "said": said,
-        "is_kept": Opinion.objects.filter(
-            subscriber=subscriber, paper=paper, verdict=verdict
-        ).exists(),
+        "is_kept": _mine(subscriber, paper).filter(_says(verdict)).exists(),
     }
     return private(render(request, "web/site/opinion.html", context))
+
+
+def _mine(subscriber: Subscriber, paper: Paper) -> QuerySet[Opinion]:
+    return Opinion.objects.filter(subscriber=subscriber, paper=paper)
+
+
+def _says(verdict: str) -> Q:
+    return Q(is_saved=True) if verdict == SAVE else Q(verdict=verdict)
+
+
+def _kept(subscriber: Subscriber, paper: Paper, verdict: str) -> str:
+    """Keeps the word beside what else was said of the paper; returns what is said of that."""
+    said = {"is_saved": True} if verdict == SAVE else {"verdict": verdict}
+    Opinion.objects.update_or_create(subscriber=subscriber, paper=paper, defaults=said)
+    return {
+        Verdict.MORE: _("Noted: more like this."),
+        Verdict.LESS: _("Noted: less like this."),
+        SAVE: _("Saved for later."),
+    }[verdict]
+
+
+def _taken_back(subscriber: Subscriber, paper: Paper, verdict: str) -> str:
+    mine = _mine(subscriber, paper)
+    if verdict == SAVE:
+        mine.filter(verdict="").delete()
+        mine.update(is_saved=False, said_at=timezone.now())
+        return _("Not saved any more.")
+    mine.filter(is_saved=False).delete()
+    mine.update(verdict="", said_at=timezone.now())
+    return _("Taken back. It counts neither way.")

@@ -42,7 +42,7 @@ urlpatterns = [
     path("digests/send/<str:token>/", digests.send_now, name="send_now"),
     path("digests/<str:token>/", digests.view, name="digest"),
     re_path(
-        rf"^digests/(?P<token>[^/]+)/(?P<verdict>more|less)/(?P<arxiv_id>{ARXIV_ID})/$",
+        rf"^digests/(?P<token>[^/]+)/(?P<verdict>more|less|save)/(?P<arxiv_id>{ARXIV_ID})/$",
         opinions.opinion,
         name="opinion",
     ),

@@ -2,7 +2,9 @@
 
 import pytest
 
+from digest.editions import taste
 from digest.models import Opinion
+from digest.papers import vectors
 from subscriptions import tokens
 from tests.builders import make_subscriber
 from tests.digest.builders import make_paper
@@ -22,7 +24,7 @@ def address(reader, paper, verdict="more"):
 @pytest.mark.parametrize("method", ["get", "head"])
 def test_scanner_that_opens_the_links_says_nothing(client, reader, method):
     paper = make_paper()
-    for verdict in ("more", "less") * 3:
+    for verdict in ("more", "less", "save") * 3:
         assert getattr(client, method)(address(reader, paper, verdict)).status_code == 200
     assert not Opinion.objects.exists()
 
@@ -67,3 +69,42 @@ def test_page_is_neither_kept_nor_passed_on(client, reader):
     assert "no-store" in response["Cache-Control"]
     assert response["Referrer-Policy"] == "no-referrer"
     assert response["X-Robots-Tag"] == "noindex"
+
+
+def test_paper_can_be_saved_beside_another_word(client, reader):
+    paper = make_paper()
+    client.post(address(reader, paper, "save"))
+    client.post(address(reader, paper, "less"))
+    kept = Opinion.objects.get()
+    assert (kept.verdict, kept.is_saved) == ("less", True)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "left"), [("save", "more", ("more", False)), ("more", "save", ("", True))]
+)
+def test_one_word_is_taken_back_and_the_other_stays(client, reader, first, second, left):
+    paper = make_paper()
+    for verdict in (first, second):
+        client.post(address(reader, paper, verdict))
+    client.post(address(reader, paper, first), {"undo": "1"})
+    kept = Opinion.objects.get()
+    assert (kept.verdict, kept.is_saved) == left
+    client.post(address(reader, paper, second), {"undo": "1"})
+    assert not Opinion.objects.exists()
+
+
+def test_saved_paper_stands_in_the_preferences(client, reader):
+    paper = make_paper(title="On bounds")
+    client.post(address(reader, paper, "save"))
+    page = client.get(f"/preferences/{tokens.make_preferences(reader)}/opinions/").content.decode()
+    assert "On bounds" in page
+    assert "Saved</p>" in page
+
+
+def test_saved_paper_is_learned_from(client, reader):
+    paper = make_paper(title="Laundry robots", abstract="Robots fold laundry with two arms.")
+    vectors.write([paper.pk])
+    client.post(address(reader, paper, "save"))
+    taste.learn(reader.pk)
+    reader.refresh_from_db()
+    assert taste.model(reader.taste).score(taste.placed([paper.pk])[paper.pk]) > 0
