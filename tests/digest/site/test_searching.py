@@ -200,7 +200,8 @@ def test_the_number_of_queries_does_not_grow_with_the_results(
         make_paper(title="Walking", topics=[topic])
     page(client, q="walking")
 
-    with django_assert_max_num_queries(12):
+    # On PostgreSQL each of two questions to the index is a transaction with its own plan: four more.
+    with django_assert_max_num_queries(16):
         page(client, q="walking")
 
 
