@@ -59,7 +59,7 @@ def _formula(match: re.Match[str]) -> str:
 def _converted(source: str, original: str) -> str:
     try:
         text = str(_converter.latex_to_text(source.replace("%", r"\%").replace(r"\\%", r"\%")))
-    except (LatexWalkerError, ValueError, IndexError, RecursionError):
+    except (LatexWalkerError, ValueError, LookupError, AttributeError, TypeError, RecursionError):
         return original
     text = _STYLED.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
     text = " ".join(text.split())

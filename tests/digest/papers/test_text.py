@@ -1,6 +1,8 @@
 """Upstream text becomes text that a person can read."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from digest.papers.text import readable
 
@@ -56,3 +58,12 @@ def test_text_that_is_nothing_but_signs_stays_as_it_is():
 def test_reading_twice_changes_nothing_for_plain_text():
     once = readable("We  measure\nwhat was only guessed.")
     assert readable(once) == once
+
+
+@given(st.text(alphabet="$\\{}^_&%()[]|x fracsqtl", max_size=40))
+def test_formulas_cut_anywhere_stop_nothing(text):
+    assert isinstance(readable(text), str)
+
+
+def test_formula_that_its_reader_trips_over_stays_as_it_was():
+    assert readable(r"$ \\\sqrt%$_)$ and more").endswith("and more")
