@@ -79,6 +79,11 @@ DIALS: list[tuple[str, str | Promise, str | Promise]] = [
     ),
 ]
 """Each step with its name and what it means."""
+MANY, FAST = "0", "1"
+TRENDING: list[Choice] = [
+    (MANY, gettext_lazy("Many votes so far")),
+    (FAST, gettext_lazy("Trending: votes that come fast")),
+]
 LABELS = {
     "keyword": gettext_lazy("Add a keyword"),
     "author": gettext_lazy("Add an author"),
@@ -90,6 +95,7 @@ LABELS = {
     "length": gettext_lazy("At most this many papers"),
     "least_votes": gettext_lazy("Only papers with at least this many votes"),
     "dial": gettext_lazy("Popular or personal"),
+    "trending": gettext_lazy("What makes a paper popular"),
     "format": gettext_lazy("Format"),
     "language": gettext_lazy("Language of your mails"),
     "pause": gettext_lazy("Pause"),
@@ -135,6 +141,7 @@ class PreferencesForm(forms.Form):
     length = _number(least=1, most=MOST_LENGTH)
     least_votes = _number(least=0, most=MOST_VOTES, required=False)
     dial = _number(least=0, most=MOST_DIAL, required=False)
+    trending = forms.ChoiceField(choices=TRENDING, required=False)
     format = forms.ChoiceField(choices=FORMATS, required=False)
     language = forms.CharField(required=False, max_length=10)
     pause = forms.ChoiceField(choices=[*PAUSES, (UNTIL, "")])
@@ -189,6 +196,9 @@ class PreferencesForm(forms.Form):
                 organizations=tuple(chosen["organizations"]),
                 length=chosen["length"],
                 least_votes=chosen["least_votes"] or 0,
+                trending=subscriber.trending
+                if not chosen["trending"]
+                else chosen["trending"] == FAST,
                 dial=subscriber.dial if chosen["dial"] is None else chosen["dial"],
                 taste=subscriber.taste,
                 format=chosen["format"] or subscriber.format,
@@ -255,6 +265,7 @@ def initial_of(preferences: Preferences, *, is_paused: bool) -> Mapping[str, Any
         "length": selection.length,
         "least_votes": selection.least_votes,
         "dial": selection.dial,
+        "trending": FAST if selection.trending else MANY,
         "format": selection.format,
         "language": selection.language,
         "pause": UNTIL if is_paused else NOT_PAUSED,

@@ -10,7 +10,7 @@ from uuid import UUID
 
 _LATER: dict[str, object] = {
     "categories": (), "least_votes": 0, "format": "html", "language": "en",
-    "organizations": (), "dial": 2, "taste": "",
+    "organizations": (), "dial": 2, "taste": "", "trending": False,
 }  # fmt: skip
 
 
@@ -34,6 +34,8 @@ class Selection:
     organizations: tuple[str, ...] = ()
     dial: int = 2
     """From 0, popular, to 4, personal."""
+    trending: bool = False
+    """Whether papers are popular for how fast votes come, instead of how many there are."""
     taste: str = ""
     """The mark of what was learned from the reader's opinions."""
 

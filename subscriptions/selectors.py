@@ -250,6 +250,7 @@ def selections_of(ids: Collection[int]) -> dict[int, Selection]:
             length=reader.length,
             least_votes=reader.least_votes,
             dial=reader.dial,
+            trending=reader.trending,
             taste=reader.taste,
             format=reader.format,
             language=reader.language,

@@ -67,6 +67,7 @@ def make_subscriber(
         organizations=organizations,
         length=fields.get("length", 8),
         dial=fields.get("dial", 2),
+        trending=fields.get("trending", False),
     )
     subscriber = Subscriber.objects.create(
         email=email,

@@ -96,6 +96,11 @@ class Candidates(Sequence[Candidate]):
         return ranking.popularity(numbers)
 
     @cached_property
+    def trend(self) -> list[float]:
+        """Of each, from 0 to 1: its popularity by how fast votes come (`ranking.trend`)."""
+        return ranking.trend([(paper.upvotes, paper.speed) for paper in self.papers])
+
+    @cached_property
     def placed(self) -> dict[int, taste.Placed]:
         """By id, as numbers, for readers whose taste is known. One query."""
         return taste.placed([paper.paper_id for paper in self.papers])

@@ -1,7 +1,8 @@
 """Picks the papers of an edition for a selection, best first, each with its reason."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from django.utils.translation import override
@@ -75,10 +76,12 @@ def _select(
     if sent:
         allowed &= ~papers.among(sent)
     dial = _dial(selection)
-    scored = _matching(_wishes(selection, papers), papers, allowed, liked, dial)
+    popular = papers.trend if selection.trending else papers.popularity
+    score = partial(_score, papers, popular=popular, liked=liked, dial=dial)
+    scored = _matching(_wishes(selection, papers), papers, allowed, liked, score)
     if dial.takes_others or not follows_anything(selection):
         scored |= {
-            n: (_score(papers, n, [], liked, dial), _for_votes(papers, n, period))
+            n: (score(n, []), _for_votes(papers, n, period))
             for n in bits(allowed)
             if n not in scored
         }
@@ -101,7 +104,7 @@ def _matching(
     papers: Candidates,
     allowed: int,
     liked: Mapping[int, float],
-    dial: ranking.Dial,
+    score: Callable[[int, list[float]], float],
 ) -> dict[int, tuple[float, Reason]]:
     """Score and reason of each paper that has something followed, by its place."""
     having: dict[int, list[_Wish]] = {}
@@ -113,7 +116,7 @@ def _matching(
             having[n] = [_Wish(1 << n, ranking.LIKED_STRENGTH, reasons.liked())]
     return {
         n: (
-            _score(papers, n, [wish.of(papers[n]) for wish in found], liked, dial),
+            score(n, [wish.of(papers[n]) for wish in found]),
             max(found, key=lambda wish: wish.of(papers[n])).reason,
         )
         for n, found in having.items()
@@ -124,11 +127,13 @@ def _score(
     papers: Candidates,
     n: int,
     strengths: list[float],
+    *,
+    popular: Sequence[float],
     liked: Mapping[int, float],
     dial: ranking.Dial,
 ) -> float:
     personal = ranking.interest(strengths, liked.get(papers[n].paper_id, 0.0))
-    return round(ranking.score(papers.popularity[n], personal, dial), 6)
+    return round(ranking.score(popular[n], personal, dial), 6)
 
 
 def _wishes(selection: Selection, papers: Candidates) -> list[_Wish]:

@@ -12,6 +12,8 @@ from digest.models import Paper
 
 HOURS_AHEAD = 12
 """Votes count as they will stand in so many hours at the speed of now."""
+SLOW_VOTE = 0.05
+"""What a vote counts, whenever it came, where papers are ordered by how fast votes come."""
 HALF_LIFE_DAYS = 14
 """An older paper needs twice the votes after so many days; a week's best is hardly touched by it."""
 
@@ -65,6 +67,14 @@ def popularity(numbers: Sequence[tuple[int, float, int]]) -> list[float]:
         math.log1p((votes + speed * HOURS_AHEAD) * 0.5 ** (days / HALF_LIFE_DAYS))
         for votes, speed, days in numbers
     ]
+    most = max(weights, default=0.0)
+    return [weight / most if most else 0.0 for weight in weights]
+
+
+def trend(numbers: Sequence[tuple[int, float]]) -> list[float]:
+    """From 0 to 1 for each of these votes and votes an hour: the logarithm of a day's votes at that
+    speed, as a share of the best one's; where no speed is known, a vote counts a twentieth of one."""
+    weights = [math.log1p(speed * 24 + votes * SLOW_VOTE) for votes, speed in numbers]
     most = max(weights, default=0.0)
     return [weight / most if most else 0.0 for weight in weights]
 

@@ -90,6 +90,8 @@ class Subscriber(models.Model):
     """The most papers in one digest."""
     least_votes = models.PositiveIntegerField(default=0, db_default=0)
     """Papers with fewer votes are left out."""
+    trending = models.BooleanField(default=False, db_default=False)
+    """What makes a paper popular: how fast votes come, instead of how many there are."""
     dial = models.PositiveSmallIntegerField(default=DEFAULT_DIAL, db_default=DEFAULT_DIAL)
     """From 0, the most voted papers, to MOST_DIAL, only what is followed."""
     format = models.CharField(

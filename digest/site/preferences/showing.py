@@ -151,6 +151,7 @@ def _times(form: choices.PreferencesForm) -> dict[str, Any]:
         "zone_not_listed": not choices.is_listed(str(form["timezone"].value())),
         "lengths": choices.LENGTHS,
         "dials": choices.DIALS,
+        "ways_to_be_popular": choices.TRENDING,
         "most_length": MOST_LENGTH,
         "pauses": choices.PAUSES,
         "first_day": (today + timedelta(days=1)).isoformat(),

@@ -157,3 +157,15 @@ def test_personal_digest_has_the_closest_paper_first_and_no_other():
 def test_every_step_of_the_dial_keeps_ones_own_papers(dial):
     papers = [candidate(n, upvotes=20) for n in range(4)] + [candidate(9, "theory", upvotes=1)]
     assert 9 in chosen(Selection(topics=("theory",), dial=dial), papers)
+
+
+def test_trending_digest_goes_by_how_fast_votes_come():
+    papers = [candidate(1, upvotes=90), replace(candidate(2, upvotes=20), speed=2.0)]
+    assert chosen(Selection(), papers) == [1, 2]
+    found = select(Selection(trending=True), papers)
+    assert found[0] == (2, "Rising fast")
+
+
+def test_trending_digest_goes_by_votes_where_no_speed_is_known():
+    papers = [candidate(1, upvotes=3), candidate(2, upvotes=30)]
+    assert chosen(Selection(trending=True), papers) == [2, 1]

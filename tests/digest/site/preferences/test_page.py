@@ -82,6 +82,7 @@ def test_preferences_page_shows_what_holds(client):
         authors=("Yejin Choi",),
         organizations=("VISIONx @ NYU",),
         dial=3,
+        trending=True,
         timezone="Europe/Berlin",
     )
     response = client.get(link(reader))
@@ -91,6 +92,7 @@ def test_preferences_page_shows_what_holds(client):
     assert hidden(response, "authors") == ["Yejin Choi"]
     assert hidden(response, "organizations") == ["VISIONx @ NYU"]
     assert checked(response, "dial") == ["3"]
+    assert checked(response, "trending") == ["1"]
     assert checked(response, "frequency") == ["weekdays"]
     assert number(response, "length") == ["8"]
     assert checked(response, "pause") == ["0"]
@@ -120,6 +122,7 @@ def test_saving_preferences(client):
         "author": "Yejin Choi",
         "organization": " Google  DeepMind ",
         "dial": "0",
+        "trending": "1",
         "save": "1",
     }
     response = client.post(link(reader), chosen)
@@ -131,6 +134,7 @@ def test_saving_preferences(client):
     assert held.selection.authors == ("Yejin Choi",)
     assert held.selection.organizations == ("Google DeepMind",)
     assert held.selection.dial == 0
+    assert held.selection.trending
     assert (held.selection.length, held.rhythm.timezone) == (16, "Asia/Tokyo")
     assert held.paused_until == date(2026, 8, 27)
 
