@@ -2,7 +2,7 @@
 gets the best of what it held back, and who may have had some of the papers gets the others.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache, partial
 from typing import Any
@@ -14,7 +14,6 @@ from digest.editions.candidates import Candidates
 from digest.models import Audience, Batch, Delivery, Edition
 from subscriptions import selectors, services
 from subscriptions.models import Slot, Subscriber
-from subscriptions.records import Selection
 
 from . import batches
 
@@ -48,25 +47,14 @@ def _plan_page(
     papers: Callable[[date | None], Candidates],
 ) -> list[Delivery]:
     ids = [reader.pk for reader in readers]
-    selections = selectors.selections_of(ids)
     with transaction.atomic():
         locked = Edition.objects.select_for_update().get(pk=edition.pk)
-        planned = set(
-            Delivery.objects.filter(edition=edition, subscriber__in=ids).values_list(
-                "subscriber_id", flat=True
-            )
-        )
+        mine = Delivery.objects.filter(edition=edition, subscriber__in=ids)
+        planned = set(mine.values_list("subscriber_id", flat=True))
         new = [reader for reader in readers if reader.pk not in planned]
-        rows = [
-            _row(
-                edition,
-                reader,
-                audience_of(edition, reader, first, selections[reader.pk], papers=papers(first)),
-            )
-            for reader in new
-            if reader.pk in selections
-            for first in [looks_back_to(reader, edition, since)]
-        ]
+        firsts = {reader: looks_back_to(reader, edition, since) for reader in new}
+        found = audiences_of(edition, firsts, papers)
+        rows = [_row(edition, reader, found[reader.pk]) for reader in new if reader.pk in found]
         _number(rows, locked)
         services.note_served([reader.pk for reader in new])
     return rows
@@ -83,28 +71,37 @@ def looks_back_to(reader: Subscriber, edition: Edition, since: date | None) -> d
     return min(first, since or edition.date)
 
 
-def audience_of(
+def audiences_of(
     edition: Edition,
-    reader: Subscriber,
-    first: date | None,
-    selection: Selection,
+    readers: Mapping[Subscriber, date | None],
+    papers: Callable[[date | None], Candidates],
     *,
-    papers: Candidates | None = None,
     but: Collection[int] = (),
-) -> Audience:
-    """The reader's own: the best papers since that day that they were not sent, in digests of other
-    editions than this one and `but`."""
-    sent = history.sent_to(
-        [reader.pk], since=(first or edition.date) - _OVERLAP, but={edition.pk, *but}
-    )
+) -> dict[int, Audience]:
+    """The audience of each reader alone, by id: the best of the papers since the day beside them
+    that they were not sent, in digests of other editions than this one and `but`."""
+    ids = [reader.pk for reader in readers]
+    earliest = min((first or edition.date for first in readers.values()), default=edition.date)
+    sent = history.sent_to(ids, since=earliest - _OVERLAP, but={edition.pk, *but})
+    selections = selectors.selections_of(ids)
     return audiences.own(
         edition,
-        reader.pk,
-        selection,
-        candidates.of(edition, first) if papers is None else papers,
-        sent=sent.get(reader.pk, ()),
-        since=first,
+        [
+            audiences.Apart(
+                reader.pk, selections[reader.pk], papers(first), first, sent.get(reader.pk, ())
+            )
+            for reader, first in readers.items()
+            if reader.pk in selections
+        ],
     )
+
+
+def audience_of(
+    edition: Edition, reader: Subscriber, first: date | None, *, but: Collection[int] = ()
+) -> Audience:
+    """That of one reader, as `audiences_of`."""
+    papers = partial(candidates.of, edition)
+    return audiences_of(edition, {reader: first}, papers, but=but)[reader.pk]
 
 
 def _row(edition: Edition, reader: Any, audience: Audience) -> Delivery:

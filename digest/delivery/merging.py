@@ -12,7 +12,6 @@ from django.db.models import Exists, Min, OuterRef
 
 from digest.editions import audiences
 from digest.models import Audience, Batch, Delivery, Edition
-from subscriptions import selectors
 from subscriptions.models import Subscriber
 
 from . import apart, batches
@@ -91,8 +90,7 @@ def _audience(edition: Edition, key: str, since: date, *, but: int) -> Audience:
     """The one that gets the older papers, too; of a reader apart, without what else was sent."""
     if key.startswith(audiences.OWN):
         reader = Subscriber.objects.get(pk=int(key.removeprefix(audiences.OWN)))
-        selection = selectors.selection_of(reader)
-        return apart.audience_of(edition, reader, since, selection, but=[but])
+        return apart.audience_of(edition, reader, since, but=[but])
     audiences.ensure(edition, [key], since=since)
     return Audience.objects.get(edition=edition, selection_key=key, since=since)
 

@@ -1,7 +1,7 @@
 """Groups readers with equal selections, for whom the papers of an edition are picked once."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date
 from functools import reduce
 from operator import or_
@@ -77,32 +77,61 @@ def _picked(
         yield key, selection, choosing.select(selection, papers, period=period, taste=learned)
 
 
-def own(
-    edition: Edition,
-    subscriber_id: int,
-    selection: Selection,
-    papers: candidates.Candidates,
-    *,
-    sent: Collection[int],
-    since: date | None = None,
-) -> Audience:
-    """The audience of one reader alone, who was sent some of the papers before."""
-    cards = choosing.select(
-        selection,
-        papers,
-        period=candidates.period_of(edition, since),
-        sent=sent,
-        taste=taste.models([selection.taste]).get(selection.taste),
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """A reader whose digest is picked for them alone, and from what."""
+
+    subscriber_id: int
+    selection: Selection
+    papers: candidates.Candidates
+    since: date | None
+    sent: Collection[int]
+    """Ids of papers that must not come again."""
+
+
+def own(edition: Edition, readers: Sequence[Apart]) -> dict[int, Audience]:
+    """The audience of each of these readers, by id; one that was there has the cards of now. The
+    number of queries does not grow with the readers."""
+    tastes = taste.models(reader.selection.taste for reader in readers)
+    made = {
+        (f"{OWN}{reader.subscriber_id}", reader.since): _own(
+            edition, reader, tastes.get(reader.selection.taste)
+        )
+        for reader in readers
+    }
+    rows = Audience.objects.filter(edition=edition, selection_key__in=[key for key, _ in made])
+    stored = {(row.selection_key, row.since): row for row in rows}
+    for place in made.keys() & stored.keys():
+        new, row = made[place], stored[place]
+        row.selection, row.cards, row.paper_count = new.selection, new.cards, new.paper_count
+    Audience.objects.bulk_update(
+        [stored[place] for place in made.keys() & stored.keys()],
+        ["selection", "cards", "paper_count"],
     )
-    made, _ = Audience.objects.update_or_create(
+    Audience.objects.bulk_create([made[place] for place in made.keys() - stored.keys()])
+    found = made | stored
+    return {
+        reader.subscriber_id: found[f"{OWN}{reader.subscriber_id}", reader.since]
+        for reader in readers
+    }
+
+
+def _own(edition: Edition, reader: Apart, learned: taste.Model | None) -> Audience:
+    cards = choosing.select(
+        reader.selection,
+        reader.papers,
+        period=candidates.period_of(edition, reader.since),
+        sent=reader.sent,
+        taste=learned,
+    )
+    return Audience(
         edition=edition,
-        selection_key=f"{OWN}{subscriber_id}",
-        since=since,
-        defaults={
-            "selection": asdict(selection), "cards": cards, "paper_count": len(cards),
-        },
-    )  # fmt: skip
-    return made
+        selection_key=f"{OWN}{reader.subscriber_id}",
+        since=reader.since,
+        selection=asdict(reader.selection),
+        cards=cards,
+        paper_count=len(cards),
+    )
 
 
 def forget_wishes() -> int:

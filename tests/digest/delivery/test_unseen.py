@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import time_machine
 
-from digest.delivery import forgetting, ledger, merging, planning, requested
+from digest.delivery import apart, forgetting, ledger, merging, planning, requested
 from digest.editions import building, history
 from digest.models import Audience, Batch, Delivery, Edition, Paper
 from digest.papers import ingest
@@ -267,3 +267,15 @@ def test_paper_of_two_sources_versions_and_days_comes_once():
 def test_merging_knows_nothing_of_who_left(settings):
     close(MONDAY)
     assert merging.merge(Edition.objects.get(), now=morning(MONDAY)) == 0
+
+
+@pytest.mark.parametrize("count", [1, 12])
+def test_number_of_queries_does_not_grow_with_readers_apart(count, django_assert_max_num_queries):
+    days(MONDAY, 2)
+    for _ in range(count):
+        reader = start(MONDAY + timedelta(days=2), frequency="daily")
+        Subscriber.objects.filter(pk=reader.pk).update(unserved_since=MONDAY)
+    edition = Edition.objects.get(date=MONDAY + timedelta(days=1))
+    with django_assert_max_num_queries(28):
+        rows = apart.plan(reader.slot, edition, since=None, now=morning(MONDAY + timedelta(days=2)))
+    assert len(rows) == count
