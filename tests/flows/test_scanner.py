@@ -71,7 +71,16 @@ def _wait_until_quiet(installation):
 
 
 def test_links_are_of_every_kind(links):
-    for part in ("confirm", "preferences", "unsubscribe", "digests", "address", "more", "less"):
+    for part in (
+        "confirm",
+        "preferences",
+        "unsubscribe",
+        "digests",
+        "address",
+        "more",
+        "less",
+        "save",
+    ):
         assert any(f"/{part}/" in address for address in links), part
 
 
@@ -111,7 +120,8 @@ def test_digest_in_a_browser_is_the_mail(installation, links):
 
     def parts(html):
         titles = re.findall(r"<h2[^>]*>.*?</h2>", html, re.DOTALL)
-        reasons = re.findall(r'<span class="mark"[^>]*>(.*?)</span>', html)
+        reasons = re.findall(r'<span class="mark"[^>]*><a [^>]*>([^<]+)</a></span>', html)
+        assert len(reasons) == len(titles)
         links = [a for a in re.findall(r'href="([^"]+)"', html) if "/preferences/" not in a]
         return [re.sub(r"\s+", " ", text) for text in (*titles, *reasons, *links)]
 
