@@ -27,7 +27,18 @@ from django.db.models.options import Options
 
 from . import addresses, schedule
 from .errors import TokenError, TokenExpiredError
-from .models import Slot, Subscriber, Suppression, Topic, TransactionalMessage
+from .models import (
+    FollowedAuthor,
+    FollowedCategory,
+    FollowedKeyword,
+    FollowedOrganization,
+    Slot,
+    Subscriber,
+    Subscription,
+    Suppression,
+    Topic,
+    TransactionalMessage,
+)
 from .records import Addressee, Holder, Preferences, Rhythm, Selection, Standing
 
 Place = tuple[str, int]
@@ -237,26 +248,48 @@ def _read_selections(keys: Collection[str]) -> dict[str, Selection]:
 
 def selections_of(ids: Collection[int]) -> dict[int, Selection]:
     """What each of the subscribers follows, now. Six queries."""
-    readers = Subscriber.objects.filter(pk__in=ids).prefetch_related(
-        "topics", "keywords", "authors", "organizations", "categories"
-    )
-    return {
-        reader.pk: Selection(
-            topics=tuple(sorted(topic.slug for topic in reader.topics.all())),
-            keywords=tuple(sorted(keyword.text for keyword in reader.keywords.all())),
-            authors=tuple(sorted(author.name for author in reader.authors.all())),
-            organizations=tuple(sorted(each.name for each in reader.organizations.all())),
-            categories=tuple(sorted(category.name for category in reader.categories.all())),
-            length=reader.length,
-            least_votes=reader.least_votes,
-            dial=reader.dial,
-            trending=reader.trending,
-            taste=reader.taste,
-            format=reader.format,
-            language=reader.language,
+    followed = {
+        name: _followed(rows, column, ids)
+        for name, rows, column in (
+            ("topics", Subscription.objects.all(), "topic__slug"),
+            ("keywords", FollowedKeyword.objects.all(), "text"),
+            ("authors", FollowedAuthor.objects.all(), "name"),
+            ("organizations", FollowedOrganization.objects.all(), "name"),
+            ("categories", FollowedCategory.objects.all(), "name"),
         )
-        for reader in readers
     }
+    chosen = ("length", "least_votes", "dial", "trending", "taste", "format", "language")
+    readers = Subscriber.objects.filter(pk__in=ids).values_list("pk", *chosen)
+    selections = {}
+    for pk, *values in readers:
+        what: dict[str, Any] = dict(zip(chosen, values, strict=True))
+        what |= {name: tuple(sorted(found.get(pk, ()))) for name, found in followed.items()}
+        selections[pk] = Selection(**what)
+    return selections
+
+
+def _followed(
+    rows: QuerySet[Any], column: str, subscriber_ids: Collection[int]
+) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = defaultdict(list)
+    pairs = rows.filter(subscriber__in=subscriber_ids).values_list("subscriber_id", column)
+    for subscriber_id, what in pairs:
+        found[subscriber_id].append(what)
+    return found
+
+
+def unfollowed(words: Collection[str]) -> set[str]:
+    """Those of the words that nobody follows as a keyword, an author or an organisation. Three
+    queries."""
+    followed: set[str] = set()
+    for model, column in (
+        (FollowedKeyword, "text"),
+        (FollowedAuthor, "name"),
+        (FollowedOrganization, "name"),
+    ):
+        rows = model.objects.filter(**{f"{column}__in": words})
+        followed.update(rows.values_list(column, flat=True).distinct())
+    return set(words) - followed
 
 
 def next_digest_at(subscriber: Subscriber, now: datetime) -> datetime:

@@ -68,6 +68,9 @@ def make_subscriber(
         length=fields.get("length", 8),
         dial=fields.get("dial", 2),
         trending=fields.get("trending", False),
+        least_votes=fields.get("least_votes", 0),
+        format=fields.get("format", "html"),
+        language=fields.get("language", "en"),
     )
     subscriber = Subscriber.objects.create(
         email=email,

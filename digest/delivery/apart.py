@@ -78,30 +78,27 @@ def audiences_of(
     *,
     but: Collection[int] = (),
 ) -> dict[int, Audience]:
-    """The audience of each reader alone, by id: the best of the papers since the day beside them
+    """The audience of each reader, by id, as picked for them alone: the best of the papers since the day beside them
     that they were not sent, in digests of other editions than this one and `but`."""
     ids = [reader.pk for reader in readers]
     earliest = min((first or edition.date for first in readers.values()), default=edition.date)
     sent = history.sent_to(ids, since=earliest - _OVERLAP, but={edition.pk, *but})
     selections = selectors.selections_of(ids)
-    return audiences.own(
+    return audiences.made(
         edition,
-        [
-            audiences.Apart(
-                reader.pk, selections[reader.pk], papers(first), first, sent.get(reader.pk, ())
+        {
+            reader.pk: audiences.Asked(
+                selections[reader.pk], papers(first), first, sent.get(reader.pk, ())
             )
             for reader, first in readers.items()
             if reader.pk in selections
-        ],
+        },
     )
 
 
-def audience_of(
-    edition: Edition, reader: Subscriber, first: date | None, *, but: Collection[int] = ()
-) -> Audience:
+def audience_of(edition: Edition, reader: Subscriber, first: date | None) -> Audience:
     """That of one reader, as `audiences_of`."""
-    papers = partial(candidates.of, edition)
-    return audiences_of(edition, {reader: first}, papers, but=but)[reader.pk]
+    return audiences_of(edition, {reader: first}, partial(candidates.of, edition))[reader.pk]
 
 
 def _row(edition: Edition, reader: Any, audience: Audience) -> Delivery:

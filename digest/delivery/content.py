@@ -86,32 +86,26 @@ def _rendered(
         )
 
 
-def _with_cards(audience: Audience, language: str) -> rendering.RenderedEdition:
+def _with_cards(audience: Audience) -> rendering.RenderedEdition:
     """The rendered edition, which has the cards of all papers of the audience."""
-    rendered = rendered_edition(audience.edition_id, audience.since, language)
+    rendered = rendered_edition(audience.edition_id, audience.since, audience.language)
     missing = {card[0] for card in audience.cards} - rendered.cards.keys()
     if missing:
         places = candidates.places_of(audience.edition, audience.since).filter(paper__in=missing)
-        more = _rendered(audience.edition, audience.since, language, places)
+        more = _rendered(audience.edition, audience.since, audience.language, places)
         rendered.cards.update(more.cards)
     return rendered
 
 
-def language_of(audience: Audience) -> str:
-    """What the audience's readers read; audiences of old have none in their selection."""
-    return str(audience.selection.get("language", "en"))
-
-
 def body_of(audience: Audience, *, is_for_browser: bool = False) -> rendering.Body:
     """The body that the audience's readers share; a browser gets HTML even where a mail has none."""
-    language = language_of(audience)
-    is_text_only = audience.selection.get("format") == "text" and not is_for_browser
-    rendered = _with_cards(audience, language)
-    with override(language):
+    is_text_only = audience.format == "text" and not is_for_browser
+    rendered = _with_cards(audience)
+    with override(audience.language):
         return rendering.compose(
             rendered,
-            [Card(*card) for card in audience.cards],
-            follows=wording.follows(len(audience.selection.get("topics", []))),
+            [Card(*card)[:3] for card in audience.cards],
+            follows=wording.follows(audience.topic_count),
             is_text_only=is_text_only,
         )
 

@@ -13,7 +13,7 @@ _PAGE = 10_000
 
 def forget(now: datetime) -> dict[str, int]:
     """Afterwards events and records of fetches are at most KEEP_EVENTS_DAYS old, and no audience
-    tells what a former reader followed. Returns how many rows of each were forgotten.
+    repeats what a former reader followed. Returns how many rows of each were forgotten.
     """
     limit = now - timedelta(days=settings.KEEP_EVENTS_DAYS)
     events = _forget_events(limit)
@@ -22,7 +22,7 @@ def forget(now: datetime) -> dict[str, int]:
         "events": events,
         "fetches": fetches,
         "vote_snapshots": trending.forget(now),
-        "audiences": audiences.forget_wishes(),
+        "audiences": audiences.forget(now),
     }
 
 

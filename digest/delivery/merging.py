@@ -4,15 +4,17 @@ of old mail in the inbox after an outage, and nobody misses its papers.
 
 import logging
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from functools import lru_cache, partial
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, Min, OuterRef
 
-from digest.editions import audiences
+from digest.editions import candidates
+from digest.editions.candidates import Candidates
 from digest.models import Audience, Batch, Delivery, Edition
-from subscriptions.models import Subscriber
 
 from . import apart, batches
 
@@ -42,13 +44,16 @@ def merge(edition: Edition, *, now: datetime) -> int:
     older = older.filter(Exists(both))
     planned = older.annotate(planned_at=Min("deliveries__created_at"))
     ids = planned.filter(planned_at__lt=limit).order_by("pk").values_list("pk", flat=True)
-    merged = sum(_merge_batch(batch_id, edition) for batch_id in list(ids))
+    papers = lru_cache(maxsize=4)(partial(candidates.of, edition))
+    merged = sum(_merge_batch(batch_id, edition, papers) for batch_id in list(ids))
     if merged:
         logger.warning("late digests merged", extra={"edition": edition.pk, "readers": merged})
     return merged
 
 
-def _merge_batch(batch_id: int, edition: Edition) -> int:
+def _merge_batch(
+    batch_id: int, edition: Edition, papers: Callable[[date | None], Candidates]
+) -> int:
     """Batches are locked, so that no worker claims what is moved."""
     with transaction.atomic():
         open_batches = Batch.objects.select_for_update(skip_locked=True).filter(
@@ -67,18 +72,19 @@ def _merge_batch(batch_id: int, edition: Edition) -> int:
             subscriber__in=late.values("subscriber"),
         )
         free = open_batches.filter(pk__in=set(new.values_list("batch", flat=True)))
-        found = list(
-            new.filter(batch__in=list(free)).values_list(
-                "pk", "subscriber_id", "batch_id", "audience__selection_key", "audience__since"
-            )
-        )
-        groups: dict[tuple[int, str, date], list[int]] = defaultdict(list)
-        for pk, _, new_batch_id, key, later in found:
-            groups[new_batch_id, key, min(since, later or since)].append(pk)
-        for (new_batch_id, key, first), ids in groups.items():
-            audience = _audience(edition, key, first, but=batch.edition_id)
+        found = {
+            row.subscriber: row
+            for row in new.filter(batch__in=list(free)).select_related("subscriber", "audience")
+            if row.subscriber
+        }
+        firsts = {reader: _first(row, since) for reader, row in found.items()}
+        both = apart.audiences_of(edition, firsts, papers, but=[batch.edition_id])
+        groups: dict[tuple[int, Audience], list[int]] = defaultdict(list)
+        for reader, row in found.items():
+            groups[row.batch_id or 0, both[reader.pk]].append(row.pk)
+        for (new_batch_id, audience), ids in groups.items():
             _move(new_batch_id, ids, audience)
-        late.filter(subscriber__in=[row[1] for row in found]).update(
+        late.filter(subscriber__in=list(found)).update(
             state=State.SKIPPED, reason=Delivery.Reason.MERGED
         )
         if not late.exists():
@@ -86,13 +92,10 @@ def _merge_batch(batch_id: int, edition: Edition) -> int:
         return len(found)
 
 
-def _audience(edition: Edition, key: str, since: date, *, but: int) -> Audience:
-    """The one that gets the older papers, too; of a reader apart, without what else was sent."""
-    if key.startswith(audiences.OWN):
-        reader = Subscriber.objects.get(pk=int(key.removeprefix(audiences.OWN)))
-        return apart.audience_of(edition, reader, since, but=[but])
-    audiences.ensure(edition, [key], since=since)
-    return Audience.objects.get(edition=edition, selection_key=key, since=since)
+def _first(row: Delivery, since: date) -> date:
+    """The first day of what the later delivery brings, with the earlier one's papers."""
+    own = row.audience.since if row.audience else None
+    return min(since, own or since)
 
 
 def _move(batch_id: int, ids: list[int], audience: Audience) -> None:

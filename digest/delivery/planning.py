@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
-from django.db.models import Count, Max, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Max, OuterRef, QuerySet, Subquery, Sum
 from django.utils import timezone
 
 from digest.editions import audiences, building
@@ -54,7 +54,7 @@ class Plan:
     states: Counter[str] = field(default_factory=Counter)
     """Deliveries by state, or by reason where they are skipped."""
     topics: Counter[str] = field(default_factory=Counter)
-    """Readers to be sent to, by topic they follow."""
+    """Readers to be sent to, by topic they follow; on a dry run."""
     hours: Counter[str] = field(default_factory=Counter)
     """Readers to be sent to, by their local hour."""
     editions: list[Edition] = field(default_factory=list)
@@ -121,7 +121,9 @@ def _dry_run(now: datetime, *, day: date | None, batch_size: int) -> Plan:
         made.editions.append(edition)
         for slot in _slots(now, frequency):
             with transaction.atomic():
+                newest = Delivery.objects.aggregate(pk=Max("pk"))["pk"] or 0
                 _plan_slot(slot, edition, made, now, batch_size, lambda: None)
+                _count_topics(made, Delivery.objects.filter(pk__gt=newest, edition=edition))
                 transaction.set_rollback(True)
     return made
 
@@ -281,9 +283,10 @@ FROM (
             WHERE (selection_key, reader_id) > (%s, %s) AND (selection_key, reader_id) <= (%s, %s)
             ORDER BY selection_key, reader_id LIMIT %s
         ) AS reader
-        JOIN digest_audience AS audience
-            ON audience.edition_id = %s AND audience.selection_key = reader.selection_key
+        JOIN digest_audienceselection AS chosen
+            ON chosen.edition_id = %s AND chosen.selection_key = reader.selection_key
             AND {since}
+        JOIN digest_audience AS audience ON audience.id = chosen.audience_id
     ) AS due
 ) AS placed
 WHERE TRUE -- SQLite would else take ON for a join
@@ -319,7 +322,7 @@ def _plan_page(
         planned_at = connection.ops.adapt_datetimefield_value(timezone.now())
         cursor.execute(
             _INSERT.format(
-                readers=readers, since="audience.since = %s" if since else "audience.since IS NULL"
+                readers=readers, since="chosen.since = %s" if since else "chosen.since IS NULL"
             ),
             [
                 edition_id,
@@ -346,19 +349,23 @@ def _plan_page(
 
 
 def _count(made: Plan, new: QuerySet[Batch], slot: Slot) -> None:
-    for size, topics in new.values_list("size", "audience__selection__topics"):
+    size = new.aggregate(size=Sum("size"))["size"] or 0
+    if size:
         made.states[State.PENDING.value] += size
         made.hours[f"{slot.hour:02}:00 {slot.timezone}"] += size
-        for topic in topics or ["(no topic)"]:
-            made.topics[topic] += size
 
 
 def _count_apart(made: Plan, slot: Slot, rows: Sequence[Delivery]) -> None:
     for row in rows:
         made.states[row.reason or row.state] += 1
-        if row.state == State.PENDING and row.audience:
+        if row.state == State.PENDING:
             made.hours[f"{slot.hour:02}:00 {slot.timezone}"] += 1
-            made.topics.update(row.audience.selection["topics"] or ["(no topic)"])
+
+
+def _count_topics(made: Plan, new: QuerySet[Delivery]) -> None:
+    groups = new.filter(state=State.PENDING).order_by().values_list("subscriber__topics__slug")
+    for topic, number in groups.annotate(number=Count("pk")):
+        made.topics[topic or "(no topic)"] += number
 
 
 def _count_others(made: Plan, others: QuerySet[Delivery]) -> None:

@@ -1,6 +1,6 @@
 """The digest of any selection, without a subscriber, a delivery or a provider."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 
 from django.utils.translation import gettext as _
@@ -52,7 +52,13 @@ def preview(selection: Selection, *, day: date | None = None) -> Preview:
     cards = choosing.select(selection, candidates.of(edition), period=candidates.period_of(edition))
     if not cards:
         raise PermanentError(f"Nothing in edition {edition.name} is for this selection.")
-    audience = Audience(edition=edition, selection=asdict(selection), cards=cards)
+    audience = Audience(
+        edition=edition,
+        cards=cards,
+        language=selection.language,
+        format=selection.format,
+        topic_count=len(selection.topics),
+    )
     body = content.body_of(audience, is_for_browser=True)
     with override(selection.language):
         reader = nobody()

@@ -61,5 +61,4 @@ def _audience(edition: Edition, reader: Subscriber) -> Audience:
     first = apart.looks_back_to(reader, edition, since)
     if first is not None or reader.changed_on is not None:
         return apart.audience_of(edition, reader, first)
-    audiences.ensure(edition, [reader.selection_key])
-    return Audience.objects.get(edition=edition, selection_key=reader.selection_key, since=None)
+    return audiences.of_selection(edition, reader.selection_key)

@@ -181,7 +181,7 @@ def _call(claim: outbox.Claim, audience: Audience, ways: Sequence[Provider]) -> 
         edition_id=claim.edition_id,
         now=written_at,
         batch_id=claim.batch_id,
-        language=content.language_of(audience),
+        language=audience.language,
     )
     return Call(claim, audience.edition, content.body_of(audience), readers)
 

@@ -1,28 +1,41 @@
-"""Groups readers with equal selections, for whom the papers of an edition are picked once."""
+"""Groups readers whose digests of an edition are equal: papers are picked once for each selection, and
+equal lists are one audience, for which a body is made once and which is sent to together.
+"""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import date
-from functools import reduce
-from operator import or_
+import hashlib
+import json
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import TypeVar
 
-from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import override
 
-from digest.models import Audience, Edition
-from digest.records import Period
+from digest.models import Audience, AudienceSelection, Edition
 from subscriptions import selectors
-from subscriptions.models import Subscriber
 from subscriptions.records import Selection
 
 from . import candidates, choosing, reasons, taste
 
-OWN = "reader "
-"""How the key of an audience of one reader begins, before the reader's id: no selection has such."""
-CHUNK = 200
-"""Audiences that are made at once."""
-_WORDS = ("keywords", "authors", "organizations")
-"""What of a selection a reader wrote."""
+CHUNK = 1000
+"""Selections that papers are picked for at once."""
+KEPT_DAYS = 21
+"""How long it is kept which selections got which digest, for feeds."""
+
+Name = TypeVar("Name", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a digest is to be made of, and what for."""
+
+    selection: Selection
+    papers: candidates.Candidates
+    since: date | None = None
+    """The papers' first day; None: the edition's alone."""
+    sent: Collection[int] = ()
+    """Ids of papers that must not come again."""
 
 
 def ensure(
@@ -40,134 +53,140 @@ def ensure(
     """
     keys = sorted(set(selection_keys))
     papers: candidates.Candidates | None = None
-    period = candidates.period_of(edition, since)
     for start in range(0, len(keys), CHUNK):
         chunk = keys[start : start + CHUNK]
-        rows = Audience.objects.filter(edition=edition, selection_key__in=chunk, since=since)
+        rows = AudienceSelection.objects.filter(
+            edition=edition, selection_key__in=chunk, since=since
+        )
         missing = set(chunk) - set(rows.values_list("selection_key", flat=True))
         if not missing:
             continue
         if papers is None:
             papers = candidates.of(edition, since)
-        Audience.objects.bulk_create(
-            (
-                Audience(
-                    edition=edition,
-                    selection_key=key,
-                    since=since,
-                    selection=asdict(selection),
-                    cards=cards,
-                    paper_count=len(cards),
+        selections = selectors.selections(missing, one_of=one_of)
+        found = made(edition, {key: Asked(each, papers, since) for key, each in selections.items()})
+        AudienceSelection.objects.bulk_create(
+            [
+                AudienceSelection(
+                    edition=edition, selection_key=key, since=since, audience=audience
                 )
-                for key, selection, cards in _picked(
-                    selectors.selections(missing, one_of=one_of), papers, period
-                )
-            ),
+                for key, audience in found.items()
+            ],
             ignore_conflicts=True,
         )
 
 
-def _picked(
-    selections: Mapping[str, Selection], papers: candidates.Candidates, period: Period
-) -> Iterator[tuple[str, Selection, list[choosing.Card]]]:
-    """Each key with its selection and the cards for it."""
-    tastes = taste.models(selection.taste for selection in selections.values())
-    for key, selection in selections.items():
-        learned = tastes.get(selection.taste)
-        yield key, selection, choosing.select(selection, papers, period=period, taste=learned)
+def of_selection(edition: Edition, selection_key: str) -> Audience:
+    """That of the readers of a selection, of the edition's papers alone."""
+    ensure(edition, [selection_key])
+    rows = AudienceSelection.objects.select_related("audience")
+    return rows.get(edition=edition, selection_key=selection_key, since=None).audience
 
 
-@dataclass(frozen=True, slots=True)
-class Apart:
-    """A reader whose digest is picked for them alone, and from what."""
-
-    subscriber_id: int
-    selection: Selection
-    papers: candidates.Candidates
-    since: date | None
-    sent: Collection[int]
-    """Ids of papers that must not come again."""
-
-
-def own(edition: Edition, readers: Sequence[Apart]) -> dict[int, Audience]:
-    """The audience of each of these readers, by id; one that was there has the cards of now. The
-    number of queries does not grow with the readers."""
-    tastes = taste.models(reader.selection.taste for reader in readers)
-    made = {
-        (f"{OWN}{reader.subscriber_id}", reader.since): _own(
-            edition, reader, tastes.get(reader.selection.taste)
+def made(edition: Edition, asked: Mapping[Name, Asked]) -> dict[Name, Audience]:
+    """The audience of each, stored. The number of queries does not grow with how many there are."""
+    contents = _contents(edition, asked)
+    new = {each.key: each for each in contents.values()}
+    stored = _stored(edition, new)
+    if len(stored) < len(new):
+        Audience.objects.bulk_create(
+            [each.audience(edition) for key, each in new.items() if key not in stored],
+            ignore_conflicts=True,
         )
-        for reader in readers
-    }
-    rows = Audience.objects.filter(edition=edition, selection_key__in=[key for key, _ in made])
-    stored = {(row.selection_key, row.since): row for row in rows}
-    for place in made.keys() & stored.keys():
-        new, row = made[place], stored[place]
-        row.selection, row.cards, row.paper_count = new.selection, new.cards, new.paper_count
-    Audience.objects.bulk_update(
-        [stored[place] for place in made.keys() & stored.keys()],
-        ["selection", "cards", "paper_count"],
-    )
-    Audience.objects.bulk_create([made[place] for place in made.keys() - stored.keys()])
-    found = made | stored
-    return {
-        reader.subscriber_id: found[f"{OWN}{reader.subscriber_id}", reader.since]
-        for reader in readers
-    }
+        stored |= _stored(edition, new.keys() - stored.keys())
+    return {name: stored[each.key] for name, each in contents.items()}
 
 
-def _own(edition: Edition, reader: Apart, learned: taste.Model | None) -> Audience:
-    cards = choosing.select(
-        reader.selection,
-        reader.papers,
-        period=candidates.period_of(edition, reader.since),
-        sent=reader.sent,
-        taste=learned,
-    )
-    return Audience(
-        edition=edition,
-        selection_key=f"{OWN}{reader.subscriber_id}",
-        since=reader.since,
-        selection=asdict(reader.selection),
-        cards=cards,
-        paper_count=len(cards),
-    )
+@dataclass(frozen=True)
+class _Contents:
+    """All that makes a digest of an edition, but for a reader's links."""
+
+    since: date | None
+    language: str
+    format: str
+    topic_count: int
+    cards: tuple[choosing.Card, ...]
+
+    @cached_property
+    def key(self) -> str:
+        parts = (self.since, self.language, self.format, self.topic_count, self.cards)
+        return hashlib.blake2b(json.dumps(parts, default=str).encode(), digest_size=16).hexdigest()
+
+    def audience(self, edition: Edition) -> Audience:
+        return Audience(
+            edition=edition,
+            contents_key=self.key,
+            cards=self.cards,
+            since=self.since,
+            language=self.language,
+            format=self.format,
+            topic_count=self.topic_count,
+            words=sorted({card.word for card in self.cards if card.word}),
+            paper_count=len(self.cards),
+        )
 
 
-def forget_wishes() -> int:
-    """Afterwards no audience holds keywords or names, of authors or organisations, that no reader
+def _contents(edition: Edition, asked: Mapping[Name, Asked]) -> dict[Name, _Contents]:
+    """Papers are picked once for those who differ in nothing that matters."""
+    tastes = taste.models(each.selection.taste for each in asked.values())
+    picked: dict[tuple[Selection, date | None, int], _Contents] = {}
+    found = {}
+    for name, each in asked.items():
+        selection = each.selection
+        place = selection, each.since, each.papers.among(each.sent)
+        if place not in picked:
+            cards = choosing.select(
+                selection,
+                each.papers,
+                period=candidates.period_of(edition, each.since),
+                sent=each.sent,
+                taste=tastes.get(selection.taste),
+            )
+            picked[place] = _Contents(
+                each.since,
+                selection.language,
+                selection.format,
+                len(selection.topics),
+                tuple(cards),
+            )
+        found[name] = picked[place]
+    return found
+
+
+def _stored(edition: Edition, keys: Collection[str]) -> dict[str, Audience]:
+    rows = Audience.objects.filter(edition=edition, contents_key__in=keys)
+    return {row.contents_key: row for row in rows}
+
+
+def forget(now: datetime) -> int:
+    """Afterwards no audience repeats keywords or names, of authors or organisations, that no reader
     follows any more, as after an erasure; returns how many did. Their digests can still be read on
-    the web.
+    the web. Which selection got which digest is forgotten KEPT_DAYS after its edition.
     """
-    readers = Subscriber.objects.filter(selection_key=OuterRef("selection_key"))
-    # A first entry: audiences of before there were organisations have no list of them.
-    held = reduce(or_, (Q(**{f"selection__{kind}__0__isnull": False}) for kind in _WORDS))
-    forgotten = 0
-    for audience in Audience.objects.filter(held, ~Exists(readers)).iterator():
-        if audience.selection_key.startswith(OWN) and _is_followed(audience):
-            continue
-        words = [word for kind in _WORDS for word in audience.selection.get(kind, [])]
-        with override(audience.selection.get("language", "en")):
-            instead = reasons.forgotten().text
-        audience.selection |= {kind: [] for kind in _WORDS}
-        audience.cards = [
-            # However it was worded when it was written.
-            [
-                paper_id,
-                instead if any(word in reason for word in words) else reason,
-                *more,
-            ]
-            for paper_id, reason, *more in audience.cards
-        ]
-        audience.save(update_fields=["selection", "cards"])
-        forgotten += 1
+    oldest = now.date() - timedelta(days=KEPT_DAYS)
+    AudienceSelection.objects.filter(edition__date__lt=oldest).delete()
+    forgotten, last = 0, 0
+    audiences = Audience.objects.exclude(words=[]).order_by("pk")
+    while page := dict(audiences.filter(pk__gt=last).values_list("pk", "words")[:CHUNK]):
+        last = max(page)
+        gone = selectors.unfollowed({word for words in page.values() for word in words})
+        pks = [pk for pk, words in page.items() if not gone.isdisjoint(words)]
+        rows = [_without(row, gone) for row in Audience.objects.filter(pk__in=pks)]
+        Audience.objects.bulk_update(rows, ["cards", "words", "contents_key"])
+        forgotten += len(rows)
     return forgotten
 
 
-def _is_followed(audience: Audience) -> bool:
-    """Whether the one reader of the audience still follows all of this."""
-    reader = Subscriber.objects.filter(pk=int(audience.selection_key.removeprefix(OWN))).first()
-    if reader is None:
-        return False
-    now = selectors.selection_of(reader)
-    return all({*audience.selection.get(kind, [])} <= {*getattr(now, kind)} for kind in _WORDS)
+def _without(audience: Audience, gone: set[str]) -> Audience:
+    with override(audience.language):
+        instead = reasons.forgotten()
+    audience.cards = [
+        # However it was worded when it was written.
+        choosing.Card(paper_id, instead.text, instead.anchor)
+        if any(word in reason for word in gone.intersection(audience.words))
+        else (paper_id, reason, *more)
+        for paper_id, reason, *more in audience.cards
+    ]
+    audience.words = sorted(set(audience.words) - gone)
+    audience.contents_key = f"forgotten {audience.pk}"
+    return audience

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from typing import NamedTuple
 
 from django.utils.translation import override
@@ -25,6 +26,8 @@ class Card(NamedTuple):
     paper_id: int
     reason: str
     anchor: str = ""
+    word: str = ""
+    """The keyword or name in the reason that the reader wrote, if any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class _Wish:
 
     papers: int
     strength: float
-    reason: Reason
+    reason: Callable[[], Reason]
     slug: str = ""
     """Of a topic, whose papers are wanted as surely as they are about it."""
 
@@ -81,12 +84,12 @@ def _select(
     scored = _matching(_wishes(selection, papers), papers, allowed, liked, score)
     if dial.takes_others or not follows_anything(selection):
         scored |= {
-            n: (score(n, []), _for_votes(papers, n, period))
+            n: (score(n, ()), partial(_for_votes, papers, n, period))
             for n in bits(allowed)
             if n not in scored
         }
     order = sorted(scored, key=lambda n: (-scored[n][0], n))[: selection.length]
-    cards = [_card(papers[n], scored[n][1]) for n in order]
+    cards = [_card(papers[n], scored[n][1]()) for n in order]
     if cards and len(cards) < selection.length and dial.is_varied:
         others = allowed & papers.with_votes & ~sum(1 << n for n in scored)
         others &= ~_disliked(papers, liked)
@@ -105,19 +108,21 @@ def _matching(
     allowed: int,
     liked: Mapping[int, float],
     score: Callable[[int, list[float]], float],
-) -> dict[int, tuple[float, Reason]]:
+) -> dict[int, tuple[float, Callable[[], Reason]]]:
     """Score and reason of each paper that has something followed, by its place."""
-    having: dict[int, list[_Wish]] = {}
+    having: dict[int, list[tuple[float, _Wish]]] = {}
     for wish in wishes:
         for n in bits(wish.papers & allowed):
-            having.setdefault(n, []).append(wish)
-    for n in bits(allowed):
-        if n not in having and liked.get(papers[n].paper_id, 0.0) >= ranking.LIKED:
-            having[n] = [_Wish(1 << n, ranking.LIKED_STRENGTH, reasons.liked())]
+            having.setdefault(n, []).append((wish.of(papers[n]), wish))
+    if liked:
+        strength = ranking.LIKED_STRENGTH
+        for n in bits(allowed):
+            if n not in having and liked.get(papers[n].paper_id, 0.0) >= ranking.LIKED:
+                having[n] = [(strength, _Wish(1 << n, strength, reasons.liked))]
     return {
         n: (
-            score(n, [wish.of(papers[n]) for wish in found]),
-            max(found, key=lambda wish: wish.of(papers[n])).reason,
+            score(n, [strength for strength, _ in found]),
+            max(found, key=itemgetter(0))[1].reason,
         )
         for n, found in having.items()
     }
@@ -126,7 +131,7 @@ def _matching(
 def _score(
     papers: Candidates,
     n: int,
-    strengths: list[float],
+    strengths: Sequence[float],
     *,
     popular: Sequence[float],
     liked: Mapping[int, float],
@@ -144,18 +149,19 @@ def _wishes(selection: Selection, papers: Candidates) -> list[_Wish]:
 def _asked(selection: Selection, papers: Candidates) -> Iterator[_Wish]:
     index = papers.matches
     for name in selection.authors:
-        yield _Wish(index.by(name), ranking.AUTHOR, reasons.author(name))
+        yield _Wish(index.by(name), ranking.AUTHOR, partial(reasons.author, name))
     for text in selection.keywords:
-        yield _Wish(index.matching(text), ranking.KEYWORD, reasons.keyword(text))
+        yield _Wish(index.matching(text), ranking.KEYWORD, partial(reasons.keyword, text))
     for name in selection.organizations:
-        yield _Wish(index.from_(name), ranking.ORGANIZATION, reasons.organization(name))
+        found = index.from_(name)
+        yield _Wish(found, ranking.ORGANIZATION, partial(reasons.organization, name))
     for slug in selection.topics:
         if found := papers.on_topic.get(slug, 0):
             name = papers[next(bits(found))].topics[slug].name
-            yield _Wish(found, 0.0, reasons.topic(slug, name), slug)
+            yield _Wish(found, 0.0, partial(reasons.topic, slug, name), slug)
     for category in selection.categories:
         found = papers.in_category.get(category, 0)
-        yield _Wish(found, ranking.CATEGORY, reasons.category(category))
+        yield _Wish(found, ranking.CATEGORY, partial(reasons.category, category))
 
 
 def _disliked(papers: Candidates, liked: Mapping[int, float]) -> int:
@@ -178,7 +184,7 @@ def _most_voted(papers: int) -> list[int]:
 
 
 def _card(paper: Candidate, reason: Reason) -> Card:
-    return Card(paper.paper_id, reason.text, reason.anchor)
+    return Card(paper.paper_id, reason.text, reason.anchor, reason.word)
 
 
 def follows_anything(selection: Selection) -> bool:

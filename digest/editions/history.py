@@ -4,7 +4,7 @@ one, so that a reader's history takes a small row a digest."""
 from collections.abc import Collection
 from datetime import date
 
-from digest.models import Delivery
+from digest.models import Audience, Delivery
 
 _SENT = [Delivery.State.PENDING, Delivery.State.SENT, Delivery.State.UNCERTAIN]
 """What waits is as good as sent, and what may have been sent counts as sent."""
@@ -14,11 +14,14 @@ def sent_to(
     subscriber_ids: Collection[int], *, since: date, but: Collection[int] = ()
 ) -> dict[int, set[int]]:
     """The ids of the papers that each reader was sent in digests of editions since a day, whatever
-    frequency, except the editions `but`. One query."""
+    frequency, except the editions `but`. Two queries."""
     rows = Delivery.objects.filter(
         subscriber_id__in=subscriber_ids, state__in=_SENT, edition__date__gte=since
     ).exclude(edition__in=but)
+    got = rows.filter(audience__isnull=False).values_list("subscriber_id", "audience_id")
+    lists = Audience.objects.filter(pk__in={audience_id for _, audience_id in got})
+    papers = {pk: {card[0] for card in cards} for pk, cards in lists.values_list("pk", "cards")}
     found: dict[int, set[int]] = {}
-    for subscriber_id, cards in rows.values_list("subscriber_id", "audience__cards"):
-        found.setdefault(subscriber_id, set()).update(card[0] for card in cards or ())
+    for subscriber_id, audience_id in got:
+        found.setdefault(subscriber_id, set()).update(papers[audience_id])
     return found

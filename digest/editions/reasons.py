@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from digest.records import WEEK, Period
@@ -16,21 +18,28 @@ class Reason:
 
     text: str
     anchor: str = ""
+    word: str = ""
+    """A keyword or a name in the text that the reader wrote."""
 
 
 def author(name: str) -> Reason:
-    return Reason(_("By %(name)s, whom you follow") % {"name": name}, "authors")
+    return Reason(_("By %(name)s, whom you follow") % {"name": name}, "authors", name)
 
 
 def keyword(text: str) -> Reason:
-    return Reason(_("Your keyword: %(text)s") % {"text": text}, "keywords")
+    return Reason(_("Your keyword: %(text)s") % {"text": text}, "keywords", text)
 
 
 def organization(name: str) -> Reason:
-    return Reason(_("From %(name)s, which you follow") % {"name": name}, "organizations")
+    return Reason(_("From %(name)s, which you follow") % {"name": name}, "organizations", name)
 
 
 def topic(slug: str, name: str) -> Reason:
+    return _topic(slug, name, get_language())
+
+
+@lru_cache(maxsize=1024)
+def _topic(slug: str, name: str, _language: str | None) -> Reason:
     return Reason(_("You follow %(name)s") % {"name": translated(name)}, f"topic-{slug}")
 
 

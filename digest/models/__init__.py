@@ -1,7 +1,7 @@
 """The tables of the digest app."""
 
 from .deliveries import Batch, Delivery, Event
-from .editions import Audience, Edition, EditionPaper
+from .editions import Audience, AudienceSelection, Edition, EditionPaper
 from .opinions import Opinion, Taste
 from .papers import Author, Fetch, Lease, Listing, Paper, PaperTopic, TopicCorrection, VoteSnapshot
 from .search import SearchEntry
@@ -10,6 +10,7 @@ from .vectors import PaperVector, VectorSpace
 
 __all__ = [
     "Audience",
+    "AudienceSelection",
     "Author",
     "Batch",
     "Circuit",

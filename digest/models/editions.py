@@ -83,32 +83,62 @@ class EditionPaper(models.Model):
 
 
 class Audience(models.Model):
-    """The readers of an edition with equal selections, and the cards that make up their digest."""
+    """Readers of an edition whose digests are equal but for their links: the same cards in the same
+    order, for the same reasons, in the same language and format. What is in it stays as it is."""
 
     edition = models.ForeignKey(Edition, on_delete=models.CASCADE, related_name="audiences")
-    selection_key = models.CharField(max_length=32)
-    """Joins with `Subscriber.selection_key`."""
-    selection: Any = models.JSONField()
-    """The fields of `Selection`."""
+    contents_key = models.CharField(max_length=32)
+    """Equal for equal digests of the edition."""
     cards: Any = models.JSONField()
-    """`[[paper id, reason], …]`, best first; empty: nothing for them in this edition."""
+    """`[[paper id, reason, anchor, word], …]`, best first; empty: nothing for them in this edition."""
     since = models.DateField(null=True, blank=True)
     """The papers of the editions since that day are picked from, too: for readers whose digest of it
     was too late to go by itself, and for those who get one a week on a day of their own, or a month."""
+    language = models.CharField(max_length=10, default="en")
+    format = models.CharField(max_length=4, default="html")
+    topic_count = models.PositiveSmallIntegerField(default=0)
+    """How many topics each of the readers follows, which the digest says at its end."""
+    words: Any = models.JSONField(default=list)
+    """The keywords and names that the reasons repeat as a reader wrote them."""
     paper_count = models.PositiveSmallIntegerField(default=0)
     """How many cards there are, for the planning, which is done in the database."""
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["edition", "contents_key"], name="audience_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"audience {self.pk} of edition {self.edition_id}"
+
+
+class AudienceSelection(models.Model):
+    """A selection that papers of an edition were picked for, and the audience its readers are of.
+
+    It is needed while an edition is planned, and can be made again.
+    """
+
+    edition = models.ForeignKey(Edition, on_delete=models.CASCADE, related_name="+", db_index=False)
+    selection_key = models.CharField(max_length=32)
+    """Joins with `Subscriber.selection_key`."""
+    since = models.DateField(null=True, blank=True)
+    """As the audience's."""
+    audience = models.ForeignKey(
+        Audience, on_delete=models.CASCADE, related_name="selections", db_index=False
+    )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["edition", "selection_key"],
                 condition=Q(since=None),
-                name="audience_unique",
+                name="audience_selection_unique",
             ),
             models.UniqueConstraint(
-                fields=["edition", "selection_key", "since"], name="audience_unique_since"
+                fields=["edition", "selection_key", "since"],
+                name="audience_selection_unique_since",
             ),
         ]
 
     def __str__(self) -> str:
-        return f"audience {self.pk} of edition {self.edition_id}"
+        return f"selection {self.selection_key} of edition {self.edition_id}"

@@ -51,7 +51,7 @@ def view(request: HttpRequest, token: str) -> HttpResponse:
         {delivery.pk: addressee},
         edition_id=edition_id,
         now=timezone.now(),
-        language=content.language_of(delivery.audience),
+        language=delivery.audience.language,
     )
     # This page's own link works for ever and may be passed on, so it must not open what a
     # preferences link opens. An expired one says so, and mails its owner a new one at one press.

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from digest.editions import candidates, choosing, taste
-from digest.models import Audience, Edition, EditionPaper, Paper, PaperTopic
+from digest.models import AudienceSelection, Edition, EditionPaper, Paper, PaperTopic
 from subscriptions import selectors, tokens
 from subscriptions.errors import TokenError
 from subscriptions.models import Subscriber, Topic
@@ -160,8 +160,8 @@ def _cards_of_editions(
     as they would have been."""
     editions = _newest(DAILY)
     key = subscriber.selection_key
-    rows = Audience.objects.filter(edition__in=editions, selection_key=key, since=None)
-    stored = dict(rows.values_list("edition_id", "cards"))
+    rows = AudienceSelection.objects.filter(edition__in=editions, selection_key=key, since=None)
+    stored = dict(rows.values_list("edition_id", "audience__cards"))
     selection = selectors.selection_of(subscriber)
     for edition in editions:
         is_stored = edition.pk in stored

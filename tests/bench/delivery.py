@@ -9,12 +9,14 @@ from typing import Any
 import psycopg
 import requests
 
-from tests.bench.installation import DAY, NOW, Installation, installation
+from tests.bench.installation import DAY, KEYWORDS, NOW, Installation, installation
 
 Row = tuple[str, str, str]
 WORKERS = 2
 FEW = 10_000
 """Readers of the send that the memory is compared with."""
+FOLLOWING = 100_000
+"""The most readers of the send in which each follows something else."""
 
 
 @dataclass
@@ -39,6 +41,10 @@ def run(*, subscribers: int, audiences: int = 500) -> list[Row]:
         found = measure(made, subscribers, min(audiences, subscribers))
         naive = float(made.python("tests.bench.naive"))
         alone = _planned_alone(made)
+    following = min(subscribers, FOLLOWING)
+    with installation(EMAIL_PROVIDERS="mailgun") as made:
+        own = measure(made, following, following, with_keywords=True)
+        lists = _count(made, "SELECT count(*) FROM digest_audience")
     rate = found.sent / found.seconds
     share = found.peak_mib / few.peak_mib - 1
     each = 1e6 / max(found.sent, 1)
@@ -49,6 +55,17 @@ def run(*, subscribers: int, audiences: int = 500) -> list[Row]:
             f"{found.seconds:,.1f} s, {rate:,.0f}/s",
             f"{rate / naive:,.0f} x",
         ),
+        (
+            f"{following:,} readers, each with {KEYWORDS} keywords and an author: to a balanced ledger",
+            f"{own.seconds:,.1f} s, {own.sent / own.seconds:,.0f}/s",
+            f"{own.sent / own.seconds / naive:,.0f} x",
+        ),
+        (
+            "  papers picked for each, and planned",
+            f"{own.planned:,.1f} s",
+            f"{lists:,} lists differ",
+        ),
+        ("  peak memory of a worker", f"{own.peak_mib:,.0f} MiB", ""),
         (f"planning {found.due:,} deliveries, while others send", f"{found.planned:,.1f} s", ""),
         (f"planning {found.due:,} deliveries, alone", f"{alone:,.1f} s", ""),
         ("peak memory of a worker", f"{found.peak_mib:,.0f} MiB", f"{share:+.0%} to {FEW:,}"),
@@ -60,11 +77,14 @@ def run(*, subscribers: int, audiences: int = 500) -> list[Row]:
     ]
 
 
-def measure(made: Installation, subscribers: int, audiences: int) -> Measured:
+def measure(
+    made: Installation, subscribers: int, audiences: int, *, with_keywords: bool = False
+) -> Measured:
     """Sends to so many readers of a fresh installation, and checks that each got one digest."""
     address = made.start_esp("--mode", "lean")
     made.environment["MAILGUN_API_URL"] = f"{address}/v3"
-    made.python("tests.bench.installation", str(subscribers), str(audiences))
+    options = ["keywords"] if with_keywords else []
+    made.python("tests.bench.installation", str(subscribers), str(audiences), *options)
     for number in range(WORKERS):
         made.start_worker(number)
     made.wait_for_workers(WORKERS)
@@ -97,6 +117,11 @@ def measure(made: Installation, subscribers: int, audiences: int) -> Measured:
 def _planned_alone(made: Installation) -> float:
     made.python("tests.bench.steps", "unplan")
     return float(made.python("tests.bench.steps", "plan", str(DAY), NOW.isoformat()))
+
+
+def _count(made: Installation, query: str) -> int:
+    with psycopg.connect(made.environment["DATABASE_URL"]) as database:
+        return int(database.execute(query).fetchone()[0])
 
 
 def _settled(made: Installation) -> dict[str, Any]:

@@ -186,8 +186,9 @@ def _fill(connection: psycopg.Connection, subscribers: int) -> None:
         f"""
         INSERT INTO digest_edition (id, frequency, date, closed_at, paper_count, due_count, batch_count, held_because, is_sample)
         VALUES (1, 'daily', '2026-08-20', now(), 8, {subscribers}, 0, '', false);
-        INSERT INTO digest_audience (id, edition_id, selection_key, selection, cards, paper_count)
-        VALUES (1, 1, 'x', '{{}}', '[]', 8);
+        INSERT INTO digest_audience (id, edition_id, contents_key, cards, language, format, topic_count,
+            words, paper_count)
+        VALUES (1, 1, 'x', '[]', 'en', 'html', 0, '[]', 8);
         INSERT INTO subscriptions_slot (id, frequency, hour, timezone, next_digest_at)
         VALUES (1, 'daily', 7, 'UTC', now());
         INSERT INTO subscriptions_subscriber (id, public_id, email, address_hash, state, token_version,

@@ -9,8 +9,9 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from itertools import accumulate
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -24,6 +25,10 @@ from tests.services import POSTGRES_URL
 DAY = date(2026, 8, 20)
 NOW = datetime(2026, 8, 21, 8, tzinfo=UTC)
 PAPERS = 40
+COMMON, WORDS = 60, 6000
+"""Keywords are of these ranks by how frequent a word is."""
+KEYWORDS = 4
+"""How many a reader follows, beside topics and an author."""
 
 
 @dataclass
@@ -192,8 +197,9 @@ def _start_redis(made: Installation) -> None:
     raise RuntimeError("redis-server does not answer")
 
 
-def seed(readers: int, selections: int, *, slot_hour: int = 7) -> None:
-    """An edition of DAY and active readers who are due, spread over that many selections.
+def seed(readers: int, selections: int, *, with_keywords: bool = False, slot_hour: int = 7) -> None:
+    """An edition of DAY and active readers who are due, spread over that many selections, of topics
+    and, `with_keywords`, of KEYWORDS words or phrases and an author each, too.
 
     Runs in a process with the installation's settings; what the readers follow is stored for one
     of each selection, which is all that planning reads.
@@ -204,34 +210,44 @@ def seed(readers: int, selections: int, *, slot_hour: int = 7) -> None:
     from subscriptions.models import Topic  # noqa: PLC0415
     from subscriptions.records import Rhythm  # noqa: PLC0415
     from subscriptions.services import slots  # noqa: PLC0415
+    from tests.bench.archive import vocabulary  # noqa: PLC0415
     from tests.digest.builders import make_listing, make_paper  # noqa: PLC0415
 
     topics = {topic.slug: topic for topic in Topic.objects.all()}
     by_chance = random.Random(1)
+    known = vocabulary()
+    weights = list(accumulate(1 / (rank + 8) for rank in range(len(known))))
     for number in range(PAPERS):
         paper = make_paper(
             arxiv_id=f"2608.{number:05}",
             title=f"Paper {number}: an efficient closed-loop harness for self-evolving systems",
-            abstract="It measures what was only guessed before, and finds the guess wrong. " * 8,
-            authors=["Ada Lovelace", "Alan Turing", "Grace Hopper"],
+            abstract=" ".join(by_chance.choices(known, cum_weights=weights, k=180)),
+            authors=[
+                f"{name} {number}" for name in ("Ada Lovelace", "Alan Turing", "Grace Hopper")
+            ],
             upvotes=100 - number,
             topics=by_chance.sample(list(topics.values()), 3),
         )
         make_listing(paper, DAY)
     building.build(DAY)
     slot = slots.ensure(Rhythm("daily", slot_hour, "UTC"), datetime(2026, 8, 20, 8, tzinfo=UTC))
-    chosen = _selections(sorted(topics), selections, by_chance)
+    words = known[COMMON:WORDS] if with_keywords else []
+    chosen = _selections(sorted(topics), words, selections, by_chance)
     with connection.cursor() as cursor:
         _insert_readers(cursor, readers, slot.pk, chosen, topics)
 
 
-def _selections(slugs: list[str], number: int, by_chance: random.Random) -> list:
+def _selections(slugs: list[str], words: list[str], number: int, by_chance: random.Random) -> list:
     from subscriptions.records import Selection  # noqa: PLC0415
 
     found: dict = {}
     while len(found) < number:
         picked = tuple(sorted(by_chance.sample(slugs, by_chance.randint(1, 6))))
         selection = Selection(topics=picked, length=by_chance.randint(5, 12))
+        if words:
+            followed = {" ".join(by_chance.sample(words, 1 + n % 2)) for n in range(KEYWORDS)}
+            author = f"Turing {by_chance.randrange(10 * PAPERS)}"
+            selection = replace(selection, keywords=tuple(sorted(followed)), authors=(author,))
         found[selection.key] = selection
     return list(found.values())
 
@@ -239,6 +255,8 @@ def _selections(slugs: list[str], number: int, by_chance: random.Random) -> list
 def _insert_readers(cursor, readers: int, slot_id: int, chosen: list, topics: dict) -> None:
     cursor.execute("CREATE TEMP TABLE pick (n int PRIMARY KEY, key text, length int)")
     cursor.execute("CREATE TEMP TABLE pick_topic (n int, topic bigint)")
+    cursor.execute("CREATE TEMP TABLE pick_keyword (n int, text text)")
+    cursor.execute("CREATE TEMP TABLE pick_author (n int, name text)")
     with cursor.copy("COPY pick FROM STDIN") as rows:
         for number, selection in enumerate(chosen):
             rows.write_row((number, selection.key, selection.length))
@@ -246,6 +264,11 @@ def _insert_readers(cursor, readers: int, slot_id: int, chosen: list, topics: di
         for number, selection in enumerate(chosen):
             for slug in selection.topics:
                 rows.write_row((number, topics[slug].pk))
+    for kind in ("keyword", "author"):
+        with cursor.copy(f"COPY pick_{kind} FROM STDIN") as rows:
+            for number, selection in enumerate(chosen):
+                for word in getattr(selection, f"{kind}s"):
+                    rows.write_row((number, word))
     cursor.execute(
         """
         INSERT INTO subscriptions_subscriber (
@@ -260,10 +283,15 @@ def _insert_readers(cursor, readers: int, slot_id: int, chosen: list, topics: di
     )
     cursor.execute(
         """
+        CREATE TEMP TABLE one AS
+        SELECT MAX(subscriber.id) AS id, pick.n FROM subscriptions_subscriber AS subscriber
+        JOIN pick ON pick.key = subscriber.selection_key GROUP BY pick.n;
         INSERT INTO subscriptions_subscription (subscriber_id, topic_id, created_at)
-        SELECT one.id, pick_topic.topic, now()
-        FROM (SELECT MAX(id) AS id, selection_key FROM subscriptions_subscriber GROUP BY 2) AS one
-        JOIN pick ON pick.key = one.selection_key JOIN pick_topic ON pick_topic.n = pick.n
+        SELECT one.id, topic, now() FROM one JOIN pick_topic USING (n);
+        INSERT INTO subscriptions_followedkeyword (subscriber_id, text)
+        SELECT one.id, text FROM one JOIN pick_keyword USING (n);
+        INSERT INTO subscriptions_followedauthor (subscriber_id, name)
+        SELECT one.id, name FROM one JOIN pick_author USING (n)
         """
     )
     # As autovacuum leaves tables that are older than this.
@@ -275,4 +303,4 @@ if __name__ == "__main__":
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
-    seed(int(sys.argv[1]), int(sys.argv[2]))
+    seed(int(sys.argv[1]), int(sys.argv[2]), with_keywords="keywords" in sys.argv[3:])

@@ -26,7 +26,7 @@ def readers_per_second() -> float:
         selection = selectors.selection_of(subscriber)
         places = {place.paper_id: place for place in edition.places.select_related("paper")}
         cards = choosing.select(selection, candidates.of(edition))
-        papers = [content.paper_content(places[paper_id]) for paper_id, _ in cards]
+        papers = [content.paper_content(places[card.paper_id]) for card in cards]
         rendered = rendering.render(
             content.edition_content(edition), papers,
             site_url="https://papers.example.org", postal_address="12 Sample Street",
@@ -34,7 +34,7 @@ def readers_per_second() -> float:
         reader = content.readers_of(
             selectors.addressees([subscriber.pk]), edition_id=edition.pk, now=edition.closed_at
         )[0]
-        body = rendering.compose(rendered, cards)
+        body = rendering.compose(rendered, [card[:3] for card in cards])
         html, text = body.filled(rendering.values_of(reader))
         message = EmailMultiAlternatives(
             body.subject, text, to=[reader.email], connection=connection,

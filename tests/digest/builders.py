@@ -61,7 +61,7 @@ def make_batch(
     its deliveries are in the state `deliveries`."""
     edition, _ = Edition.objects.get_or_create(frequency="daily", date=day)
     audience, _ = Audience.objects.get_or_create(
-        edition=edition, selection_key="0" * 32, defaults={"selection": {}, "cards": []}
+        edition=edition, contents_key="0" * 32, defaults={"cards": []}
     )
     number = edition.batches.count()
     values = {

@@ -13,7 +13,6 @@ from lxml import html as lxml_html
 
 from digest.delivery import content
 from digest.editions import audiences
-from digest.models import Audience
 from subscriptions import emails, selectors, tokens
 from subscriptions.models import TransactionalMessage
 from tests.builders import make_subscriber, make_topic
@@ -123,8 +122,7 @@ def test_digest_of_a_german_reader_is_german(reader):
     key = selectors.selection_of(reader).key
     edition = reader.topics.get().papers.get().editions.get(frequency="daily")
     type(reader).objects.filter(pk=reader.pk).update(selection_key=key)
-    audiences.ensure(edition, [key])
-    body = content.body_of(Audience.objects.get(selection_key=key))
+    body = content.body_of(audiences.of_selection(edition, key))
     values = dict.fromkeys(content.rendering.READER_TOKENS, "x")
     html, text = body.filled(values)
     for words in ("Donnerstag, 20. August", "1 Paper für Sie, von 1 heute.", "Sie folgen Theorie und Optimierung",

@@ -89,7 +89,8 @@ def _mailed(
                 postal_address=settings.POSTAL_ADDRESS,
             )
             follows = wording.follows(len(selection.topics))
-            body = rendering.compose(rendered, cards, follows=follows)
+            shown = [card[:3] for card in cards]
+            body = rendering.compose(rendered, shown, follows=follows)
             html, text = body.filled(rendering.values_of(nobody()))
         kept = (body.subject, html, text, selection.format)
     # Also to begin its hour anew.

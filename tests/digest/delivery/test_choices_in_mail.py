@@ -7,7 +7,6 @@ from django.utils import timezone
 
 from digest.delivery import content, messages, outbox
 from digest.editions import audiences
-from digest.models import Audience
 from subscriptions import selectors
 from tests.builders import make_subscriber
 from tests.digest.builders import make_edition, make_paper
@@ -20,8 +19,7 @@ def audience_of(reader, edition):
     selection = selectors.selection_of(reader)
     reader.selection_key = selection.key
     reader.save(update_fields=["selection_key"])
-    audiences.ensure(edition, [selection.key])
-    return Audience.objects.get(selection_key=selection.key)
+    return audiences.of_selection(edition, selection.key)
 
 
 def message_to(reader, edition):
@@ -29,7 +27,7 @@ def message_to(reader, edition):
     addressee = selectors.addressees([reader.pk])[reader.pk]
     readers = content.readers_of(
         {1: addressee}, edition_id=edition.pk, now=timezone.now(),
-        language=content.language_of(audience),
+        language=audience.language,
     )  # fmt: skip
     claim = outbox.Claim(0, edition.pk, 0, 0, timezone.now(), {})
     call = messages.Call(claim, edition, content.body_of(audience), readers)
@@ -71,7 +69,9 @@ def test_follower_of_a_category_gets_its_papers():
     edition = make_edition(DAY, [paper, make_paper(categories=["cs.CV"], upvotes=0)])
     reader = make_subscriber()
     reader.categories.create(name="cs.LG")
-    assert audience_of(reader, edition).cards == [[paper.pk, "You follow cs.LG", "category-cs.LG"]]
+    assert audience_of(reader, edition).cards == [
+        [paper.pk, "You follow cs.LG", "category-cs.LG", ""]
+    ]
 
 
 @pytest.mark.parametrize("opinion", ["More like this", "Less like this"])

@@ -6,7 +6,8 @@ import pytest
 from django.utils import timezone
 
 from digest.delivery import forgetting, planning
-from digest.models import Audience, Event, Fetch
+from digest.editions import audiences
+from digest.models import Audience, AudienceSelection, Edition, Event, Fetch
 from subscriptions import services
 from tests.builders import make_subscriber
 from tests.digest.builders import make_edition, make_paper
@@ -33,7 +34,7 @@ def test_keyword_of_an_erased_reader_is_forgotten(reader):
     services.erase(reader)
     assert forgetting.forget(NOW)["audiences"] == 1
     assert reasons() == ["Picked for you", "A little different"]
-    assert "disease" not in str(Audience.objects.get().selection)
+    assert "disease" not in str(Audience.objects.values().get())
 
 
 def test_author_and_organization_of_an_erased_reader_are_forgotten():
@@ -42,29 +43,41 @@ def test_author_and_organization_of_an_erased_reader_are_forgotten():
     planning.plan(NOW)
     audience = Audience.objects.get()
     audience.cards = [[1, "By Ada Byron"], [2, "From EPFL", "organizations"], [3, "New today"]]
+    audience.words = ["Ada Byron", "EPFL"]
     audience.save()
     services.erase(reader)
     assert forgetting.forget(NOW)["audiences"] == 1
     held = Audience.objects.get()
-    assert held.cards == [
+    assert [card[:2] for card in held.cards] == [
         [1, "Picked for you"],
-        [2, "Picked for you", "organizations"],
+        [2, "Picked for you"],
         [3, "New today"],
     ]
-    assert (held.selection["authors"], held.selection["organizations"]) == ([], [])
+    assert held.words == []
 
 
-def test_audience_of_before_there_were_organizations_has_nothing_to_forget():
-    edition = make_edition(DAY, [make_paper()])
-    for key, words in (("a" * 32, []), ("b" * 32, ["rare disease"])):
-        Audience.objects.create(
-            edition=edition,
-            selection_key=key,
-            selection={"keywords": words, "authors": []},
-            cards=[],
-        )
-    assert forgetting.forget(NOW)["audiences"] == 1
+def test_word_that_another_reader_follows_stays(reader):
+    make_subscriber(keywords=("rare disease",))
+    services.erase(reader)
     assert forgetting.forget(NOW)["audiences"] == 0
+
+
+def test_what_was_forgotten_is_not_what_a_later_reader_gets(reader):
+    (edition,) = Edition.objects.filter(frequency="daily")
+    services.erase(reader)
+    forgetting.forget(NOW)
+    later = make_subscriber(keywords=("rare disease",))
+    AudienceSelection.objects.all().delete()
+    cards = audiences.of_selection(edition, later.selection_key).cards
+    assert cards[0][1] == "Your keyword: rare disease"
+
+
+def test_which_selection_got_which_digest_is_forgotten_weeks_later(reader):
+    forgetting.forget(NOW + timedelta(days=audiences.KEPT_DAYS - 1))
+    assert AudienceSelection.objects.exists()
+    forgetting.forget(NOW + timedelta(days=audiences.KEPT_DAYS + 1))
+    assert not AudienceSelection.objects.exists()
+    assert Audience.objects.exists()
 
 
 def test_keyword_that_a_reader_follows_stays(reader):

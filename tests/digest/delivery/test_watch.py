@@ -46,7 +46,7 @@ def make_edition(**fields):
 def make_batch(edition, *, sent=0, failed=0, pending=0, detail="", offered_at=NOW, **fields):
     """A batch of readers who have long gone, which is nothing to the watch."""
     audience, _ = Audience.objects.get_or_create(
-        edition=edition, selection_key="x", defaults={"selection": {}, "cards": []}
+        edition=edition, contents_key="x", defaults={"cards": []}
     )
     defaults = {
         "id": (edition.pk << 32) + edition.batches.count(),

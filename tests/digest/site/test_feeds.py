@@ -217,7 +217,7 @@ def test_own_feed_holds_what_the_mail_holds_for_the_same_reasons(client):
     (item,) = items(client, own(reader))
     edition = Edition.objects.get(date=DAY - timedelta(days=1), frequency="daily")
     audiences.ensure(edition, [reader.selection_key])
-    ((paper_id, reason, _),) = edition.audiences.get().cards
+    ((paper_id, reason, *_),) = edition.audiences.get().cards
     assert paper_id == wanted.pk
     assert item["id"].endswith(wanted.arxiv_id)
     assert f"<p>{reason}</p>" in item["content_html"]
