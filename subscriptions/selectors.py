@@ -96,7 +96,8 @@ def readers_apart(
 ) -> QuerySet[Any]:
     """The active readers of the slot, by id and later than `after`, whom a digest with papers from
     this day on is made for apart, each with `is_suppressed`: they come back from a pause, or may
-    have had some of its papers, as they had another rhythm or asked for a digest."""
+    have had some of its papers, as they had another rhythm, asked for a digest, or look back for
+    what trends."""
     today = now.astimezone(ZoneInfo(slot.timezone)).date()
     rows = Subscriber.objects.filter(slot=slot, state=Subscriber.State.ACTIVE, pk__gt=after)
     return with_suppression(rows.filter(_are_apart(today, papers_since))).order_by("pk")
@@ -109,7 +110,7 @@ def _are_apart(today: date, papers_since: date) -> Q:
     )
     has_changed = Q(changed_on__isnull=False, changed_on__gte=papers_since)
     is_paused = Q(paused_until__isnull=False, paused_until__gt=today)
-    return is_back | (has_changed & ~is_paused)
+    return is_back | ((has_changed | Q(trending=True)) & ~is_paused)
 
 
 def with_suppression(subscribers: QuerySet[Subscriber]) -> QuerySet[Any]:

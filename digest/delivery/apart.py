@@ -1,7 +1,9 @@
 """Readers whom a digest is made for apart from the others of their slot: who comes back from a pause
-gets the best of what it held back, and who may have had some of the papers gets the others.
+gets the best of what it held back, who may have had some of the papers gets the others, and who goes
+by how fast votes come gets what trends of some days.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache, partial
@@ -25,9 +27,12 @@ _OVERLAP = timedelta(days=7)
 """A week's edition goes by its Monday, and may have the papers of a later day."""
 
 
-def plan(slot: Slot, edition: Edition, *, since: date | None, now: datetime) -> list[Delivery]:
-    """Afterwards these readers of the slot have a delivery of the edition, a batch each where it is
-    to be sent; returns the new ones. A second call adds none. Page by page, each a transaction."""
+def plan(
+    slot: Slot, edition: Edition, *, since: date | None, now: datetime, batch_size: int
+) -> list[Delivery]:
+    """Afterwards these readers of the slot have a delivery of the edition, and where it is to be sent
+    a batch with up to so many who get the same; returns the new ones. A second call adds none. Page
+    by page, each a transaction."""
     made: list[Delivery] = []
     last = 0
     # Most readers look back as far as another one.
@@ -35,7 +40,7 @@ def plan(slot: Slot, edition: Edition, *, since: date | None, now: datetime) -> 
     while readers := list(
         selectors.readers_apart(slot, now, papers_since=since or edition.date, after=last)[:PAGE]
     ):
-        made += _plan_page(readers, edition, since, papers)
+        made += _plan_page(readers, edition, since, papers, batch_size)
         last = readers[-1].pk
     return made
 
@@ -45,6 +50,7 @@ def _plan_page(
     edition: Edition,
     since: date | None,
     papers: Callable[[date | None], Candidates],
+    batch_size: int,
 ) -> list[Delivery]:
     ids = [reader.pk for reader in readers]
     with transaction.atomic():
@@ -55,14 +61,16 @@ def _plan_page(
         firsts = {reader: looks_back_to(reader, edition, since) for reader in new}
         found = audiences_of(edition, firsts, papers)
         rows = [_row(edition, reader, found[reader.pk]) for reader in new if reader.pk in found]
-        _number(rows, locked)
+        _number(rows, locked, batch_size)
         services.note_served([reader.pk for reader in new])
     return rows
 
 
 def looks_back_to(reader: Subscriber, edition: Edition, since: date | None) -> date | None:
     """The day from which on the reader's digest picks papers; None: the edition's alone. As the
-    slot's, or since the pause."""
+    slot's, since the pause, or of as many days as papers trend."""
+    if reader.trending:
+        since = candidates.trending_since(edition, since)
     if reader.unserved_since is None:
         return since
     earliest = max(reader.unserved_since, edition.date - LONGEST_PAUSE)
@@ -110,17 +118,23 @@ def _row(edition: Edition, reader: Any, audience: Audience) -> Delivery:
     return row
 
 
-def _number(rows: Sequence[Delivery], edition: Edition) -> None:
-    """Stores the rows, and a batch for each that waits; the edition's row is locked."""
-    waiting = [row for row in rows if row.state == State.PENDING]
+def _number(rows: Sequence[Delivery], edition: Edition, batch_size: int) -> None:
+    """Stores the rows, and batches of those that wait; the edition's row is locked."""
     first = batches.first_id(edition)
-    for number, row in enumerate(waiting):
-        row.batch_id = first + number
-    Batch.objects.bulk_create(
-        [
-            Batch(pk=row.batch_id, edition=edition, audience_id=row.audience_id or 0, size=1)
-            for row in waiting
-        ]
-    )
+    by_audience: dict[int, list[Delivery]] = defaultdict(list)
+    for row in rows:
+        if row.state == State.PENDING:
+            by_audience[row.audience_id or 0].append(row)
+    new: list[Batch] = []
+    for audience_id, waiting in by_audience.items():
+        for start in range(0, len(waiting), batch_size):
+            together = waiting[start : start + batch_size]
+            batch = Batch(
+                pk=first + len(new), edition=edition, audience_id=audience_id, size=len(together)
+            )
+            for row in together:
+                row.batch_id = batch.pk
+            new.append(batch)
+    Batch.objects.bulk_create(new)
     Delivery.objects.bulk_create(rows)
-    batches.count_up(edition, deliveries=len(rows), batches=len(waiting))
+    batches.count_up(edition, deliveries=len(rows), batches=len(new))

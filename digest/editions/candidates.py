@@ -3,17 +3,21 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from typing import overload
 
 from django.db.models import QuerySet
 
 from digest.models import Edition, EditionPaper
+from digest.papers import trending
 from digest.papers.matching import Matchable, MatchIndex
 from digest.records import TODAY, WEEK, Period
 
 from . import ranking, taste
+
+TRENDING_DAYS = 7
+"""A paper may begin to trend in the days after the one on which it was listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Candidate:
     days_old: int = 0
     """Between the day it was listed on and the edition's."""
     speed: float = 0.0
-    """Votes an hour, when the edition closed."""
+    """Votes an hour, when the edition that is picked for closed."""
 
 
 @dataclass(frozen=True)
@@ -135,14 +139,31 @@ def period_of(edition: Edition, since: date | None = None) -> Period:
     return WEEK if edition.frequency == Edition.Frequency.WEEKLY else TODAY
 
 
+def trending_since(edition: Edition, since: date | None = None) -> date | None:
+    """The day from which on a digest picks papers that goes by how fast votes come, where others
+    pick from `since` on: a daily one takes what trends now of the last TRENDING_DAYS."""
+    if edition.frequency != Edition.Frequency.DAILY:
+        return since
+    return min(since or edition.date, edition.date - timedelta(days=TRENDING_DAYS - 1))
+
+
 def of(edition: Edition, since: date | None = None) -> Candidates:
-    """The papers to pick from, best first; four queries, however many papers."""
-    places = places_of(edition, since).select_related("edition")
-    places = places.prefetch_related("paper__paper_topics__topic")
-    return Candidates(tuple(_candidate(place, edition.date) for place in places))
+    """The papers to pick from, best first; five queries at most, however many papers."""
+    found = places_of(edition, since).select_related("edition")
+    places = list(found.prefetch_related("paper__paper_topics__topic"))
+    earlier = [place.paper_id for place in places if place.edition_id != edition.pk]
+    speeds = trending.speeds(earlier, edition.closed_at) if earlier else {}
+    return Candidates(
+        tuple(
+            _candidate(place, edition.date, speed=speeds.get(place.paper_id, 0.0))
+            if place.edition_id != edition.pk
+            else _candidate(place, edition.date, speed=place.speed)
+            for place in places
+        )
+    )
 
 
-def _candidate(place: EditionPaper, day: date) -> Candidate:
+def _candidate(place: EditionPaper, day: date, *, speed: float) -> Candidate:
     paper = place.paper
     return Candidate(
         paper_id=paper.pk,
@@ -156,5 +177,5 @@ def _candidate(place: EditionPaper, day: date) -> Candidate:
         ),
         categories=tuple(paper.categories),
         days_old=max((day - place.edition.date).days, 0),
-        speed=place.speed,
+        speed=speed,
     )

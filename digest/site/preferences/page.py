@@ -133,7 +133,7 @@ def _tried(subscriber: Subscriber, form: choices.PreferencesForm) -> dict[str, A
     return {
         "refused": [],
         "as_mail": as_mail,
-        "tried": trying.tried(selection),
+        "tried": trying.tried(selection, subscriber.pk),
         "next_digest": _next_digest(chosen),
     }
 

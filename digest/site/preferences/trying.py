@@ -1,8 +1,10 @@
 """The digest that choices would have made of the newest edition, without saving them."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import lru_cache
 
 from django.conf import settings
@@ -12,7 +14,7 @@ from django.utils.translation import override
 
 from digest.delivery import content, rendering, wording
 from digest.delivery.preview import nobody
-from digest.editions import building, candidates, choosing, taste
+from digest.editions import building, candidates, choosing, history, taste
 from digest.models import Edition, EditionPaper
 from digest.site import presenting
 from digest.site.presenting import Row
@@ -37,53 +39,61 @@ class Tried:
     is_text: bool = False
 
 
-def tried(selection: Selection) -> Tried | None:
-    """The digest of the newest daily edition for these choices; None before there is one."""
+def tried(selection: Selection, subscriber_id: int) -> Tried | None:
+    """The digest of the newest daily edition for these choices; None before there is one. One that
+    looks back for what trends has nothing that the reader was sent with an earlier edition."""
     edition = building.newest(Edition.Frequency.DAILY)
     if edition is None:
         return None
-    period = candidates.period_of(edition)
+    since = candidates.trending_since(edition) if selection.trending else None
+    sent = history.sent_to([subscriber_id], since=since, but={edition.pk}) if since else {}
+    papers = _candidates(edition.pk, since)
     cards = choosing.select(
-        selection, _candidates(edition.pk), period=period, taste=taste.model(selection.taste)
+        selection,
+        papers,
+        period=candidates.period_of(edition, since),
+        sent=sent.get(subscriber_id, ()),
+        taste=taste.model(selection.taste),
     )
     day, is_text = long_day(edition.date), selection.format == "text"
     if not cards:
-        return Tried(day=day, of=edition.paper_count, rows=[], is_text=is_text)
-    places = _in_order(edition, [card.paper_id for card in cards])
+        return Tried(day=day, of=len(papers), rows=[], is_text=is_text)
+    places = _in_order(edition, since, [card.paper_id for card in cards])
     rows = [
         replace(row, reason=card.reason, anchor=card.anchor)
         for row, card in zip(presenting.rows_of_places(places), cards, strict=True)
     ]
-    subject, key = _mailed(edition, selection, places, cards)
-    return Tried(
-        day=day, of=edition.paper_count, rows=rows, subject=subject, key=key, is_text=is_text
-    )
+    subject, key = _mailed(edition, since, selection, places, cards)
+    return Tried(day=day, of=len(papers), rows=rows, subject=subject, key=key, is_text=is_text)
 
 
 @lru_cache(maxsize=2)
-def _candidates(edition_id: int) -> candidates.Candidates:
+def _candidates(edition_id: int, since: date | None) -> candidates.Candidates:
     """Kept by the process, as the edition is frozen."""
-    return candidates.of(Edition.objects.get(pk=edition_id))
+    return candidates.of(Edition.objects.get(pk=edition_id), since)
 
 
-def _in_order(edition: Edition, ids: Sequence[int]) -> QuerySet[EditionPaper]:
+def _in_order(edition: Edition, since: date | None, ids: Sequence[int]) -> QuerySet[EditionPaper]:
     order = Case(*(When(paper_id=pk, then=Value(n)) for n, pk in enumerate(ids)))
-    return edition.places.filter(paper_id__in=ids).select_related("paper").order_by(order)
+    return candidates.places_of(edition, since).filter(paper_id__in=ids).order_by(order)
 
 
 def _mailed(
     edition: Edition,
+    since: date | None,
     selection: Selection,
     places: QuerySet[EditionPaper],
     cards: Sequence[choosing.Card],
 ) -> tuple[str, str]:
     """The subject, and the key of the whole mail. Only the cards that are in it are rendered."""
-    key = f"{edition.pk}.{edition.closed_at.timestamp():.0f}.{selection.key}"
+    made_of = f"{selection.key} {[card.paper_id for card in cards]}"
+    digest = hashlib.blake2b(made_of.encode(), digest_size=16).hexdigest()
+    key = f"{edition.pk}.{edition.closed_at.timestamp():.0f}.{digest}"
     kept = cache.get(f"preferences.mail.{key}")
     if kept is None:
         with override(selection.language):
             rendered = rendering.render(
-                content.edition_content(edition),
+                content.edition_content(edition, since),
                 map(content.paper_content, places),
                 site_url=settings.SITE_URL,
                 postal_address=settings.POSTAL_ADDRESS,

@@ -7,7 +7,7 @@ import time_machine
 
 from digest.delivery import apart, forgetting, ledger, merging, planning, requested
 from digest.editions import building, history
-from digest.models import Audience, Batch, Delivery, Edition, Paper
+from digest.models import Audience, Batch, Delivery, Edition, Paper, VoteSnapshot
 from digest.papers import ingest
 from subscriptions import selectors, services
 from subscriptions.models import Subscriber
@@ -277,5 +277,59 @@ def test_number_of_queries_does_not_grow_with_readers_apart(count, django_assert
         Subscriber.objects.filter(pk=reader.pk).update(unserved_since=MONDAY)
     edition = Edition.objects.get(date=MONDAY + timedelta(days=1))
     with django_assert_max_num_queries(28):
-        rows = apart.plan(reader.slot, edition, since=None, now=morning(MONDAY + timedelta(days=2)))
+        rows = apart.plan(
+            reader.slot, edition, since=None, now=morning(MONDAY + timedelta(days=2)), batch_size=10
+        )
     assert len(rows) == count
+
+
+# --- What trends some days later --------------------------------------------------------------
+
+
+def rise(title, *, by):
+    """So many votes came in the night before the edition of Wednesday closed."""
+    paper = Paper.objects.get(title=title)
+    for at, votes in ((morning(MONDAY + timedelta(days=2)), 0), (CLOSING, by)):
+        VoteSnapshot.objects.create(paper=paper, taken_at=at, upvotes=paper.upvotes + votes)
+
+
+CLOSING = morning(MONDAY + timedelta(days=3), hour=5, minute=0)
+
+
+def three_days(*readers):
+    for n in range(3):
+        close(MONDAY + timedelta(days=n), papers=2, votes=5)
+        if n == 2:
+            rise(f"{MONDAY} 0", by=80)
+        plan_and_send(MONDAY + timedelta(days=n + 1))
+    return [titles(reader) for reader in readers]
+
+
+def test_trending_digest_has_a_paper_that_rises_days_after_it_was_listed():
+    trending = start(MONDAY + timedelta(days=1), length=1, trending=True)
+    (digests,) = three_days(trending)
+    assert digests[0] == [f"{MONDAY} 1"]
+    assert digests[2] == [f"{MONDAY} 0"]
+    assert "Rising fast" in str(Delivery.objects.filter(subscriber=trending).last().audience.cards)
+
+
+def test_other_digests_have_the_papers_of_their_day_alone():
+    (digests,) = three_days(start(MONDAY + timedelta(days=1), length=1))
+    assert digests[2] in ([f"{MONDAY + timedelta(days=2)} 0"], [f"{MONDAY + timedelta(days=2)} 1"])
+
+
+def test_trending_digest_has_no_paper_twice():
+    (digests,) = three_days(start(MONDAY + timedelta(days=1), length=8, trending=True))
+    assert [len(digest) for digest in digests] == [2, 2, 2]
+    assert len({title for digest in digests for title in digest}) == 6
+
+
+def test_readers_apart_who_get_the_same_go_together():
+    for _ in range(3):
+        start(MONDAY + timedelta(days=1), trending=True)
+    three_days()
+    assert {*Batch.objects.values_list("size", flat=True)} == {3}
+    assert all(
+        ledger.of_edition(edition).is_balanced
+        for edition in Edition.objects.filter(due_count__gt=0)
+    )
