@@ -20,7 +20,7 @@ from digest.delivery import (
     settling,
     watch,
 )
-from digest.editions import building, taste
+from digest.editions import building, opened, taste
 from digest.papers import fetching, search, topics, vectors
 
 logger = logging.getLogger(__name__)
@@ -145,5 +145,7 @@ def watch_sends() -> None:
 
 @shared_task
 def forget() -> None:
-    """Forgets old events, and what former readers followed."""
-    logger.info("forgotten", extra=forgetting.forget(timezone.now()))
+    """Forgets old events, what former readers followed, and what was opened long ago."""
+    now = timezone.now()
+    counts = forgetting.forget(now) | {"opened_papers": opened.forget_old(now)}
+    logger.info("forgotten", extra=counts)
