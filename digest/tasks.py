@@ -145,5 +145,5 @@ def watch_sends() -> None:
 
 @shared_task
 def forget() -> None:
-    """Forgets old events, and what former readers followed."""
+    """Forgets old events, what former readers followed, and what was opened long ago."""
     logger.info("forgotten", extra=forgetting.forget(timezone.now()))

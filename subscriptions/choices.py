@@ -84,6 +84,11 @@ TRENDING: list[Choice] = [
     (MANY, gettext_lazy("Many votes so far")),
     (FAST, gettext_lazy("Trending: votes that come fast")),
 ]
+LEARNS_HINT = gettext_lazy(
+    "Only in the browser where you save it, for a year, by a cookie. We keep which papers’ pages you "
+    "open on this site and when, nothing else, for 180 days, and let them count a little. The list "
+    "above shows them; turning this off deletes them. Links in mails are not tracked."
+)
 LABELS = {
     "keyword": gettext_lazy("Add a keyword"),
     "author": gettext_lazy("Add an author"),
@@ -96,6 +101,7 @@ LABELS = {
     "least_votes": gettext_lazy("Only papers with at least this many votes"),
     "dial": gettext_lazy("Popular or personal"),
     "trending": gettext_lazy("What makes a paper popular"),
+    "learns": gettext_lazy("Learn from the paper pages that I open"),
     "format": gettext_lazy("Format"),
     "language": gettext_lazy("Language of your mails"),
     "pause": gettext_lazy("Pause"),
@@ -142,6 +148,7 @@ class PreferencesForm(forms.Form):
     least_votes = _number(least=0, most=MOST_VOTES, required=False)
     dial = _number(least=0, most=MOST_DIAL, required=False)
     trending = forms.ChoiceField(choices=TRENDING, required=False)
+    learns = forms.BooleanField(required=False)
     format = forms.ChoiceField(choices=FORMATS, required=False)
     language = forms.CharField(required=False, max_length=10)
     pause = forms.ChoiceField(choices=[*PAUSES, (UNTIL, "")])
@@ -182,7 +189,8 @@ class PreferencesForm(forms.Form):
         return chosen
 
     def preferences(self, subscriber: Subscriber, *, today: date) -> Preferences:
-        """What was chosen, on a day of the reader's; what the form left out is as it was."""
+        """What was chosen, on a day of the reader's; what the form left out is as it was, but for
+        boxes, which a browser leaves out when they are not ticked."""
         chosen = self.cleaned_data
         frequency = chosen["frequency"]
         if frequency == WEEKLY and chosen["weekday"] not in ("", "1"):
@@ -206,6 +214,7 @@ class PreferencesForm(forms.Form):
             ),
             Rhythm(frequency, chosen["hour"], chosen["timezone"]),
             self._paused_until(subscriber.paused_until, today),
+            learns=chosen["learns"],
         )
 
     def _paused_until(self, held: date | None, today: date) -> date | None:
@@ -266,6 +275,7 @@ def initial_of(preferences: Preferences, *, is_paused: bool) -> Mapping[str, Any
         "least_votes": selection.least_votes,
         "dial": selection.dial,
         "trending": FAST if selection.trending else MANY,
+        "learns": preferences.learns,
         "format": selection.format,
         "language": selection.language,
         "pause": UNTIL if is_paused else NOT_PAUSED,

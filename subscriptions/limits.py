@@ -1,5 +1,5 @@
 """How often a client, a mail domain and everybody together may ask us to send a mail, and how often
-a client may ask the API.
+a client may ask the API. How often a reader may open papers that count.
 
 Limits for a single address are in `services.request_message`: they hold for every way in.
 """
@@ -21,6 +21,8 @@ DOMAIN_RATE = "600/h"
 SITE_RATE = "3000/h"
 # Counts and suggestions while somebody types.
 LOOKUP_RATE = "240/m"
+# More than a person reads.
+OPENED_RATE = "120/h"
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +73,11 @@ def client_looks_up_too_much(request: HttpRequest) -> bool:
     return _is_over(request, "lookup", _network(client_address(request)))
 
 
+def reader_opens_too_much(request: HttpRequest, public_id: UUID) -> bool:
+    """Counts this paper; True when the reader has used up OPENED_RATE."""
+    return _is_over(request, "opened", public_id.hex)
+
+
 def seconds_until_api(request: HttpRequest) -> int:
     """Counts this request; 0, or the seconds until a client that has used up API_RATE may ask again."""
     client = _network(client_address(request))
@@ -105,6 +112,7 @@ def _is_over(request: HttpRequest, group: str, value: str) -> bool:
         "reader": settings.SIGNUP_RATE_ADDRESS,
         "target": settings.SIGNUP_RATE_ADDRESS,
         "lookup": LOOKUP_RATE,
+        "opened": OPENED_RATE,
     }
     try:
         return bool(

@@ -72,6 +72,8 @@ class Preferences:
     rhythm: Rhythm
     paused_until: date | None = None
     """The local day on which mail starts again."""
+    learns: bool = False
+    """Whether digests learn from the paper pages that the reader opens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -184,6 +184,22 @@ def subscriber_of(holder: Holder) -> Subscriber:
     return subscriber
 
 
+def learning_subscriber(holder: Holder) -> Subscriber | None:
+    """The active owner of a browser whose digests learn from what they open, as it stays until the
+    transaction ends; None once they have left, were erased, or took that back."""
+    return (
+        # Rows about the reader may be added meanwhile.
+        Subscriber.objects.select_for_update(no_key=True)
+        .filter(
+            public_id=holder.public_id,
+            token_version=holder.token_version,
+            state=Subscriber.State.ACTIVE,
+            learns=True,
+        )
+        .first()
+    )
+
+
 def confirming_subscriber(holder: Holder) -> Subscriber:
     """The owner of a confirm link: to be confirmed by it, or active already.
 
@@ -213,7 +229,12 @@ def rhythm_of(subscriber: Subscriber) -> Rhythm:
 
 def preferences_of(subscriber: Subscriber) -> Preferences:
     """Everything that the subscriber chose."""
-    return Preferences(selection_of(subscriber), rhythm_of(subscriber), subscriber.paused_until)
+    return Preferences(
+        selection_of(subscriber),
+        rhythm_of(subscriber),
+        subscriber.paused_until,
+        subscriber.learns,
+    )
 
 
 def selections(

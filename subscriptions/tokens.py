@@ -28,6 +28,7 @@ Versioned = Subscriber | Addressee
 CONFIRM_LIFE = timedelta(hours=72)
 PREFERENCES_LIFE = timedelta(days=7)
 ERASE_LIFE = timedelta(hours=24)
+OPENED_LIFE = timedelta(days=365)
 
 _MAC_SIZE = 16
 _ID = struct.Struct(">16s")
@@ -107,6 +108,17 @@ def make_erase(subscriber: Subscriber) -> str:
 def read_erase(token: str) -> Holder:
     """Whom it was made for; the caller compares the version. TokenError, TokenExpiredError."""
     return _holder("erase", token, ERASE_LIFE)
+
+
+def make_opened(subscriber: Subscriber) -> str:
+    """For a browser that says which papers its reader opens, and for nothing else: for a year, and
+    until the subscriber's token version is raised."""
+    return _dated("opened", subscriber)
+
+
+def read_opened(token: str) -> Holder:
+    """Whom it was made for; the caller compares the version. TokenError, TokenExpiredError."""
+    return _holder("opened", token, OPENED_LIFE)
 
 
 def make_address(subscriber: Subscriber) -> str:

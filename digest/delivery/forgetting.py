@@ -1,10 +1,11 @@
-"""Forgets what nobody needs any more: events of long ago, and what readers who are gone followed."""
+"""Forgets what nobody needs any more: events of long ago, what readers who are gone followed, and what
+others opened half a year ago."""
 
 from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from digest.editions import audiences
+from digest.editions import audiences, opened
 from digest.models import Event, Fetch
 from digest.papers import trending
 
@@ -12,8 +13,9 @@ _PAGE = 10_000
 
 
 def forget(now: datetime) -> dict[str, int]:
-    """Afterwards events and records of fetches are at most KEEP_EVENTS_DAYS old, and no audience
-    repeats what a former reader followed. Returns how many rows of each were forgotten.
+    """Afterwards events and records of fetches are at most KEEP_EVENTS_DAYS old, no audience repeats
+    what a former reader followed, and what was opened is as young as `opened.KEPT`. Returns how many
+    rows of each were forgotten.
     """
     limit = now - timedelta(days=settings.KEEP_EVENTS_DAYS)
     events = _forget_events(limit)
@@ -23,6 +25,7 @@ def forget(now: datetime) -> dict[str, int]:
         "fetches": fetches,
         "vote_snapshots": trending.forget(now),
         "audiences": audiences.forget(now),
+        "opened_papers": opened.forget_old(now),
     }
 
 

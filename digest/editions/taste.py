@@ -9,11 +9,11 @@ import hashlib
 import struct
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from django.db import transaction
-from django.db.models import F, Max, Q
+from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
 from numpy.typing import NDArray
 
@@ -23,7 +23,7 @@ from digest.papers.vectors.analysis import FULL, Terms
 from subscriptions import services
 
 MOST_OPINIONS = 200
-"""The newest count; tastes change."""
+"""The newest count, what was only opened after all others; tastes change."""
 BACKGROUND = 60
 """So many of the newest papers that the reader said nothing of count a little against."""
 MOST_WORDS = 200
@@ -31,12 +31,15 @@ MEANING = 0.5
 """How much the latent space counts beside the words."""
 WANTED = {Opinion.Verdict.MORE.value: 1.0, Opinion.Verdict.LESS.value: -1.0}
 SAVED = 0.6
-"""How much is wanted what was saved without another word."""
+"""How much is wanted what was saved or opened without another word."""
+OPENED_WEIGHT = 0.25
+"""One that was opened moves papers like it about 0.3 times as far as “more” does."""
 UNSAID, UNSAID_WEIGHT = -0.2, 0.1
 _RIDGE = 0.5
 _SLOPE = 2.0
 """How soon a paper that is like one of those counts fully."""
 _HALF_LIFE = timedelta(days=180)
+_OUTDATED = datetime.fromtimestamp(0, UTC)
 
 Floats = NDArray[np.float32]
 
@@ -167,8 +170,8 @@ def learn(subscriber_id: int) -> bool:
     nothing. A second call changes nothing."""
     said = list(
         Opinion.objects.filter(subscriber=subscriber_id)
-        .order_by("-said_at")
-        .values_list("paper_id", "verdict", "said_at")[:MOST_OPINIONS]
+        .loudest()
+        .values_list("paper_id", "verdict", "opened_at", "said_at")[:MOST_OPINIONS]
     )
     papers = placed([paper_id for paper_id, *_ in said])
     said = [row for row in said if row[0] in papers]
@@ -179,8 +182,12 @@ def learn(subscriber_id: int) -> bool:
     others = list(placed(_newest(papers)).values())
     model = fit(
         [papers[paper_id] for paper_id, *_ in said] + others,
-        [WANTED.get(verdict, SAVED) for _, verdict, _ in said] + [UNSAID] * len(others),
-        [0.5 ** ((now - at) / _HALF_LIFE) for *_, at in said] + [UNSAID_WEIGHT] * len(others),
+        [WANTED.get(verdict, SAVED) for _, verdict, *_ in said] + [UNSAID] * len(others),
+        [
+            (OPENED_WEIGHT if opened_at else 1.0) * 0.5 ** ((now - at) / _HALF_LIFE)
+            for *_, opened_at, at in said
+        ]
+        + [UNSAID_WEIGHT] * len(others),
     )
     weights = packed(model)
     mark = hashlib.blake2b(weights, digest_size=8).hexdigest()
@@ -207,14 +214,22 @@ def forget(subscriber_id: int, *, with_opinions: bool = False) -> None:
         services.keep_taste(subscriber_id, "")
 
 
+def outdate(gone: QuerySet[Opinion]) -> None:
+    """Afterwards the tastes that were learned from these opinions, too, are learned anew by the next
+    sweep."""
+    readers = Taste.objects.filter(subscriber__in=gone.values("subscriber"))
+    readers.update(learned_at=_OUTDATED)
+
+
 def unlearned() -> list[int]:
-    """The readers who said something since their taste was learned."""
+    """The readers who said something since their taste was learned, or whose taste is outdated."""
     newest = Opinion.objects.values("subscriber").annotate(newest=Max("said_at"))
     late = newest.filter(
         Q(subscriber__learned_taste__isnull=True)
         | Q(newest__gt=F("subscriber__learned_taste__learned_at"))
     )
-    return list(late.order_by("subscriber").values_list("subscriber", flat=True))
+    outdated = Taste.objects.filter(learned_at=_OUTDATED).values_list("subscriber", flat=True)
+    return sorted({*late.values_list("subscriber", flat=True), *outdated})
 
 
 def models(marks: Iterable[str]) -> dict[str, Model]:

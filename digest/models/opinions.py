@@ -1,5 +1,7 @@
 """What readers said about papers."""
 
+from typing import Self
+
 from django.db import models
 from django.db.models import Q
 
@@ -8,9 +10,24 @@ from subscriptions.models import Subscriber
 from .papers import Paper
 
 
+class Opinions(models.QuerySet["Opinion"]):
+    """Rows of opinions."""
+
+    def opened(self) -> Self:
+        """Those of papers that were opened, and nothing said of."""
+        return self.filter(opened_at__isnull=False)
+
+    def loudest(self) -> Self:
+        """What was said before what was only opened, each the newest first."""
+        return self.annotate(is_opened=Q(opened_at__isnull=False)).order_by(
+            "is_opened", "-said_at", "-pk"
+        )
+
+
 class Opinion(models.Model):
     """What a reader said of a paper: their newest word on whether they want more or less like it,
-    and whether they keep it for later. A row says at least one of the two."""
+    and whether they keep it for later. A row says at least one of the two, or else that the reader
+    opened the paper's page, where `Subscriber.learns` allows that."""
 
     class Verdict(models.TextChoices):
         MORE = "more"
@@ -20,18 +37,24 @@ class Opinion(models.Model):
     paper = models.ForeignKey(Paper, on_delete=models.CASCADE, related_name="opinions")
     verdict = models.CharField(max_length=4, choices=Verdict.choices, blank=True)
     is_saved = models.BooleanField(default=False, db_default=False)
+    opened_at = models.DateTimeField(null=True, blank=True)
+    """When the page was first opened; None once the reader has said something of the paper."""
     said_at = models.DateTimeField(auto_now=True)
+
+    objects = Opinions.as_manager()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["subscriber", "paper"], name="opinion_unique"),
             models.CheckConstraint(
-                condition=~Q(verdict="") | Q(is_saved=True), name="opinion_says_something"
+                condition=Q(opened_at__isnull=True) & (~Q(verdict="") | Q(is_saved=True))
+                | Q(opened_at__isnull=False, verdict="", is_saved=False),
+                name="opinion_says_something",
             ),
         ]
 
     def __str__(self) -> str:
-        return f"opinion {self.pk} ({self.verdict or 'saved'})"
+        return f"opinion {self.pk} ({self.verdict or ('saved' if self.is_saved else 'opened')})"
 
 
 class Taste(models.Model):

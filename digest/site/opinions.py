@@ -64,7 +64,9 @@ def _says(verdict: str) -> Q:
 def _kept(subscriber: Subscriber, paper: Paper, verdict: str) -> str:
     """Keeps the word beside what else was said of the paper; returns what is said of that."""
     said = {"is_saved": True} if verdict == SAVE else {"verdict": verdict}
-    Opinion.objects.update_or_create(subscriber=subscriber, paper=paper, defaults=said)
+    Opinion.objects.update_or_create(
+        subscriber=subscriber, paper=paper, defaults={**said, "opened_at": None}
+    )
     return {
         Verdict.MORE: _("Noted: more like this."),
         Verdict.LESS: _("Noted: less like this."),

@@ -7,6 +7,7 @@ from . import (
     digests,
     feeds,
     health,
+    opened,
     opinions,
     outbox,
     pages,
@@ -31,6 +32,7 @@ urlpatterns = [
     re_path(
         rf"^papers/(?P<arxiv_id>{ARXIV_ID})/cite\.(?P<form>bib|ris)$", papers.cite, name="cite"
     ),
+    path("opened/", opened.opened, name="opened"),
     path("trending/", pages.trending, name="trending"),
     path("search/", searching.search_page, name="search"),
     path("topics/", topics.topics, name="topics"),

@@ -103,6 +103,8 @@ class Subscriber(models.Model):
     """The local day on which mail starts again."""
     taste = models.CharField(max_length=16, blank=True, default="", db_default="")
     """The mark of what was learned from the reader's opinions; "" for nothing."""
+    learns = models.BooleanField(default=False, db_default=False)
+    """Whether digests learn from the paper pages that the reader opens, too."""
     unserved_since = models.DateField(null=True, blank=True)
     """The day on which a pause began: the first digest after it looks back so far, and forgets it."""
     changed_on = models.DateField(null=True, blank=True)

@@ -70,6 +70,7 @@ def change_preferences(
         "format": chosen.format,
         "language": chosen.language,
         "paused_until": preferences.paused_until,
+        "learns": preferences.learns,
         "selection_key": chosen.key,
     }
     if rhythm != selectors.rhythm_of(subscriber):

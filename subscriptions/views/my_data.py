@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from subscriptions import selectors, services, tokens
 from subscriptions.errors import TokenExpiredError
 
-from . import common
+from . import common, opened_cookie
 
 
 @common.private_page("GET", "HEAD", "POST")
@@ -19,7 +19,9 @@ def my_data(request: HttpRequest, token: str) -> HttpResponse:
         return common.expired(request, error, what=_("Links to your data"), life=_("24 hours"))
     if request.method == "POST":
         services.erase(subscriber)
-        return render(request, "web/subscriptions/erased.html")
+        erased = render(request, "web/subscriptions/erased.html")
+        opened_cookie.drop(erased)
+        return erased
     response = JsonResponse(
         selectors.held_data(subscriber), json_dumps_params={"indent": 2, "ensure_ascii": False}
     )

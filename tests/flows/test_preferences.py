@@ -9,7 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import expect, sync_playwright
 
 from digest.delivery import planning
-from digest.models import Delivery, Opinion
+from digest.models import Delivery, Opinion, Paper
 from digest.papers import authors
 from subscriptions import tokens
 from subscriptions.models import Subscriber
@@ -238,6 +238,32 @@ def test_day_is_asked_only_where_it_counts(visit, reader):
     page.get_by_role("button", name="Save preferences").click()
     expect(page.get_by_text("Paused until").first).to_be_visible()
     assert fresh(reader).frequency == "weekly-4"
+
+
+def test_opened_papers_are_told_of_only_by_the_browser_that_was_asked_to(visit, reader):
+    papers = [f"/papers/{paper.arxiv_id}/" for paper in Paper.objects.filter(opinions=None)]
+    page, elsewhere, told = visit(path_of(reader)), visit("/"), []
+    for each in (page, elsewhere):
+        each.on("request", lambda request: "/opened/" in request.url and told.append(request))
+    choose = page.get_by_label("Learn from the paper pages that I open")
+    choose.check()
+    page.get_by_role("button", name="Save preferences").click()
+    expect(page.locator(".notice")).to_contain_text("Saved.")
+    page.wait_for_load_state()
+    elsewhere.goto(papers[0], wait_until="networkidle")
+    assert told == []
+    page.goto(papers[0], wait_until="networkidle")
+    page.goto(papers[1], wait_until="networkidle")
+    assert [request.post_data for request in told] == [f"paper={path[8:-1]}" for path in papers]
+    assert reader.opinions.opened().count() == 2
+    page.goto(path_of(reader))
+    choose.uncheck()
+    page.get_by_role("button", name="Save preferences").click()
+    expect(page.locator(".notice")).to_contain_text("Saved.")
+    page.wait_for_load_state()
+    page.goto(papers[0], wait_until="networkidle")
+    assert len(told) == 2
+    assert not reader.opinions.opened().exists()
 
 
 def test_leaving_is_one_press_with_a_reason_if_one_likes_and_an_undo(visit, reader):

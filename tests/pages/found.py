@@ -27,6 +27,7 @@ NO_PAGES = {
     "site:version": "leads to site:paper",
     "site:icon": "leads to a picture",
     "site:cite": "a download",
+    "site:opened": "answers with nothing",
     "site:preview": "a part of site:preferences",
     "site:count": "a part of site:preferences",
     "site:authors": "a part of site:preferences",

@@ -271,6 +271,6 @@ def test_no_bar_without_a_terminal(path, capsys):
 def test_number_of_queries_grows_with_pages_not_rows(django_assert_max_num_queries):
     lines = ["email\n", *(f"r{n}@example.org\n" for n in range(500))]
     outcome = importing.Outcome()
-    with django_assert_max_num_queries(28):
+    with django_assert_max_num_queries(29):
         importing.add(lines, outcome, consent="x")
     assert outcome.added == 500

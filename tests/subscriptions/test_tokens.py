@@ -20,6 +20,7 @@ MAKE = {
     "confirm": lambda: tokens.make_confirm(SUBSCRIBER),
     "preferences": lambda: tokens.make_preferences(SUBSCRIBER),
     "erase": lambda: tokens.make_erase(SUBSCRIBER),
+    "opened": lambda: tokens.make_opened(SUBSCRIBER),
     "unsubscribe": lambda: tokens.make_unsubscribe(SUBSCRIBER.public_id),
     "digest": lambda: tokens.make_digest(SUBSCRIBER.public_id, 9),
 }
@@ -27,6 +28,7 @@ READ = {
     "confirm": tokens.read_confirm,
     "preferences": tokens.read_preferences,
     "erase": tokens.read_erase,
+    "opened": tokens.read_opened,
     "unsubscribe": tokens.read_unsubscribe,
     "digest": tokens.read_digest,
 }
@@ -34,6 +36,7 @@ LIVES = {
     "confirm": timedelta(hours=72),
     "preferences": timedelta(days=7),
     "erase": timedelta(hours=24),
+    "opened": timedelta(days=365),
 }
 
 

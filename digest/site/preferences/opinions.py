@@ -12,8 +12,8 @@ from .opening import readers_page, show
 
 @readers_page("GET", "HEAD", "POST")
 def opinions(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpResponse:
-    """The papers that the reader spoke about, newest word first; POST `remove` takes one back,
-    `forget` all of them and what was learned."""
+    """The papers that the reader spoke about, newest word first, then those that they opened; POST
+    `remove` takes one back, `forget` all of them and what was learned."""
     mine = Opinion.objects.filter(subscriber=subscriber)
     removed = False
     if (number := request.POST.get("remove", "")).isdecimal() and len(number) < 19:  # noqa: PLR2004
@@ -23,9 +23,7 @@ def opinions(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpRe
     is_forgotten = request.method == "POST" and "forget" in request.POST
     if is_forgotten:
         learned.forget(subscriber.pk, with_opinions=True)
-    page = presenting.page_of(
-        mine.select_related("paper").order_by("-said_at", "-pk"), request.GET.get("page")
-    )
+    page = presenting.page_of(mine.loudest().select_related("paper"), request.GET.get("page"))
     return show(
         request,
         "opinions",

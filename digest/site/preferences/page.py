@@ -19,7 +19,7 @@ from subscriptions.records import Preferences
 from subscriptions.views import common
 from subscriptions.views.preferences import KEYWORD_COOKIE, remembered_keyword
 
-from . import showing, trying
+from . import learning, showing, trying
 from .opening import readers_page
 
 _NEW_WORDS = ("keyword", "author", "organization")
@@ -79,12 +79,16 @@ def _save(
     if form.is_valid():
         chosen = form.preferences(subscriber, today=_today(subscriber.timezone))
         try:
-            words = common.evidence(request, "[Save preferences]")
+            words = common.evidence(
+                request, f"{learning.agreed(subscriber, chosen)}[Save preferences]"
+            )
             services.change_preferences(subscriber, chosen, evidence=words)
         except ChoiceError as error:
             form.add_error(None, str(error))
         else:
-            return _saved(request, subscriber, token)
+            saved = _saved(request, subscriber, token, learns_here=subscriber.learns)
+            learning.settle(saved, subscriber)
+            return saved
     return showing.show(request, subscriber, form, token, status=400, is_refused=True)
 
 
@@ -92,14 +96,14 @@ def _today(zone: str) -> date:
     return timezone.now().astimezone(ZoneInfo(zone)).date()
 
 
-def _saved(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpResponse:
+def _saved(request: HttpRequest, subscriber: Subscriber, token: str, **here: bool) -> HttpResponse:
     said = _("Saved.")
     # Of a suppressed address the page says itself that nothing comes.
     is_active = subscriber.state == Subscriber.State.ACTIVE
     if is_active and not selectors.is_suppressed(subscriber.email):
         when = common.next_digest(subscriber)
         said = _("Saved. Your next digest comes on %s.") % when
-    return showing.show(request, subscriber, _form_of(subscriber), token, saved=said)
+    return showing.show(request, subscriber, _form_of(subscriber), token, saved=said, **here)
 
 
 def _form_of(subscriber: Subscriber) -> choices.PreferencesForm:

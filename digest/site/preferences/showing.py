@@ -81,6 +81,8 @@ def _followed(form: choices.PreferencesForm) -> dict[str, Any]:
         "found": _found(form, "author", authors.suggest),
         "found_organizations": _found(form, "organization", organizations.suggest),
         "most_letters": MOST_KEYWORD_LETTERS,
+        "learns_label": choices.LABELS["learns"],
+        "learns_hint": choices.LEARNS_HINT,
     }
 
 

@@ -19,6 +19,27 @@ for (const field of document.querySelectorAll("input[data-own-timezone]")) {
   field.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
 }
 
+// Taste: a browser whose reader chose that digests learn from the papers that they open tells it, when
+// the page comes in sight. Who they are is in a cookie that no script sees.
+(() => {
+  const chosen = document.querySelector("[data-learns]");
+  const work = document.querySelector("[data-opened]");
+  try {
+    if (chosen?.dataset.learns === "yes") localStorage.setItem("learns", "yes");
+    else if (chosen) localStorage.removeItem("learns");
+    if (!work || localStorage.getItem("learns") !== "yes") return;
+  } catch {
+    return; // A browser that keeps nothing has nothing to tell.
+  }
+  const tell = () => {
+    if (document.visibilityState !== "visible") return;
+    document.removeEventListener("visibilitychange", tell);
+    navigator.sendBeacon(work.dataset.opened, new URLSearchParams({ paper: work.dataset.paper }));
+  };
+  document.addEventListener("visibilitychange", tell);
+  tell();
+})();
+
 // The preference centre: counts, names and the preview come while choices are made.
 (() => {
   const form = document.getElementById("preferences");

@@ -93,6 +93,16 @@ def test_one_word_is_taken_back_and_the_other_stays(client, reader, first, secon
     assert not Opinion.objects.exists()
 
 
+@pytest.mark.parametrize("verdict", ["more", "less", "save"])
+def test_word_takes_the_place_of_a_paper_that_was_opened(client, reader, verdict):
+    paper = make_paper()
+    Opinion.objects.create(subscriber=reader, paper=paper, opened_at="2026-08-20T12:00Z")
+    client.post(address(reader, paper, verdict))
+    assert Opinion.objects.get().opened_at is None
+    client.post(address(reader, paper, verdict), {"undo": "1"})
+    assert not Opinion.objects.exists()
+
+
 def test_saved_paper_stands_in_the_preferences(client, reader):
     paper = make_paper(title="On bounds")
     client.post(address(reader, paper, "save"))
