@@ -4,7 +4,7 @@ by how fast votes come gets what trends of some days.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache, partial
 from typing import Any
@@ -23,26 +23,24 @@ State = Delivery.State
 LONGEST_PAUSE = timedelta(days=31)
 """Papers that were listed longer ago are no news any more."""
 PAGE = 200
-_OVERLAP = timedelta(days=7)
+OVERLAP = timedelta(days=7)
 """A week's edition goes by its Monday, and may have the papers of a later day."""
 
 
 def plan(
     slot: Slot, edition: Edition, *, since: date | None, now: datetime, batch_size: int
-) -> list[Delivery]:
-    """Afterwards these readers of the slot have a delivery of the edition, and where it is to be sent
-    a batch with up to so many who get the same; returns the new ones. A second call adds none. Page
-    by page, each a transaction."""
-    made: list[Delivery] = []
+) -> Iterator[list[Delivery]]:
+    """Once it is gone through, these readers of the slot have a delivery of the edition, and where it
+    is to be sent a batch with up to so many who get the same. The new ones come page by page, each a
+    transaction; a second call adds none."""
     last = 0
     # Most readers look back as far as another one.
     papers = lru_cache(maxsize=4)(partial(candidates.of, edition))
     while readers := list(
         selectors.readers_apart(slot, now, papers_since=since or edition.date, after=last)[:PAGE]
     ):
-        made += _plan_page(readers, edition, since, papers, batch_size)
+        yield _plan_page(readers, edition, since, papers, batch_size)
         last = readers[-1].pk
-    return made
 
 
 def _plan_page(
@@ -52,17 +50,19 @@ def _plan_page(
     papers: Callable[[date | None], Candidates],
     batch_size: int,
 ) -> list[Delivery]:
-    ids = [reader.pk for reader in readers]
+    """Papers are picked before the edition is locked, as they may be many."""
+    mine = Delivery.objects.filter(edition=edition, subscriber__in=readers)
+    planned = set(mine.values_list("subscriber_id", flat=True))
+    new = [reader for reader in readers if reader.pk not in planned]
+    firsts = {reader: looks_back_to(reader, edition, since) for reader in new}
+    found = audiences_of(edition, firsts, papers)
     with transaction.atomic():
         locked = Edition.objects.select_for_update().get(pk=edition.pk)
-        mine = Delivery.objects.filter(edition=edition, subscriber__in=ids)
         planned = set(mine.values_list("subscriber_id", flat=True))
-        new = [reader for reader in readers if reader.pk not in planned]
-        firsts = {reader: looks_back_to(reader, edition, since) for reader in new}
-        found = audiences_of(edition, firsts, papers)
-        rows = [_row(edition, reader, found[reader.pk]) for reader in new if reader.pk in found]
+        new = [reader for reader in new if reader.pk in found and reader.pk not in planned]
+        rows = [_row(edition, reader, found[reader.pk]) for reader in new]
         _number(rows, locked, batch_size)
-        services.note_served([reader.pk for reader in new])
+        services.note_served(new)
     return rows
 
 
@@ -90,7 +90,7 @@ def audiences_of(
     that they were not sent, in digests of other editions than this one and `but`."""
     ids = [reader.pk for reader in readers]
     earliest = min((first or edition.date for first in readers.values()), default=edition.date)
-    sent = history.sent_to(ids, since=earliest - _OVERLAP, but={edition.pk, *but})
+    sent = history.sent_to(ids, since=earliest - OVERLAP, but={edition.pk, *but})
     selections = selectors.selections_of(ids)
     return audiences.made(
         edition,

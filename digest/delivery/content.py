@@ -80,7 +80,7 @@ def _rendered(
     with override(language):
         return rendering.render(
             edition_content(edition, since),
-            map(paper_content, places),
+            map(paper_content, candidates.as_at_close(edition, places)),
             site_url=settings.SITE_URL,
             postal_address=settings.POSTAL_ADDRESS,
         )

@@ -80,6 +80,12 @@ def _merge_batch(
         firsts = {reader: _first(row, since) for reader, row in found.items()}
         both = apart.audiences_of(edition, firsts, papers, but=[batch.edition_id])
         groups: dict[tuple[int, Audience], list[int]] = defaultdict(list)
+        # Who was erased meanwhile has none, and choices that changed may leave nothing.
+        found = {
+            reader: row
+            for reader, row in found.items()
+            if reader.pk in both and both[reader.pk].paper_count
+        }
         for reader, row in found.items():
             groups[row.batch_id or 0, both[reader.pk]].append(row.pk)
         for (new_batch_id, audience), ids in groups.items():

@@ -228,9 +228,9 @@ def _plan_slot(  # noqa: PLR0917  each is another thing
                 since=since, first=first, last=last, now=now, batch_size=batch_size,
             )  # fmt: skip
             page_planned()
-        alone = apart.plan(slot, edition, since=since, now=now, batch_size=batch_size)
-        _count_apart(made, slot, alone)
-        page_planned()
+        for rows in apart.plan(slot, edition, since=since, now=now, batch_size=batch_size):
+            _count_apart(made, slot, rows)
+            page_planned()
         if not _has_left_out(slot, edition):
             return True
     return False

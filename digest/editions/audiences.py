@@ -4,11 +4,11 @@ equal lists are one audience, for which a body is made once and which is sent to
 
 import hashlib
 import json
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.utils.translation import override
 
@@ -177,15 +177,20 @@ def forget(now: datetime) -> int:
     return forgotten
 
 
+def _repeats(card: Sequence[Any], words: set[str]) -> bool:
+    """Whether the reason of the card has one of these; a card of old does not say which it has."""
+    _, reason, *more = card
+    return more[1] in words if more[1:] else any(word in reason for word in words)
+
+
 def _without(audience: Audience, gone: set[str]) -> Audience:
     with override(audience.language):
         instead = reasons.forgotten()
     audience.cards = [
-        # However it was worded when it was written.
-        choosing.Card(paper_id, instead.text, instead.anchor)
-        if any(word in reason for word in gone.intersection(audience.words))
-        else (paper_id, reason, *more)
-        for paper_id, reason, *more in audience.cards
+        choosing.Card(card[0], instead.text, instead.anchor)
+        if _repeats(card, gone & {*audience.words})
+        else card
+        for card in audience.cards
     ]
     audience.words = sorted(set(audience.words) - gone)
     audience.contents_key = f"forgotten {audience.pk}"

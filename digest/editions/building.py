@@ -52,7 +52,7 @@ def build(day: date, *, frequency: str = DAILY) -> Edition:
 
 def _freeze(edition: Edition) -> None:
     papers = ranked(_candidates(edition))
-    speeds = trending.speeds([paper.pk for paper in papers], edition.closed_at)
+    counted = trending.counted([paper.pk for paper in papers], edition.closed_at)
     places = [
         EditionPaper(
             edition=edition,
@@ -62,7 +62,7 @@ def _freeze(edition: Edition) -> None:
             upvotes=paper.upvotes,
             comments=paper.comments,
             code_stars=paper.code_stars,
-            speed=speeds.get(paper.pk, 0.0),
+            speed=counted.get(paper.pk, (0, 0.0))[1],
         )
         for rank, paper in enumerate(papers, start=1)
     ]

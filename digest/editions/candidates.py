@@ -16,9 +16,6 @@ from digest.records import TODAY, WEEK, Period
 
 from . import ranking, taste
 
-TRENDING_DAYS = 7
-"""A paper may begin to trend in the days after the one on which it was listed."""
-
 
 @dataclass(frozen=True, slots=True)
 class TopicTag:
@@ -43,7 +40,7 @@ class Candidate:
     days_old: int = 0
     """Between the day it was listed on and the edition's."""
     speed: float = 0.0
-    """Votes an hour, when the edition that is picked for closed."""
+    """Votes an hour, when the edition closed that is picked for."""
 
 
 @dataclass(frozen=True)
@@ -141,29 +138,36 @@ def period_of(edition: Edition, since: date | None = None) -> Period:
 
 def trending_since(edition: Edition, since: date | None = None) -> date | None:
     """The day from which on a digest picks papers that goes by how fast votes come, where others
-    pick from `since` on: a daily one takes what trends now of the last TRENDING_DAYS."""
+    pick from `since` on: a daily one takes what trends now of the last `trending.DAYS`."""
     if edition.frequency != Edition.Frequency.DAILY:
         return since
-    return min(since or edition.date, edition.date - timedelta(days=TRENDING_DAYS - 1))
+    return min(since or edition.date, edition.date - timedelta(days=trending.DAYS - 1))
+
+
+def as_at_close(edition: Edition, places: Iterable[EditionPaper]) -> list[EditionPaper]:
+    """The places, those of other editions with the votes and the speed that their papers had when
+    this one closed, as far as they are known; nothing is stored. One query at most beside them."""
+    found = list(places)
+    others = [place for place in found if place.edition_id != edition.pk]
+    counted = (
+        trending.counted([place.paper_id for place in others], edition.closed_at) if others else {}
+    )
+    for place in others:
+        place.upvotes, place.speed = counted.get(place.paper_id, (place.upvotes, 0.0))
+    return found
 
 
 def of(edition: Edition, since: date | None = None) -> Candidates:
     """The papers to pick from, best first; five queries at most, however many papers."""
-    found = places_of(edition, since).select_related("edition")
-    places = list(found.prefetch_related("paper__paper_topics__topic"))
-    earlier = [place.paper_id for place in places if place.edition_id != edition.pk]
-    speeds = trending.speeds(earlier, edition.closed_at) if earlier else {}
-    return Candidates(
-        tuple(
-            _candidate(place, edition.date, speed=speeds.get(place.paper_id, 0.0))
-            if place.edition_id != edition.pk
-            else _candidate(place, edition.date, speed=place.speed)
-            for place in places
-        )
-    )
+    places = places_of(edition, since).select_related("edition")
+    places = places.prefetch_related("paper__paper_topics__topic")
+    found = as_at_close(edition, places)
+    if since is not None:
+        found.sort(key=lambda place: -place.upvotes)
+    return Candidates(tuple(_candidate(place, edition.date) for place in found))
 
 
-def _candidate(place: EditionPaper, day: date, *, speed: float) -> Candidate:
+def _candidate(place: EditionPaper, day: date) -> Candidate:
     paper = place.paper
     return Candidate(
         paper_id=paper.pk,
@@ -177,5 +181,5 @@ def _candidate(place: EditionPaper, day: date, *, speed: float) -> Candidate:
         ),
         categories=tuple(paper.categories),
         days_old=max((day - place.edition.date).days, 0),
-        speed=speed,
+        speed=place.speed,
     )

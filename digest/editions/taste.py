@@ -167,7 +167,14 @@ def place(terms: bytes, name: str, dense: bytes) -> Placed:
 
 def learn(subscriber_id: int) -> bool:
     """Afterwards the reader's digests go by all that they said of papers; False where they said
-    nothing. A second call changes nothing."""
+    nothing. A second call changes nothing. The reader's row is held, so that what they forget
+    meanwhile is not learned."""
+    with transaction.atomic():
+        services.hold(subscriber_id)
+        return _learn(subscriber_id)
+
+
+def _learn(subscriber_id: int) -> bool:
     said = list(
         Opinion.objects.filter(subscriber=subscriber_id)
         .loudest()
@@ -191,12 +198,11 @@ def learn(subscriber_id: int) -> bool:
     )
     weights = packed(model)
     mark = hashlib.blake2b(weights, digest_size=8).hexdigest()
-    with transaction.atomic():
-        Taste.objects.update_or_create(
-            subscriber_id=subscriber_id,
-            defaults={"mark": mark, "weights": weights, "opinions": len(said)},
-        )
-        services.keep_taste(subscriber_id, mark)
+    Taste.objects.update_or_create(
+        subscriber_id=subscriber_id,
+        defaults={"mark": mark, "weights": weights, "opinions": len(said)},
+    )
+    services.keep_taste(subscriber_id, mark)
     return True
 
 
@@ -208,6 +214,7 @@ def _newest(but: Collection[int]) -> list[int]:
 def forget(subscriber_id: int, *, with_opinions: bool = False) -> None:
     """Afterwards nothing that was learned of the reader is kept, nor what it was learned from."""
     with transaction.atomic():
+        services.hold(subscriber_id)
         if with_opinions:
             Opinion.objects.filter(subscriber=subscriber_id).delete()
         Taste.objects.filter(subscriber=subscriber_id).delete()

@@ -93,7 +93,8 @@ class Audience(models.Model):
     """`[[paper id, reason, anchor, word], …]`, best first; empty: nothing for them in this edition."""
     since = models.DateField(null=True, blank=True)
     """The papers of the editions since that day are picked from, too: for readers whose digest of it
-    was too late to go by itself, and for those who get one a week on a day of their own, or a month."""
+    was too late to go by itself, who come back, who get one a week on a day of their own, or a month,
+    or what trends."""
     language = models.CharField(max_length=10, default="en")
     format = models.CharField(max_length=4, default="html")
     topic_count = models.PositiveSmallIntegerField(default=0)

@@ -128,8 +128,8 @@ def _rank_trending() -> None:
 
 
 def fetch_recent(now: datetime) -> None:
-    """Today's lists, what is trending, and yesterday's lists where votes still move or they were
-    never read whole."""
+    """Today's lists, what is trending, yesterday's lists where votes still move or they were never
+    read whole, and that of one of the days before, in turn, on which papers may begin to trend."""
     today = now.date()
     yesterday = today - timedelta(days=1)
     names = settings.PAPER_SOURCES
@@ -142,6 +142,8 @@ def fetch_recent(now: datetime) -> None:
         ).values_list("source", flat=True)
     )
     open_names = [name for name in names if name in _VOTES_MOVE or name not in whole]
+    earlier = today - timedelta(days=2 + now.hour % (trending.DAYS - 2))
+    fetch(earlier, source_names=[name for name in names if name in _VOTES_MOVE])
     fetch(yesterday, source_names=open_names)
     fetch(today, source_names=names)
     fetch_trending()

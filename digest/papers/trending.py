@@ -23,6 +23,8 @@ RANKED_FIRST = 20.0
 LEAST_HEAT = 0.5
 """Of a paper that is trending: half a vote of this hour."""
 KEPT = timedelta(days=30)
+DAYS = 7
+"""A paper may begin to trend in the days after the one on which it was listed."""
 MOST = 100
 """Papers of the page."""
 LEAST_RISE = 10
@@ -86,9 +88,14 @@ def is_rising(upvotes: int, votes_an_hour: float) -> bool:
     return a_day >= LEAST_RISE and a_day >= upvotes / 2
 
 
-def speeds(paper_ids: Collection[int], now: datetime) -> dict[int, float]:
-    """Votes an hour of each paper that has a snapshot. One query."""
-    return {pk: speed(found, now) for pk, found in _snapshots(paper_ids).items()}
+def counted(paper_ids: Collection[int], now: datetime) -> dict[int, tuple[int, float]]:
+    """The votes at that time, and votes an hour, of each paper that has a snapshot from before. One
+    query."""
+    return {
+        pk: (before[-1][1], speed(before, now))
+        for pk, found in _snapshots(paper_ids).items()
+        if (before := [each for each in found if each[0] <= now])
+    }
 
 
 def warm(now: datetime) -> int:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from digest.editions import candidates, choosing, taste
-from digest.models import AudienceSelection, Edition, EditionPaper, Paper, PaperTopic
+from digest.models import AudienceSelection, Delivery, Edition, EditionPaper, Paper, PaperTopic
 from subscriptions import selectors, tokens
 from subscriptions.errors import TokenError
 from subscriptions.models import Subscriber, Topic
@@ -156,12 +156,16 @@ def _entries_for(subscriber: Subscriber) -> list[Entry]:
 def _cards_of_editions(
     subscriber: Subscriber,
 ) -> Iterable[tuple[Edition, Sequence[choosing.Card]]]:
-    """The cards of the newest editions, each as they were mailed to readers of this selection, or
-    as they would have been."""
+    """The cards of the newest editions, each as they were mailed to the reader, or to others of this
+    selection, or as they would have been."""
     editions = _newest(DAILY)
     key = subscriber.selection_key
     rows = AudienceSelection.objects.filter(edition__in=editions, selection_key=key, since=None)
     stored = dict(rows.values_list("edition_id", "audience__cards"))
+    mine = Delivery.objects.filter(
+        edition__in=editions, subscriber=subscriber, audience__isnull=False
+    )
+    stored |= dict(mine.values_list("edition_id", "audience__cards"))
     selection = selectors.selection_of(subscriber)
     for edition in editions:
         is_stored = edition.pk in stored

@@ -9,6 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from digest.editions import taste as learned
 from digest.models import Opinion, Paper
 from subscriptions import selectors, tokens
 from subscriptions.errors import TokenError
@@ -76,6 +77,7 @@ def _kept(subscriber: Subscriber, paper: Paper, verdict: str) -> str:
 
 def _taken_back(subscriber: Subscriber, paper: Paper, verdict: str) -> str:
     mine = _mine(subscriber, paper)
+    learned.outdate(mine)
     if verdict == SAVE:
         mine.filter(verdict="").delete()
         mine.update(is_saved=False, said_at=timezone.now())

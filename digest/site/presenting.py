@@ -1,6 +1,6 @@
 """What the pages show, as plain values: rows of papers, skylines, page numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, timedelta
 from functools import lru_cache
@@ -167,8 +167,17 @@ def cut(text: str) -> tuple[str, str, bool]:
 
 def rows_of_places(places: QuerySet[EditionPaper]) -> list[Row]:
     """Rows with the numbers that the edition froze. Three queries."""
-    loaded = places.select_related("paper").prefetch_related("paper__paper_topics__topic")
-    return [_row(place.paper, place) for place in loaded]
+    return rows_of_loaded(with_topics(places))
+
+
+def with_topics(places: QuerySet[EditionPaper]) -> QuerySet[EditionPaper]:
+    """The places with all that their rows need. Three queries."""
+    return places.select_related("paper").prefetch_related("paper__paper_topics__topic")
+
+
+def rows_of_loaded(places: Iterable[EditionPaper]) -> list[Row]:
+    """Rows with the numbers that the places have."""
+    return [_row(place.paper, place) for place in places]
 
 
 def rows_of_papers(papers: QuerySet[Paper]) -> list[Row]:

@@ -154,7 +154,9 @@ class Subscriber(models.Model):
             models.Index(
                 fields=["slot"],
                 name="subscriber_apart",
-                condition=Q(unserved_since__isnull=False) | Q(changed_on__isnull=False),
+                condition=Q(unserved_since__isnull=False)
+                | Q(changed_on__isnull=False)
+                | Q(trending=True),
             ),
         ]
 

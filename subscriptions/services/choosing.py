@@ -84,6 +84,12 @@ def change_preferences(
         _replace_words(subscriber, chosen)
 
 
+def hold(subscriber_id: int) -> None:
+    """Afterwards nobody else changes the subscriber until the transaction ends, though rows about
+    them may be added."""
+    Subscriber.objects.select_for_update(no_key=True).filter(pk=subscriber_id).first()
+
+
 def keep_taste(subscriber_id: int, mark: str) -> None:
     """Afterwards the subscriber, if still there, has the taste of this mark; "": none."""
     with transaction.atomic():

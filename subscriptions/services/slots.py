@@ -1,5 +1,6 @@
 """The hours of sending that readers share: made when the first reader wants one, moved on together."""
 
+from collections import defaultdict
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
 
@@ -73,9 +74,15 @@ def note_requested(subscriber: Subscriber, day: date) -> None:
     Subscriber.objects.filter(pk=subscriber.pk).update(changed_on=day)
 
 
-def note_served(ids: Collection[int]) -> None:
-    """Afterwards these readers have what a pause held back."""
-    Subscriber.objects.filter(pk__in=ids).update(unserved_since=None)
+def note_served(readers: Collection[Subscriber]) -> None:
+    """Afterwards these readers have what the pause held back that they had when they were read; a
+    later one counts anew."""
+    days: dict[date, list[int]] = defaultdict(list)
+    for reader in readers:
+        if reader.unserved_since is not None:
+            days[reader.unserved_since].append(reader.pk)
+    for day, ids in days.items():
+        Subscriber.objects.filter(pk__in=ids, unserved_since=day).update(unserved_since=None)
 
 
 def _put_right(slot: Slot, now: datetime) -> None:

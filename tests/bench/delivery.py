@@ -15,7 +15,7 @@ Row = tuple[str, str, str]
 WORKERS = 2
 FEW = 10_000
 """Readers of the send that the memory is compared with."""
-FOLLOWING = 100_000
+FOLLOWING = 20_000
 """The most readers of the send in which each follows something else."""
 
 

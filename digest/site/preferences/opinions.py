@@ -17,7 +17,9 @@ def opinions(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpRe
     mine = Opinion.objects.filter(subscriber=subscriber)
     removed = False
     if (number := request.POST.get("remove", "")).isdecimal() and len(number) < 19:  # noqa: PLR2004
-        removed = bool(mine.filter(pk=int(number)).delete()[0])
+        gone = mine.filter(pk=int(number))
+        learned.outdate(gone)
+        removed = bool(gone.delete()[0])
     if removed:
         taste.wake(subscriber.pk)
     is_forgotten = request.method == "POST" and "forget" in request.POST

@@ -12,7 +12,7 @@ from django.core.cache import cache
 from django.db.models import Case, QuerySet, Value, When
 from django.utils.translation import override
 
-from digest.delivery import content, rendering, wording
+from digest.delivery import apart, content, rendering, wording
 from digest.delivery.preview import nobody
 from digest.editions import building, candidates, choosing, history, taste
 from digest.models import Edition, EditionPaper
@@ -31,8 +31,10 @@ class Tried:
 
     day: str
     of: int
-    """Papers of the edition."""
+    """Papers that were picked from."""
     rows: list[Row]
+    said: str = ""
+    """How many there are, of those since which day, where it looked back."""
     subject: str = ""
     key: str = ""
     """By which `mail_of` finds the whole mail, for an hour."""
@@ -46,7 +48,10 @@ def tried(selection: Selection, subscriber_id: int) -> Tried | None:
     if edition is None:
         return None
     since = candidates.trending_since(edition) if selection.trending else None
-    sent = history.sent_to([subscriber_id], since=since, but={edition.pk}) if since else {}
+    sent = {}
+    if since:
+        first = since - apart.OVERLAP
+        sent = history.sent_to([subscriber_id], since=first, but={edition.pk})
     papers = _candidates(edition.pk, since)
     cards = choosing.select(
         selection,
@@ -58,13 +63,22 @@ def tried(selection: Selection, subscriber_id: int) -> Tried | None:
     day, is_text = long_day(edition.date), selection.format == "text"
     if not cards:
         return Tried(day=day, of=len(papers), rows=[], is_text=is_text)
-    places = _in_order(edition, since, [card.paper_id for card in cards])
+    in_order = _in_order(edition, since, [card.paper_id for card in cards])
+    places = candidates.as_at_close(edition, presenting.with_topics(in_order))
     rows = [
         replace(row, reason=card.reason, anchor=card.anchor)
-        for row, card in zip(presenting.rows_of_places(places), cards, strict=True)
+        for row, card in zip(presenting.rows_of_loaded(places), cards, strict=True)
     ]
     subject, key = _mailed(edition, since, selection, places, cards)
-    return Tried(day=day, of=len(papers), rows=rows, subject=subject, key=key, is_text=is_text)
+    return Tried(
+        day=day,
+        of=len(papers),
+        rows=rows,
+        said=wording.out_of(len(rows), len(papers), since) if since else "",
+        subject=subject,
+        key=key,
+        is_text=is_text,
+    )
 
 
 @lru_cache(maxsize=2)
@@ -82,7 +96,7 @@ def _mailed(
     edition: Edition,
     since: date | None,
     selection: Selection,
-    places: QuerySet[EditionPaper],
+    places: Sequence[EditionPaper],
     cards: Sequence[choosing.Card],
 ) -> tuple[str, str]:
     """The subject, and the key of the whole mail. Only the cards that are in it are rendered."""

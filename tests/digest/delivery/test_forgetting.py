@@ -56,6 +56,16 @@ def test_author_and_organization_of_an_erased_reader_are_forgotten():
     assert held.words == []
 
 
+def test_reason_of_another_word_that_holds_a_forgotten_one_stays(reader):
+    audience = Audience.objects.get()
+    audience.cards = [[1, "Your keyword: AI", "keywords", "AI"], [2, "From OpenAI", "", "OpenAI"]]
+    audience.words = ["AI", "OpenAI"]
+    audience.save()
+    make_subscriber(organizations=("OpenAI",))
+    assert forgetting.forget(NOW)["audiences"] == 1
+    assert reasons() == ["Picked for you", "From OpenAI"]
+
+
 def test_word_that_another_reader_follows_stays(reader):
     make_subscriber(keywords=("rare disease",))
     services.erase(reader)

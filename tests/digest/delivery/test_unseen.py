@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import time_machine
 
-from digest.delivery import apart, forgetting, ledger, merging, planning, requested
+from digest.delivery import apart, content, forgetting, ledger, merging, planning, requested
 from digest.editions import building, history
 from digest.models import Audience, Batch, Delivery, Edition, Paper, VoteSnapshot
 from digest.papers import ingest
@@ -264,9 +264,45 @@ def test_paper_of_two_sources_versions_and_days_comes_once():
     assert all_titles(reader).count(Paper.objects.get(arxiv_id=paper.arxiv_id).title) == 1
 
 
-def test_merging_knows_nothing_of_who_left(settings):
-    close(MONDAY)
-    assert merging.merge(Edition.objects.get(), now=morning(MONDAY)) == 0
+def late_and_new(**fields):
+    """A reader whose digest of Monday's edition waits until that of Tuesday's is planned."""
+    reader = start(MONDAY + timedelta(days=1), frequency="daily", **fields)
+    for n in (1, 2):
+        close(MONDAY + timedelta(days=n - 1))
+        moment = morning(MONDAY + timedelta(days=n))
+        with time_machine.travel(moment, tick=False), pytest.MonkeyPatch.context() as patched:
+            patched.setattr(merging, "merge", lambda *_, **__: 0)
+            planning.plan(moment)
+    return reader, Edition.objects.get(frequency="daily", date=MONDAY + timedelta(days=1))
+
+
+def test_digest_of_who_left_is_not_merged():
+    reader, edition = late_and_new()
+    services.erase(reader)
+    assert merging.merge(edition, now=morning(MONDAY + timedelta(days=2))) == 0
+
+
+def test_digest_of_who_was_erased_in_the_middle_of_it_is_not_merged(monkeypatch):
+    _, edition = late_and_new()
+    monkeypatch.setattr(selectors, "selections_of", lambda ids: {})
+    assert merging.merge(edition, now=morning(MONDAY + timedelta(days=2))) == 0
+    assert [*Delivery.objects.values_list("state", flat=True)] == ["pending", "pending"]
+
+
+def test_digest_stays_as_it_is_where_new_choices_would_leave_nothing_in_it():
+    reader, edition = late_and_new()
+    Subscriber.objects.filter(pk=reader.pk).update(least_votes=500)
+    assert merging.merge(edition, now=morning(MONDAY + timedelta(days=2))) == 0
+    assert all(row.audience.paper_count for row in Delivery.objects.filter(state=State.PENDING))
+
+
+def test_pause_that_began_while_readers_were_planned_counts():
+    reader = start(MONDAY, frequency="daily")
+    reader.unserved_since = MONDAY
+    Subscriber.objects.filter(pk=reader.pk).update(unserved_since=MONDAY + timedelta(days=3))
+    services.note_served([reader])
+    reader.refresh_from_db()
+    assert reader.unserved_since == MONDAY + timedelta(days=3)
 
 
 @pytest.mark.parametrize("count", [1, 12])
@@ -277,7 +313,7 @@ def test_number_of_queries_does_not_grow_with_readers_apart(count, django_assert
         Subscriber.objects.filter(pk=reader.pk).update(unserved_since=MONDAY)
     edition = Edition.objects.get(date=MONDAY + timedelta(days=1))
     with django_assert_max_num_queries(28):
-        rows = apart.plan(
+        (rows,) = apart.plan(
             reader.slot, edition, since=None, now=morning(MONDAY + timedelta(days=2)), batch_size=10
         )
     assert len(rows) == count
@@ -311,6 +347,14 @@ def test_trending_digest_has_a_paper_that_rises_days_after_it_was_listed():
     assert digests[0] == [f"{MONDAY} 1"]
     assert digests[2] == [f"{MONDAY} 0"]
     assert "Rising fast" in str(Delivery.objects.filter(subscriber=trending).last().audience.cards)
+
+
+def test_votes_of_now_count_for_papers_of_earlier_days():
+    trending = start(MONDAY + timedelta(days=1), trending=True, least_votes=50)
+    (digests,) = three_days(trending)
+    assert digests == [[f"{MONDAY} 0"]]
+    body = content.body_of(Delivery.objects.filter(subscriber=trending).last().audience)
+    assert "85 votes" in "".join(body.text_parts)
 
 
 def test_other_digests_have_the_papers_of_their_day_alone():

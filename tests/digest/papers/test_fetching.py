@@ -165,7 +165,15 @@ def test_yesterday_is_read_again_while_votes_move(upstream):
     assert rows == {
         ("hugging_face", 20): 2, ("arxiv", 20): 2,
         ("hugging_face", 19): 2, ("arxiv", 19): 1,
+        ("hugging_face", 18): 2,
     }  # fmt: skip
+
+
+def test_days_on_which_papers_may_begin_to_trend_are_read_in_turn(upstream):
+    for hour in range(5):
+        fetching.fetch_recent(datetime(2026, 8, 20, hour, tzinfo=UTC))
+    days = Fetch.objects.filter(source="hugging_face").values_list("day__day", flat=True)
+    assert set(days) == set(range(14, 21))
 
 
 @pytest.mark.parametrize(("hour", "day", "times"), [(0, 19, 2), (23, 19, 2), (0, 20, 1)])

@@ -3,7 +3,9 @@
 import json
 
 import pytest
+import time_machine
 from django.core.cache import cache
+from django.test import Client
 
 from digest.models import Opinion
 from subscriptions import limits, selectors, tokens
@@ -103,9 +105,12 @@ def test_no_more_is_kept_than_a_person_reads(browser, monkeypatch):
     assert Opinion.objects.count() == 2
 
 
-def test_page_of_a_paper_is_the_same_for_all(browser, client, paper):
+@time_machine.travel("2026-08-20T12:00Z", tick=False)  # the form of the page is stamped
+def test_page_of_a_paper_is_the_same_for_all(browser, paper):
     path = f"/papers/{paper.arxiv_id}/"
     page = browser.get(path)
+    cache.clear()
+    assert Client().get(path).content == page.content
     assert "Cookie" not in page["Vary"]
     assert page["Cache-Control"] == "public, max-age=60"
     assert not Opinion.objects.exists()

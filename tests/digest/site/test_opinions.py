@@ -118,3 +118,14 @@ def test_saved_paper_is_learned_from(client, reader):
     taste.learn(reader.pk)
     reader.refresh_from_db()
     assert taste.model(reader.taste).score(taste.placed([paper.pk])[paper.pk]) > 0
+
+
+def test_word_that_is_taken_back_is_learned_by_the_sweep_too(client, reader):
+    said = [make_paper(title=f"Laundry robots {n}") for n in range(2)]
+    vectors.write([paper.pk for paper in said])
+    for paper in said:
+        client.post(address(reader, paper))
+    taste.learn(reader.pk)
+    assert taste.unlearned() == []
+    client.post(address(reader, said[0]), {"undo": "1"})
+    assert taste.unlearned() == [reader.pk]

@@ -11,7 +11,7 @@ from digest.papers import vectors
 from subscriptions import tokens
 from subscriptions.models import ConsentRecord, Subscriber
 from subscriptions.views import opened_cookie
-from tests.builders import make_subscriber
+from tests.builders import make_subscriber, make_topic
 from tests.digest.builders import make_paper
 
 pytestmark = pytest.mark.django_db
@@ -139,7 +139,10 @@ def test_starting_again_leaves_this_browser_as_it_was(client, learning):
 
 
 def test_topics_after_confirming_leave_it_on(client, learning):
-    client.post(f"/preferences/{tokens.make_preferences(learning)}/topics/", {"topics": []})
+    topic = make_topic("theory")
+    address = reverse("subscriptions:first_topics", args=[tokens.make_preferences(learning)])
+    client.post(address, {"topics": [topic.slug]})
+    assert [*learning.topics.all()] == [topic]
     assert learns(learning)
 
 

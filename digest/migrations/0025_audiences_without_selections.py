@@ -5,7 +5,7 @@ from django.db.models import Q
 
 
 class Migration(migrations.Migration):
-    dependencies = [("digest", "0023_audiences_of_equal_lists")]
+    dependencies = [("digest", "0024_fill_audiences")]
 
     operations = [
         migrations.RemoveConstraint("audience", "audience_unique"),

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('digest', '0024_audiences_without_selections'),
+        ('digest', '0025_audiences_without_selections'),
         ('subscriptions', '0017_opened_papers'),
     ]
 
