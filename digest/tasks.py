@@ -21,6 +21,7 @@ from digest.delivery import (
     watch,
 )
 from digest.editions import building, taste
+from digest.models import Paper
 from digest.papers import fetching, search, topics, vectors
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ SENDERS = 4
 """How many wake-up messages one dispatch sends at most; each worker then goes on by itself."""
 WORKER_SEEN = "worker_seen_at"
 """The cache's key for when a worker last planned."""
+NEWEST_TAGGED = 5_000
+"""Papers that get their topics anew at once where a topic is edited."""
 WAKE_SECONDS = 50
 """How long a sender goes on at a stretch."""
 
@@ -66,6 +69,12 @@ def fit_vectors() -> None:
     vectors.fit_if_grown()
     # A hundred thousand are moved in a minute; until that is done, pages compare them where they were.
     vectors.write_missing(most=500_000)
+
+
+@shared_task
+def tag_newest() -> None:
+    """A topic that was edited takes the newest papers; older ones wait for `tag_papers`."""
+    topics.tag(Paper.objects.order_by("-pk").values_list("pk", flat=True)[:NEWEST_TAGGED])
 
 
 @shared_task

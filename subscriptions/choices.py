@@ -61,7 +61,8 @@ DIALS: list[tuple[str, str | Promise, str | Promise]] = [
         "2",
         gettext_lazy("Balanced"),
         gettext_lazy(
-            "Your papers, the most voted of them first, and one that is a little different."
+            "Your papers, by how well they fit and how many vote for them, and one that is a little "
+            "different."
         ),
     ),
     (
@@ -87,7 +88,8 @@ TRENDING: list[Choice] = [
 LEARNS_HINT = gettext_lazy(
     "Only in the browser where you save it, for a year, by a cookie. We keep which papers’ pages you "
     "open on this site and when, nothing else, for 180 days, and let them count a little. The list "
-    "above shows them; turning this off deletes them. Links in mails are not tracked."
+    "above shows them; turning this off deletes them. It counts however you came to a page; the "
+    "links in mails tell us nothing."
 )
 LABELS = {
     "keyword": gettext_lazy("Add a keyword"),

@@ -1,14 +1,18 @@
 """The operator's side of topics: which of the newest papers a topic takes, while it is written, and
 corrections by hand."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
+from kombu.exceptions import OperationalError
 
+from digest import tasks
 from digest.models import Paper, TopicCorrection
 from digest.papers import topics
 from digest.papers.topics import tagging, trial
@@ -52,6 +56,10 @@ class TopicTrialAdmin(TopicAdmin):
         topic = Topic.objects.filter(slug=rule.slug).first()
         return render(request, "admin/digest/topic_trial.html", _context(rule, topic))
 
+    def save_model(self, request: HttpRequest, obj: Topic, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        transaction.on_commit(partial(_tag_newest, request))
+
     def change_view(
         self,
         request: HttpRequest,
@@ -91,3 +99,18 @@ class TopicTrialAdmin(TopicAdmin):
 
 def _context(rule: TopicRule, topic: Topic | None) -> dict[str, Any]:
     return {"trial": trial.run(rule), "topic": topic}
+
+
+def _tag_newest(request: HttpRequest) -> None:
+    try:
+        tasks.tag_newest.delay()
+    except OperationalError:
+        messages.warning(
+            request, "The broker is away: papers get the topic by manage.py tag_papers."
+        )
+        return
+    messages.info(
+        request,
+        f"The newest {tasks.NEWEST_TAGGED:,} papers get their topics anew in the background; "
+        "older ones by manage.py tag_papers.",
+    )

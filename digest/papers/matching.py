@@ -22,6 +22,22 @@ MOST_KEPT = 200_000
 _WORD = re.compile(r"[^\W_]+[+#]*")
 _PIECE = re.compile(r"[^\W_]+[+#]*(?:[-\u2010-\u2015][^\W_]+[+#]*)*")
 _HYPHEN = re.compile(r"[-\u2010-\u2015]")
+_PLURAL_OF_LETTERS = re.compile(r"[b-df-hj-np-tv-xz]+[b-df-hj-np-rtv-xz]s")
+_BARRED = str.maketrans(
+    {
+        "ł": "l",
+        "Ł": "L",
+        "ø": "o",
+        "Ø": "O",
+        "đ": "d",
+        "Đ": "D",
+        "ı": "i",
+        "æ": "ae",
+        "Æ": "Ae",
+        "œ": "oe",
+    }
+)
+"""Letters of names that have no diacritic that could be left out, but are written without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +179,7 @@ def _compatible(first: str, other: str) -> bool:
 @lru_cache(maxsize=100_000)
 def _name(name: str) -> tuple[str, ...]:
     """The words of a name, the last name last: "Dao, Tri" and "Dao T" are "Tri Dao" and "T Dao"."""
+    name = name.translate(_BARRED)
     last, _, first = name.partition(",")
     parts = tuple(words.words(f"{first} {last}" if first.strip() else name))
     if len(parts) > 1 and len(parts[-1]) == 1 < len(parts[0]):
@@ -186,6 +203,9 @@ def _joined(piece: str) -> list[str]:
 
 
 def _stem(word: str) -> str:
+    """The stem; of letters without a vowel the singular, too, which English stemmers leave: "LLMs"."""
+    if _PLURAL_OF_LETTERS.fullmatch(word):
+        return word[:-1]
     return words.stem(word) if word.isalnum() else word
 
 

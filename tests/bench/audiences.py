@@ -25,7 +25,9 @@ def run(*, subscribers: int) -> list[tuple[str, str, str]]:
         naive = float(made.python("tests.bench.naive"))
         rows.append(("the naive loop (baseline)", f"{naive:,.1f}/s", "1 x"))
         planned = _planned(made)
-        rows.append((f"planning, papers picked for each of {readers:,}", f"{readers / planned:,.0f}/s", ""))
+        rows.append(
+            (f"planning, papers picked for each of {readers:,}", f"{readers / planned:,.0f}/s", "")
+        )
         for provider in ("mailgun", "postmark", "smtp"):
             rate = _rate(made, provider, readers)
             rows.append((f"one worker, by {provider}", f"{rate:,.0f}/s", f"{rate / naive:,.0f} x"))

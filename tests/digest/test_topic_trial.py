@@ -3,7 +3,11 @@
 import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
+from kombu.exceptions import OperationalError
+from lxml import html as lxml_html
 
+from config.celery import app as celery_app
+from digest import tasks
 from digest.models import PaperTopic, TopicCorrection
 from digest.papers.topics import TopicRule, tag, trial
 from tests.builders import make_topic
@@ -35,6 +39,42 @@ def test_phrases_that_are_not_saved_yet_are_tried(admin_client):
     assert "Tomatoes at night" in said
     assert "A study of doors" not in said
     assert not PaperTopic.objects.exists()
+
+
+@pytest.fixture
+def saved(admin_client, gardening):
+    """The page after the topic's form was sent with another phrase."""
+
+    def save():
+        address = reverse("admin:subscriptions_topic_change", args=[gardening.pk])
+        form = lxml_html.document_fromstring(admin_client.get(address).content).get_element_by_id(
+            "topic_form"
+        )
+        form.fields["phrases"] = "leek"
+        response = admin_client.post(address, dict(form.form_values()))
+        return admin_client.get(response.url).content.decode()
+
+    return save
+
+
+@pytest.mark.django_db(transaction=True)
+def test_saved_topic_takes_the_newest_papers(saved):
+    make_paper(title="Leeks at noon")
+    with celery_app.pool.acquire(block=True) as connection:
+        connection.default_channel.queue_purge("digest")
+        assert "The newest 5,000 papers get their topics anew" in saved()
+        assert connection.default_channel.basic_get("digest").headers["task"].endswith("tag_newest")
+    tasks.tag_newest()
+    assert PaperTopic.objects.get().paper.title == "Leeks at noon"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_saved_topic_is_said_to_wait_while_the_broker_is_away(saved, monkeypatch):
+    def away(*_args):
+        raise OperationalError
+
+    monkeypatch.setattr(tasks.tag_newest, "delay", away)
+    assert "The broker is away: papers get the topic by manage.py tag_papers." in saved()
 
 
 def test_trial_takes_what_tagging_takes(gardening):

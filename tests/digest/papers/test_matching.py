@@ -142,3 +142,23 @@ def test_real_paper_by_hundreds_is_found_by_an_author_and_its_words():
     assert "iVideoGPT: Interactive VideoGPTs are Scalable World Models" in found(
         index.matching('ivideogpt AND ("world-model" OR robots)')
     )
+
+
+@pytest.mark.parametrize(
+    ("keyword", "text"),
+    [("LLM", "Serving LLMs fast"), ("LLMs", "A LLM for chess"), ("GNNs", "One GNN is enough")],
+)
+def test_plural_of_letters_is_found_by_the_singular_and_the_other_way_round(keyword, text):
+    assert MatchIndex([Matchable((text,))]).matching(keyword) == 1
+
+
+@pytest.mark.parametrize("keyword", ["gloss", "CSS"])
+def test_word_that_ends_in_two_letters_s_stays(keyword):
+    assert MatchIndex([Matchable((keyword[:-1],))]).matching(keyword) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "author"), [("Lukasz Kaiser", "Łukasz Kaiser"), ("Søren Hauberg", "Soren Hauberg")]
+)
+def test_letters_with_a_bar_are_written_without(name, author):
+    assert MatchIndex([Matchable(("On bounds",), (author,))]).by(name) == 1
