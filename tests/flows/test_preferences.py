@@ -173,7 +173,7 @@ def test_organization_and_dial_are_chosen_by_keyboard_alone(visit, reader, has_s
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     expect(page.get_by_text("Only what you follow, the closest to it first.")).to_be_visible()
-    expect(page.get_by_text("Your papers, the most voted of them first")).to_be_hidden()
+    expect(page.get_by_text("Your papers, by how well they fit and how many vote")).to_be_hidden()
     page.get_by_role("button", name="Save preferences").click()
     expect(page.locator(".notice")).to_contain_text("Saved.")
     assert fresh(reader).dial == 4

@@ -539,7 +539,7 @@ def test_dial_says_what_each_step_means(client):
         for step in steps
     ]
     assert said[0].startswith("Popular: The most voted papers of the day, whatever they are about")
-    assert said[2].startswith("Balanced: Your papers, the most voted of them first")
+    assert said[2].startswith("Balanced: Your papers, by how well they fit and how many vote")
     assert said[4] == "Personal: Only what you follow, the closest to it first."
 
 
