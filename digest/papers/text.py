@@ -16,6 +16,8 @@ _FORMULA = re.compile(
     re.DOTALL,
 )
 _COMMAND = re.compile(r"\\(?:[A-Za-z]+\*?(?:\s*\{(?:[^{}]|\{[^{}]*\})*\})*|[`'^\"~=.]\{?\w\}?)")
+_FONT = re.compile(r"\{\\(?:em|it|bf|tt|sc|sl|rm|sf)\s+(?P<inner>[^{}$]{1,400})\}")
+"""Words in a font, as they were set before \\emph."""
 _ESCAPED = re.compile(r"\\([%&#$_{}])")
 # Letters that only mathematics has, in styles that many fonts and screen readers don't know.
 _STYLED = re.compile("[\U0001d400-\U0001d7ff]+")
@@ -31,6 +33,7 @@ def readable(text: str) -> str:
     plain = unicodedata.normalize("NFC", _with_few_marks(_UNWANTED.sub("", text)))
     if 0 < sum(map(plain.count, "$\\%")) <= _MOST_SIGNS:
         plain = _FORMULA.sub(_formula, plain)
+        plain = _FONT.sub(lambda match: match["inner"].strip().removesuffix("\\/"), plain)
         plain = _COMMAND.sub(lambda match: _converted(match[0], match[0]), plain)
         plain = _ESCAPED.sub(r"\1", plain)
     return " ".join(plain.split())

@@ -11,6 +11,8 @@ from digest.papers.text import readable
     ("source", "text"),
     [
         ("two\n  lines", "two lines"),
+        (r"{\em speculative} {\it decoding\/} at 5\%", "speculative decoding at 5%"),
+        (r"{\empty set}", r"{\empty set}"),
         (r"error of $\mathcal{O}(n^2)$", "error of O(n^2)"),
         (r"Zetta $\zeta$ and $\alpha$-stable", "Zetta ζ and α-stable"),
         (r"a gain of 12\% over \textbf{strong} baselines", "a gain of 12% over strong baselines"),
@@ -40,8 +42,8 @@ def test_broken_latex_stays_text(source):
     "source",
     ["$$" + "a" * 49_996 + "$$", "a" + "\u0301" * 25_000 + "\u0323" * 25_000, "$" * 50_000,
      "\\" * 50_000, "{" * 50_000 + "$", "\\(" * 25_000, "\\a{" * 16_000, "$a$ " * 12_500,
-     r"\textbf{" + "$a" * 24_000 + "}", r"\textbf{" + "%" * 49_000 + "}"],
-    ids=range(10),
+     r"\textbf{" + "$a" * 24_000 + "}", r"\textbf{" + "%" * 49_000 + "}", r"{\em a" * 900 + "b" * 49_000],
+    ids=range(11),
 )  # fmt: skip
 def test_longest_abstract_takes_no_endless_time(source):
     assert isinstance(readable(source), str)
