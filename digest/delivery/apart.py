@@ -86,8 +86,8 @@ def audiences_of(
     *,
     but: Collection[int] = (),
 ) -> dict[int, Audience]:
-    """The audience of each reader, by id, as picked for them alone: the best of the papers since the day beside them
-    that they were not sent, in digests of other editions than this one and `but`."""
+    """The audience of each reader, by id, as picked for them alone: the best of the papers since the
+    day beside them that they were not sent, in digests of other editions than this one and `but`."""
     ids = [reader.pk for reader in readers]
     earliest = min((first or edition.date for first in readers.values()), default=edition.date)
     sent = history.sent_to(ids, since=earliest - OVERLAP, but={edition.pk, *but})

@@ -142,8 +142,8 @@ def fetch_recent(now: datetime) -> None:
         ).values_list("source", flat=True)
     )
     open_names = [name for name in names if name in _VOTES_MOVE or name not in whole]
-    earlier = today - timedelta(days=2 + now.hour % (trending.DAYS - 2))
-    fetch(earlier, source_names=[name for name in names if name in _VOTES_MOVE])
     fetch(yesterday, source_names=open_names)
     fetch(today, source_names=names)
+    earlier = today - timedelta(days=2 + now.hour % (trending.DAYS - 2))
+    fetch(earlier, source_names=[name for name in names if name in _VOTES_MOVE])
     fetch_trending()

@@ -140,8 +140,12 @@ def _papers(ids: Iterable[int]) -> dict[int, Paper]:
 
 def _entries_for(subscriber: Subscriber) -> list[Entry]:
     chosen: list[tuple[Edition, int, int, str]] = []
+    seen: set[int] = set()
     for edition, cards in _cards_of_editions(subscriber):
-        chosen += [(edition, n, *card[:2]) for n, card in enumerate(cards, start=1)]
+        # A digest that looked back has papers of editions before it, too.
+        new = [(n, card) for n, card in enumerate(cards, start=1) if card[0] not in seen]
+        chosen += [(edition, n, *card[:2]) for n, card in new]
+        seen.update(card[0] for _, card in new)
         if len(chosen) >= MOST_ENTRIES:
             break
     chosen = chosen[:MOST_ENTRIES]

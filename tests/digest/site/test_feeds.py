@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from lxml import etree
 
+from digest.delivery import planning
 from digest.editions import audiences
 from digest.models import Edition
 from subscriptions import services, tokens
@@ -284,3 +285,14 @@ def test_queries_of_an_own_feed_do_not_grow_with_papers(client):
         client.get(own(reader))
     assert len(items(client, own(reader))) == 16
     assert len(many) == len(few)
+
+
+def test_paper_of_a_digest_that_looked_back_stands_in_the_own_feed_once(client):
+    make_edition(DAY - timedelta(days=1), [make_paper(upvotes=3)])
+    make_edition(DAY, [make_paper(upvotes=5)])
+    reader = make_subscriber(trending=True, next_digest_at=NOW)
+    planning.plan(NOW)
+    (delivery,) = reader.deliveries.all()
+    assert len(delivery.audience.cards) == 2
+    found = [item["id"] for item in items(client, own(reader))]
+    assert len(found) == len(set(found)) == 2
