@@ -33,6 +33,7 @@ class FollowedKeyword(models.Model):
         constraints = [
             models.UniqueConstraint("subscriber", Lower("text"), name="followed_keyword_unique")
         ]
+        indexes = [models.Index(fields=["text"], name="followed_keyword_text")]
 
     def __str__(self) -> str:
         return self.text
@@ -48,6 +49,7 @@ class FollowedAuthor(models.Model):
         constraints = [
             models.UniqueConstraint("subscriber", Lower("name"), name="followed_author_unique")
         ]
+        indexes = [models.Index(fields=["name"], name="followed_author_name")]
 
     def __str__(self) -> str:
         return self.name
@@ -67,6 +69,7 @@ class FollowedOrganization(models.Model):
                 "subscriber", Lower("name"), name="followed_organization_unique"
             )
         ]
+        indexes = [models.Index(fields=["name"], name="followed_organization_name")]
 
     def __str__(self) -> str:
         return self.name
