@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import django_stubs_ext
-from celery.schedules import crontab
 
-from . import logs
+from . import desk, logs, timetable
 from .anymail_names import ANYMAIL_NAMES
 from .environment import Environment, kept_secret
 
@@ -55,6 +54,7 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
 # --- Django --------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
+    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -204,27 +204,9 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_TASK_DEFAULT_QUEUE = "digest"
-CELERY_TASK_ROUTES = {
-    "digest.tasks.fetch_papers": {"queue": "fetch"},
-    "digest.tasks.send_deliveries": {"queue": "mail"},
-    # Beside the digests, not behind them: somebody waits for a confirm mail.
-    "subscriptions.tasks.*": {"queue": "digest"},
-}
+CELERY_TASK_ROUTES = timetable.ROUTES
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
-CELERY_BEAT_SCHEDULE: dict[str, Any] = {
-    "fetch": {"task": "digest.tasks.fetch_papers", "schedule": crontab(minute="15")},
-    "build": {"task": "digest.tasks.build_editions", "schedule": crontab(minute="*/5")},
-    "dispatch": {"task": "digest.tasks.dispatch_digests", "schedule": crontab()},
-    "messages": {"task": "subscriptions.tasks.send_messages", "schedule": crontab()},
-    "watch": {"task": "digest.tasks.watch_sends", "schedule": crontab()},
-    "events": {"task": "digest.tasks.apply_events", "schedule": 15.0},
-    "evidence": {"task": "digest.tasks.settle_by_evidence", "schedule": crontab(minute="2-59/3")},
-    "settle": {"task": "digest.tasks.settle_deliveries", "schedule": crontab(minute="*/5")},
-    "tastes": {"task": "digest.tasks.learn_tastes", "schedule": crontab(minute="35")},
-    "vectors": {"task": "digest.tasks.fit_vectors", "schedule": crontab(minute="25", hour="2")},
-    "purge": {"task": "subscriptions.tasks.purge", "schedule": crontab(minute="40", hour="3")},
-    "forget": {"task": "digest.tasks.forget", "schedule": crontab(minute="50", hour="3")},
-}
+CELERY_BEAT_SCHEDULE = timetable.SCHEDULE
 
 # --- Sources -------------------------------------------------------------------------------
 
@@ -312,6 +294,10 @@ KEEP_MESSAGES_DAYS = env.days("KEEP_MESSAGES_DAYS", 30, least=7)
 KEEP_LEFT_DAYS = env.days("KEEP_LEFT_DAYS", 0, least=0)
 # What the providers reported; one that reports again must find it.
 KEEP_EVENTS_DAYS = env.days("KEEP_EVENTS_DAYS", 180, least=30)
+
+# --- The operator's side ---------------------------------------------------------------------
+
+UNFOLD = desk.THEME
 
 # --- Security ------------------------------------------------------------------------------
 

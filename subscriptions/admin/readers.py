@@ -1,67 +1,20 @@
-"""The operator's view of readers: topics to edit, people to look up, records to read."""
+"""The operator's view of readers: people to look up, records to read."""
 
-from typing import Any
-
-from django import forms
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from . import selectors, services
-from .models import ConsentRecord, LeaveReason, Subscriber, Suppression, Topic, TransactionalMessage
-from .records import Evidence
+from subscriptions import selectors, services
+from subscriptions.models import (
+    ConsentRecord,
+    LeaveReason,
+    Subscriber,
+    Suppression,
+    TransactionalMessage,
+)
+from subscriptions.records import Evidence
 
-
-class LinesField(forms.CharField):
-    """A list of texts, one a line."""
-
-    widget = forms.Textarea
-
-    def prepare_value(self, value: Any) -> Any:
-        return "\n".join(value) if isinstance(value, list) else value
-
-    def to_python(self, value: Any) -> Any:
-        lines = (" ".join(line.split()) for line in (super().to_python(value) or "").splitlines())
-        return [line for line in lines if line]
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return bool(self.to_python(self.prepare_value(initial)) != self.to_python(data))
-
-
-class TopicForm(forms.ModelForm[Topic]):
-    phrases = LinesField(required=False, help_text="One a line.")
-    categories = LinesField(required=False, help_text="arXiv categories, one a line.")
-
-    class Meta:
-        model = Topic
-        fields = ("name", "slug", "group", "description", "position", "phrases", "categories")
-
-
-@admin.register(Topic)
-class TopicAdmin(admin.ModelAdmin[Topic]):
-    form = TopicForm
-    list_display = ("name", "slug", "group", "position")
-    list_filter = ("group",)
-    search_fields = ("name", "slug")
-    prepopulated_fields = {"slug": ("name",)}
-
-    def get_readonly_fields(
-        self, request: HttpRequest, obj: Topic | None = None
-    ) -> tuple[str, ...]:
-        # Readers' selections and public addresses are made of slugs.
-        return ("slug",) if obj else ()
-
-    def get_prepopulated_fields(
-        self, request: HttpRequest, obj: Topic | None = None
-    ) -> dict[str, Any]:
-        return {} if obj else {"slug": ("name",)}
-
-    def delete_model(self, request: HttpRequest, obj: Topic) -> None:
-        services.delete_topic(obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Topic]) -> None:
-        for topic in queryset:
-            services.delete_topic(topic)
+from .theme import ModelAdmin, TabularInline
 
 
 class ReadOnly:
@@ -77,13 +30,13 @@ class ReadOnly:
         return False
 
 
-class ConsentInline(ReadOnly, admin.TabularInline[ConsentRecord, Subscriber]):
+class ConsentInline(ReadOnly, TabularInline[ConsentRecord, Subscriber]):
     model = ConsentRecord
     fields = readonly_fields = ("action", "at", "ip_address", "page", "text", "text_version")
     extra = 0
 
 
-class MessageInline(ReadOnly, admin.TabularInline[TransactionalMessage, Subscriber]):
+class MessageInline(ReadOnly, TabularInline[TransactionalMessage, Subscriber]):
     model = TransactionalMessage
     fields = readonly_fields = ("kind", "state", "created_at", "attempts", "sent_at")
     extra = 0
@@ -94,7 +47,7 @@ def _operator(request: HttpRequest) -> Evidence:
 
 
 @admin.register(Subscriber)
-class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
+class SubscriberAdmin(ReadOnly, ModelAdmin[Subscriber]):
     list_display = ("pk", "email", "state", "frequency", "hour", "timezone", "next_digest_at")
     list_filter = ("state", "frequency")
     search_fields = ("=email", "email__startswith")
@@ -132,7 +85,7 @@ class SubscriberAdmin(ReadOnly, admin.ModelAdmin[Subscriber]):
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(admin.ModelAdmin[Suppression]):
+class SuppressionAdmin(ModelAdmin[Suppression]):
     """Deleting all rows of an address, one for each key it was hashed with, lets it be mailed
     again; actions on a subscriber do both. The search is for a whole address.
     """
@@ -157,14 +110,14 @@ class SuppressionAdmin(admin.ModelAdmin[Suppression]):
 
 
 @admin.register(ConsentRecord)
-class ConsentRecordAdmin(ReadOnly, admin.ModelAdmin[ConsentRecord]):
+class ConsentRecordAdmin(ReadOnly, ModelAdmin[ConsentRecord]):
     list_display = ("pk", "subscriber", "action", "at", "page")
     list_filter = ("action",)
     list_select_related = ("subscriber",)
 
 
 @admin.register(LeaveReason)
-class LeaveReasonAdmin(ReadOnly, admin.ModelAdmin[LeaveReason]):
+class LeaveReasonAdmin(ReadOnly, ModelAdmin[LeaveReason]):
     """Why readers left, with the number of each beside its filter."""
 
     list_display = ("reason", "said_on")

@@ -1,0 +1,130 @@
+"""How the operator's desk looks and what its menu leads to, in the words of django-unfold."""
+
+from typing import Any
+
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+
+def _item(title: str, icon: str, model: str, permission: str) -> dict[str, Any]:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{model}_changelist"),
+        "permission": lambda request: request.user.has_perm(permission),
+    }
+
+
+THEME: dict[str, Any] = {
+    "SITE_TITLE": "Daily Papers",
+    "SITE_HEADER": "Daily Papers",
+    "SITE_SUBHEADER": "The operator's desk",
+    "SITE_URL": "/",
+    "SITE_ICON": lambda request: static("daily_papers/mark.svg"),
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("daily_papers/mark.svg"),
+        }
+    ],
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "4px",
+    # The pages' own green and grays (site.css), from light to dark.
+    "COLORS": {
+        "base": {
+            "50": "#f6f8f5",
+            "100": "#e9eee8",
+            "200": "#d4dcd5",
+            "300": "#b9c4bd",
+            "400": "#8a9892",
+            "500": "#5f6d68",
+            "600": "#495652",
+            "700": "#2b3532",
+            "800": "#1e2624",
+            "900": "#171e1c",
+            "950": "#101514",
+        },
+        "primary": {
+            "50": "#eef6f3",
+            "100": "#deece6",
+            "200": "#b8dacf",
+            "300": "#7fd3c0",
+            "400": "#4fae9b",
+            "500": "#1f7f70",
+            "600": "#0a5b50",
+            "700": "#07463d",
+            "800": "#063f37",
+            "900": "#04302a",
+            "950": "#04231d",
+        },
+    },
+    "SIDEBAR": {
+        "show_search": False,
+        "show_all_applications": False,
+        "navigation": [
+            {
+                "items": [
+                    {
+                        "title": "Dashboard",
+                        "icon": "dashboard",
+                        "link": reverse_lazy("admin:index"),
+                    },
+                ],
+            },
+            {
+                "title": "Editions",
+                "items": [
+                    _item("Editions", "newspaper", "digest_edition", "digest.view_edition"),
+                    _item("Papers", "article", "digest_paper", "digest.view_paper"),
+                    _item("Topics", "label", "subscriptions_topic", "subscriptions.view_topic"),
+                    _item("Fetches", "cloud_download", "digest_fetch", "digest.view_fetch"),
+                ],
+            },
+            {
+                "title": "Mail",
+                "items": [
+                    _item("Deliveries", "outbox", "digest_delivery", "digest.view_delivery"),
+                    _item("Events", "notifications", "digest_event", "digest.view_event"),
+                ],
+            },
+            {
+                "title": "Readers",
+                "items": [
+                    _item(
+                        "Readers",
+                        "group",
+                        "subscriptions_subscriber",
+                        "subscriptions.view_subscriber",
+                    ),
+                    _item(
+                        "Suppressions",
+                        "block",
+                        "subscriptions_suppression",
+                        "subscriptions.view_suppression",
+                    ),
+                    _item(
+                        "Consent records",
+                        "fact_check",
+                        "subscriptions_consentrecord",
+                        "subscriptions.view_consentrecord",
+                    ),
+                    _item(
+                        "Reasons to leave",
+                        "logout",
+                        "subscriptions_leavereason",
+                        "subscriptions.view_leavereason",
+                    ),
+                ],
+            },
+            {
+                "title": "Staff",
+                "items": [
+                    _item("People", "badge", "auth_user", "auth.view_user"),
+                    _item("Roles", "admin_panel_settings", "auth_group", "auth.view_group"),
+                ],
+            },
+        ],
+    },
+}

@@ -1,0 +1,27 @@
+"""The classes of the admin in the theme's look. It has no types of its own, so that for the type
+checker they are Django's."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin, StackedInline, TabularInline
+    from django.contrib.auth.forms import (
+        AdminPasswordChangeForm,
+        UserChangeForm,
+        UserCreationForm,
+    )
+    from django.forms import Textarea
+else:
+    from unfold.admin import ModelAdmin, StackedInline, TabularInline
+    from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+    from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
+
+__all__ = [
+    "AdminPasswordChangeForm",
+    "ModelAdmin",
+    "StackedInline",
+    "TabularInline",
+    "Textarea",
+    "UserChangeForm",
+    "UserCreationForm",
+]

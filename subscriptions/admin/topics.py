@@ -1,0 +1,65 @@
+"""The operator's side of topics: names, phrases and arXiv categories."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from subscriptions import services
+from subscriptions.models import Topic
+
+from .theme import ModelAdmin, Textarea
+
+
+class LinesField(forms.CharField):
+    """A list of texts, one a line."""
+
+    widget = Textarea
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> Any:
+        lines = (" ".join(line.split()) for line in (super().to_python(value) or "").splitlines())
+        return [line for line in lines if line]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return bool(self.to_python(self.prepare_value(initial)) != self.to_python(data))
+
+
+class TopicForm(forms.ModelForm[Topic]):
+    phrases = LinesField(required=False, help_text="One a line.")
+    categories = LinesField(required=False, help_text="arXiv categories, one a line.")
+
+    class Meta:
+        model = Topic
+        fields = ("name", "slug", "group", "description", "position", "phrases", "categories")
+
+
+@admin.register(Topic)
+class TopicAdmin(ModelAdmin[Topic]):
+    form = TopicForm
+    list_display = ("name", "slug", "group", "position")
+    list_filter = ("group",)
+    search_fields = ("name", "slug")
+    prepopulated_fields = {"slug": ("name",)}
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Topic | None = None
+    ) -> tuple[str, ...]:
+        # Readers' selections and public addresses are made of slugs.
+        return ("slug",) if obj else ()
+
+    def get_prepopulated_fields(
+        self, request: HttpRequest, obj: Topic | None = None
+    ) -> dict[str, Any]:
+        return {} if obj else {"slug": ("name",)}
+
+    def delete_model(self, request: HttpRequest, obj: Topic) -> None:
+        services.delete_topic(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Topic]) -> None:
+        for topic in queryset:
+            services.delete_topic(topic)
