@@ -3,6 +3,7 @@
 import logging
 import re
 from datetime import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.logs.with_request_id",
     "django.middleware.security.SecurityMiddleware",
     # Webhooks need none of what follows.
     "digest.receivers.short_way",
@@ -334,7 +336,12 @@ if TRUSTED_PROXIES:
 # --- Logs ----------------------------------------------------------------------------------
 
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
-LOGGING = logs.configuration(LOG_LEVEL)
+# `console`: a line for people; `json`: an object a line.
+LOG_FORMAT = env.str("LOG_FORMAT", "console")
+LOGGING = logs.configuration(LOG_LEVEL, LOG_FORMAT)
+# Errors go there, without any address or token; unset: nothing of Sentry is loaded.
+SENTRY_DSN = env.secret("SENTRY_DSN")
+SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", "development" if DEBUG else "production")
 
 # --- Values that were read well but make no sense --------------------------------------------
 
@@ -349,11 +356,13 @@ env.expect(
     that=LOG_LEVEL in logging.getLevelNamesMapping(),
     form="one of DEBUG, INFO, WARNING, ERROR",
 )
+env.expect("LOG_FORMAT", that=LOG_FORMAT in logs.FORMATS, form=f"one of {', '.join(logs.FORMATS)}")
 env.expect("PORT", that=0 < (PORT or 1) < 65536, form="a number from 1 to 65535")  # noqa: PLR2004
 for _name, _url, _schemes, _form in (
     ("SITE_URL", SITE_URL, ["https", "http"], "https://papers.example.org"),
     ("REDIS_URL", REDIS_URL, ["redis", "rediss", "unix"], "redis://host:6379/0"),
     ("SMTP_URL", SMTP_URL, ["smtp", "smtps", "submission"], "smtp://user:password@host:587?tls=1"),
+    ("SENTRY_DSN", SENTRY_DSN, ["https", "http"], "https://key@host/number"),
     ("HUGGING_FACE_URL", HUGGING_FACE_URL, ["https", "http"], "https://host"),
     ("ARXIV_API_URL", ARXIV_API_URL, ["https", "http"], "https://host"),
     ("ARXIV_RSS_URL", ARXIV_RSS_URL, ["https", "http"], "https://host"),
@@ -384,3 +393,5 @@ env.finish(
         if not DEBUG and not value
     ]
 )
+if SENTRY_DSN:
+    import_module("config.sentry").start(SENTRY_DSN, environment=SENTRY_ENVIRONMENT)
