@@ -55,7 +55,7 @@ def test_json_line_is_an_object_with_the_constant_message(lines):
     with logs.bound(task="digest.tasks.send", task_id="abc"):
         logger.warning("papers %s", "stored", extra={"new": 12, "day": date(2026, 8, 20)})
     found = json.loads(written()[0])
-    assert list(found)[0] == "time"
+    assert next(iter(found)) == "time"
     assert found.pop("time").endswith("+00:00")
     assert found == {
         "level": "WARNING", "logger": "tests.lines.json", "event": "papers stored", "new": 12,
