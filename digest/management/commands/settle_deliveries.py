@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from digest.delivery import settling
 from digest.editions import building
-from digest.management import arguments
+from digest.management import arguments, printing
 from digest.models import Delivery, Edition
 from digest.tasks import wake_senders
 
@@ -29,6 +29,7 @@ class Command(BaseCommand):
         way.add_argument(
             "--drop", action="store_true", help="give up; a reader may have got nothing"
         )
+        printing.add_json(parser)
 
     def handle(self, *_: Any, **options: Any) -> None:
         settling.find_stale(timezone.now())
@@ -40,7 +41,12 @@ class Command(BaseCommand):
         if options["release"]:
             number = settling.release(deliveries)
             wake_senders()
-            self.stdout.write(f"{number} uncertain deliveries will be sent again")
         else:
             number = settling.drop(deliveries)
-            self.stdout.write(f"{number} uncertain deliveries are given up")
+        words = "will be sent again" if options["release"] else "are given up"
+        printing.tell(
+            self.stdout,
+            f"{number} uncertain deliveries {words}",
+            data={"released" if options["release"] else "dropped": number},
+            is_json=options["json"],
+        )
