@@ -5,7 +5,7 @@ from .editions import Audience, AudienceSelection, Edition, EditionPaper
 from .opinions import Opinion, Taste
 from .papers import Author, Fetch, Lease, Listing, Paper, PaperTopic, TopicCorrection, VoteSnapshot
 from .search import SearchEntry
-from .sending import Circuit, DayCount, Notice
+from .sending import Circuit, DayCount, Notice, ProviderPlan
 from .vectors import PaperVector, VectorSpace
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Paper",
     "PaperTopic",
     "PaperVector",
+    "ProviderPlan",
     "SearchEntry",
     "Taste",
     "TopicCorrection",
