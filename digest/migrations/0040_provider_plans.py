@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
                 ('paused_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'verbose_name': 'provider',
                 'constraints': [models.CheckConstraint(condition=models.Q(('rate__isnull', True), ('rate__gte', 0), _connector='OR'), name='provider_plan_rate'), models.CheckConstraint(condition=models.Q(models.Q(('warm_up', 'own'), _negated=True), models.Q(('warm_up_from__isnull', False), ('warm_up_growth__gte', 1), ('warm_up_messages__gte', 1)), _connector='OR'), name='provider_plan_warm_up')],
             },
         ),

@@ -83,6 +83,7 @@ class ProviderPlan(models.Model):
     """Null where a command did it."""
 
     class Meta:
+        verbose_name = "provider"
         constraints = [
             models.CheckConstraint(
                 condition=Q(rate__isnull=True) | Q(rate__gte=0), name="provider_plan_rate"

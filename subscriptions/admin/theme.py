@@ -10,17 +10,19 @@ if TYPE_CHECKING:
         UserChangeForm,
         UserCreationForm,
     )
-    from django.forms import Textarea
+    from django.forms import Textarea, TextInput
 else:
     from unfold.admin import ModelAdmin, StackedInline, TabularInline
     from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
     from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
+    from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
 
 __all__ = [
     "AdminPasswordChangeForm",
     "ModelAdmin",
     "StackedInline",
     "TabularInline",
+    "TextInput",
     "Textarea",
     "UserChangeForm",
     "UserCreationForm",
