@@ -147,7 +147,9 @@ def _state(paused: ProviderPlan | None, circuit: Circuit | None) -> tuple[str, s
         return "paused", "warning"
     if circuit is None or circuit.open_until is None:
         failures = circuit.failures if circuit else 0
-        return (f"works, {failures} failed in a row", "warning") if failures else ("works", "success")
+        return (
+            (f"works, {failures} failed in a row", "warning") if failures else ("works", "success")
+        )
     if circuit.is_on_trial:
         return "on trial: one worker tries it", "info"
     if circuit.open_until <= timezone.now():

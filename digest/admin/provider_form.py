@@ -57,15 +57,15 @@ class PlanForm(forms.ModelForm[ProviderPlan]):
         found: dict[str, Any] = super().clean() or {}
         given = [name for name in _OWN if found.get(name) is not None]
         is_own = found.get("warm_up") == ProviderPlan.WarmUp.OWN
-        if self.errors or is_own is (len(given) == len(_OWN)) and bool(given) is is_own:
-            return found
-        if is_own:
+        if not self.errors and is_own and len(given) < len(_OWN):
             raise forms.ValidationError(
                 "A warm-up of its own has a first day, messages on that day, and growth."
             )
-        raise forms.ValidationError(
-            "First day, messages and growth count only with the warm-up “by the plan below”."
-        )
+        if not self.errors and given and not is_own:
+            raise forms.ValidationError(
+                "First day, messages and growth count only with the warm-up “by the plan below”."
+            )
+        return found
 
 
 class PauseForm(forms.Form):
