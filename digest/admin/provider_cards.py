@@ -76,6 +76,10 @@ class Card:
     heard: str
 
     @property
+    def has_messages(self) -> bool:
+        return any(bar.messages for bar in self.bars)
+
+    @property
     def is_changed(self) -> bool:
         return any(value.setting for value in self.values)
 

@@ -6,7 +6,7 @@ from django import forms
 
 from digest.delivery import plans
 from digest.models import ProviderPlan
-from subscriptions.admin.theme import TextInput
+from subscriptions.admin.theme import NumberInput, TextInput
 
 from . import provider_cards
 
@@ -20,16 +20,32 @@ class PlanForm(forms.ModelForm[ProviderPlan]):
     """Rate, daily cap and warm-up of a provider; what is left empty is as the settings say."""
 
     rate = forms.FloatField(
-        required=False, min_value=0, max_value=MOST_RATE, label="Messages a second"
+        required=False,
+        min_value=0,
+        max_value=MOST_RATE,
+        label="Messages a second",
+        widget=NumberInput(attrs={"step": "any"}),
     )
     daily_cap = forms.IntegerField(
-        required=False, min_value=1, max_value=plans.MOST_MESSAGES, label="Most messages a day"
+        required=False,
+        min_value=1,
+        max_value=plans.MOST_MESSAGES,
+        label="Most messages a day",
+        widget=NumberInput,
     )
     warm_up_messages = forms.IntegerField(
-        required=False, min_value=1, max_value=plans.MOST_MESSAGES, label="Messages on that day"
+        required=False,
+        min_value=1,
+        max_value=plans.MOST_MESSAGES,
+        label="Messages on that day",
+        widget=NumberInput,
     )
     warm_up_growth = forms.FloatField(
-        required=False, min_value=1, max_value=MOST_GROWTH, label="Growth a day"
+        required=False,
+        min_value=1,
+        max_value=MOST_GROWTH,
+        label="Growth a day",
+        widget=NumberInput(attrs={"step": "any"}),
     )
 
     class Meta:

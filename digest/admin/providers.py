@@ -34,7 +34,7 @@ class ProviderPlanAdmin(ModelAdmin[ProviderPlan]):
         ("Pace", {"fields": ("rate", "daily_cap")}),
         (
             "Warm-up",
-            {"fields": ("warm_up", ("warm_up_from", "warm_up_messages", "warm_up_growth"))},
+            {"fields": ("warm_up", "warm_up_from", "warm_up_messages", "warm_up_growth")},
         ),
     )
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('digest', '0026_opened_papers'),
+        ('digest', '0027_figures'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
