@@ -128,7 +128,7 @@ def test_values_are_changed_shown_beside_the_setting_and_put_back(admin_client):
     assert "2,000 messages changed here; the setting says: any number" in said
     assert logged()[0].startswith("Messages a second: as the setting → 40.0; Most messages a day")
     press(admin_client, "back", "mailgun")
-    assert "changed here" not in words(admin_client)
+    assert "changed here;" not in words(admin_client)
 
 
 def test_change_does_not_undo_a_pause_of_meanwhile(admin_client):
