@@ -6,11 +6,13 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
-def _item(title: str, icon: str, model: str, permission: str) -> dict[str, Any]:
+def _item(
+    title: str, icon: str, model: str, permission: str, *, page: str = "changelist"
+) -> dict[str, Any]:
     return {
         "title": title,
         "icon": icon,
-        "link": reverse_lazy(f"admin:{model}_changelist"),
+        "link": reverse_lazy(f"admin:{model}_{page}"),
         "permission": lambda request: request.user.has_perm(permission),
     }
 
@@ -87,6 +89,15 @@ THEME: dict[str, Any] = {
             {
                 "title": "Mail",
                 "items": [
+                    _item(
+                        "Providers",
+                        "alt_route",
+                        "digest_providerplan",
+                        "digest.view_providerplan",
+                    ),
+                    _item("In doubt", "help", "digest", "digest.view_batch", page="in_doubt"),
+                    _item("Notices", "campaign", "digest_notice", "digest.view_notice"),
+                    _item("Batches", "inventory_2", "digest_batch", "digest.view_batch"),
                     _item("Deliveries", "outbox", "digest_delivery", "digest.view_delivery"),
                     _item("Events", "notifications", "digest_event", "digest.view_event"),
                 ],
@@ -125,6 +136,7 @@ THEME: dict[str, Any] = {
                 "items": [
                     _item("People", "badge", "auth_user", "auth.view_user"),
                     _item("Roles", "admin_panel_settings", "auth_group", "auth.view_group"),
+                    _item("Log", "history", "admin_logentry", "admin.view_logentry"),
                 ],
             },
         ],

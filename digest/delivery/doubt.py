@@ -1,7 +1,7 @@
 """What is in doubt, for who must decide: by edition, batch and provider, with what evidence says of it
 so far in one sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from django.db.models import Count, Max, Min, QuerySet, Sum
 from digest.models import Batch, Delivery, Edition
 
 from . import evidence, providers
+from .providers import Provider
 
 MOST_BATCHES = 50
 """Of an edition that are shown, and settled, at once: each takes a few queries."""
@@ -49,6 +50,14 @@ class Group:
     def is_cut(self) -> bool:
         return self.batches > len({doubt.batch.pk for doubt in self.shown})
 
+    @property
+    def number(self) -> str:
+        """How many readers, in words that stay true where not all batches were looked into."""
+        if self.is_cut:
+            return f"at most {self.readers:,} readers"
+        exact = sum(doubt.readers for doubt in self.shown)
+        return f"{exact:,} reader{'' if exact == 1 else 's'}"
+
 
 def doubtful() -> QuerySet[Batch]:
     """The batches of which something is in doubt: few, and by an index."""
@@ -83,7 +92,7 @@ def of_batches(batches: QuerySet[Batch], now: datetime) -> list[Doubt]:
     ]
 
 
-def _doubt(batch: Batch, row: dict[str, Any], now: datetime) -> Doubt:
+def _doubt(batch: Batch, row: Mapping[str, Any], now: datetime) -> Doubt:
     # As in `evidence.settle`: each by the provider that was asked for it.
     name = row["provider"] or batch.provider
     batch.provider = name
@@ -96,13 +105,15 @@ def sentence(batch: Batch, *, size: int, planned_at: datetime, now: datetime) ->
     provider = providers.PROVIDERS.get(batch.provider)
     if because := evidence.why_hopeless(batch, provider, now - planned_at):
         return f"Only you can settle it: {because}."
-    if provider is None or batch.offered_at is None:
-        return ""
-    if provider.is_idempotent:
+    if provider is not None and provider.is_idempotent:
         return f"{provider.name} is asked again by itself, under a key that it knows."
+    return _of_silence(batch, provider, size, now) if provider is not None else ""
+
+
+def _of_silence(batch: Batch, provider: Provider, size: int, now: datetime) -> str:
     if evidence.is_heard_of(batch, provider):
         return f"{provider.name} has told of it: it was taken, at least in part."
-    until = batch.offered_at + timedelta(seconds=settings.UNCERTAIN_AFTER)
+    until = (batch.offered_at or now) + timedelta(seconds=settings.UNCERTAIN_AFTER)
     if now < until:
         return f"It is too early: its silence is weighed from {until:%H:%M} UTC on."
     weighed = evidence.weigh(batch, provider, size, now)

@@ -19,11 +19,12 @@ from . import batches
 PAGE = 50
 WINDOW = 50_000
 BUDGET = 1.0
-BY_BATCH = ("batch_id", "pk")
-BY_EDITION = ("edition_id",)
-BY_KEY = ("pk",)
-
 Key = tuple[int, ...]
+Order = tuple[str, ...]
+
+BY_BATCH: Order = ("batch_id", "pk")
+BY_EDITION: Order = ("edition_id",)
+BY_KEY: Order = ("pk",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Page:
 def walk(
     rows: QuerySet[Any],
     *,
-    order: tuple[str, ...] = BY_KEY,
+    order: Order = BY_KEY,
     below: Key | None = None,
     matching: Q | None = None,
 ) -> Page:
@@ -63,14 +64,14 @@ def walk(
             return Page(found, end, is_cut_short=True)
 
 
-def _page(found: list[Any], order: tuple[str, ...]) -> Page:
+def _page(found: list[Any], order: Order) -> Page:
     if len(found) <= PAGE:
         return Page(found, None)
     last = found[PAGE - 1]
     return Page(found[:PAGE], tuple(getattr(last, name) for name in order))
 
 
-def _below(rows: QuerySet[Any], order: tuple[str, ...], key: Key | None) -> QuerySet[Any]:
+def _below(rows: QuerySet[Any], order: Order, key: Key | None) -> QuerySet[Any]:
     if key is None:
         return rows
     first = order[0]
@@ -81,7 +82,7 @@ def _below(rows: QuerySet[Any], order: tuple[str, ...], key: Key | None) -> Quer
     return rows.filter(lower, **{f"{first}__lte": key[0]})
 
 
-def _at_or_above(order: tuple[str, ...], key: Key) -> Q:
+def _at_or_above(order: Order, key: Key) -> Q:
     first = order[0]
     if len(order) == 1:
         return Q(**{f"{first}__gte": key[0]})
