@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 
 
 def _item(
@@ -15,6 +16,12 @@ def _item(
         "link": reverse_lazy(f"admin:{model}_{page}"),
         "permission": lambda request: request.user.has_perm(permission),
     }
+
+
+def _is_at_batches(request: HttpRequest) -> bool:
+    """What is in doubt has an entry of its own below the batches."""
+    address = reverse("admin:digest_batch_changelist")
+    return request.path.startswith(address) and "/in-doubt/" not in request.path
 
 
 THEME: dict[str, Any] = {
@@ -97,7 +104,8 @@ THEME: dict[str, Any] = {
                     ),
                     _item("In doubt", "help", "digest", "digest.view_batch", page="in_doubt"),
                     _item("Notices", "campaign", "digest_notice", "digest.view_notice"),
-                    _item("Batches", "inventory_2", "digest_batch", "digest.view_batch"),
+                    _item("Batches", "inventory_2", "digest_batch", "digest.view_batch")
+                    | {"active": _is_at_batches},
                     _item("Deliveries", "outbox", "digest_delivery", "digest.view_delivery"),
                     _item("Events", "notifications", "digest_event", "digest.view_event"),
                 ],

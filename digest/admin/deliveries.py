@@ -6,6 +6,8 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 
 from digest.delivery import lookup
 from digest.delivery.lookup import Page
@@ -134,7 +136,10 @@ class DeliveryAdmin(KeyedAdmin):
     @admin.display(description="Reader")
     def reader(self, delivery: Delivery) -> Any:
         """By number: addresses are on the reader's page."""
-        return delivery.subscriber_id or "erased"
+        if delivery.subscriber_id is None:
+            return "erased"
+        address = reverse("admin:subscriptions_subscriber_change", args=[delivery.subscriber_id])
+        return format_html('<a href="{}">{}</a>', address, delivery.subscriber_id)
 
     def change_view(
         self,
@@ -151,7 +156,6 @@ class DeliveryAdmin(KeyedAdmin):
             more = {
                 "papers": _papers(delivery),
                 "events": Event.objects.filter(delivery=delivery).order_by("-pk")[:MOST_EVENTS],
-                "reader": reader_link(request, delivery.subscriber_id),
             }
         return super().change_view(request, object_id, form_url, (extra_context or {}) | more)
 

@@ -19,6 +19,8 @@ from .read_only import ReadOnlyAdmin
 
 Column = tuple[str, Callable[[HttpRequest, Any], Any]]
 MOST_NUMBER = 2**63 - 1
+LONG = 24
+"""Characters, past which a cell wraps."""
 EDITIONS = 120
 """The newest, to choose from."""
 
@@ -92,13 +94,23 @@ class KeyedAdmin(ReadOnlyAdmin):
             "lead": self.lead,
             "form": form,
             "headers": [title for title, _ in self.columns],
-            "rows": [[value(request, row) for _, value in self.columns] for row in page.rows],
+            "rows": [
+                [_Cell(value(request, row)) for _, value in self.columns] for row in page.rows
+            ],
             "page": page,
             "further": _address(form, page.next) if page.next else "",
             "first": _address(form, ()),
             "is_first": not form.data.get("below"),
         }
         return TemplateResponse(request, "admin/digest/keyed.html", context | (extra_context or {}))
+
+
+class _Cell:
+    """A value; what is long may take several lines."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = "" if value is None else value
+        self.is_long = not hasattr(value, "__html__") and len(str(value)) > LONG
 
 
 def _address(form: Asked, key: Key) -> str:
