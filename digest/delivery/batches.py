@@ -69,13 +69,13 @@ def move(
     )
     Edition.objects.filter(pk=edition.pk).update(batch_count=F("batch_count") + 1)
     Batch.objects.filter(pk=batch.pk).update(size=F("size") - len(delivery_ids))
-    Delivery.objects.filter(pk__in=delivery_ids).update(batch=new)
+    Delivery.objects.filter(pk__in=delivery_ids, edition=edition).update(batch=new)
 
 
 def close(batch_ids: Collection[int]) -> None:
     """Afterwards each of the batches is uncertain while one of its deliveries is, and done once
     all are settled. An open one, and one that a worker still has, stays as it is."""
-    mine = Delivery.objects.filter(batch_id=OuterRef("pk"), edition_id=OuterRef("edition_id"))
+    mine = deliveries_in(batch_ids).filter(batch_id=OuterRef("pk"))
     batches = Batch.objects.filter(pk__in=batch_ids).exclude(state=Batch.State.OPEN)
     batches = batches.filter(~Exists(mine.filter(state=State.PENDING)))
     in_doubt = Exists(mine.filter(state=State.UNCERTAIN))

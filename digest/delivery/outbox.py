@@ -314,7 +314,7 @@ def _defer(
         wait = timedelta(seconds=seconds + 5 * jitter)
     retry_at = timezone.now() + wait
     ids = list(rows.values_list("pk", flat=True))
-    Delivery.objects.filter(pk__in=ids, state=State.UNCERTAIN).update(state=State.PENDING)
+    rows.filter(pk__in=ids, state=State.UNCERTAIN).update(state=State.PENDING)
     batch = Batch.objects.get(pk=claim.batch_id)
     if len(ids) == len(claim.readers):
         # All of it: the batch itself waits.

@@ -14,8 +14,6 @@ from datetime import UTC, date, datetime, timedelta
 
 from django.db import OperationalError, connection, transaction
 
-from digest.models import Edition
-
 logger = logging.getLogger(__name__)
 
 TABLE = "digest_delivery"
@@ -108,8 +106,12 @@ def first_ids(months: Iterable[date], *, newest_id: int, last_day: date) -> dict
 
 
 def newest_edition_id() -> int:
-    """0 where there is none."""
-    return Edition.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    """The highest number that an edition has, or may have had (PostgreSQL)."""
+    ((newest,),) = rows_of(
+        "SELECT COALESCE(pg_sequence_last_value("
+        "pg_get_serial_sequence('digest_edition', 'id')::regclass), 0)"
+    )
+    return int(str(newest))
 
 
 def foreseen(now: datetime, months: Sequence[date]) -> dict[date, int]:
