@@ -1,6 +1,7 @@
 """`manage.py settle_deliveries`: what an operator does with uncertain deliveries."""
 
 import argparse
+from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -37,6 +38,7 @@ class Command(BaseCommand):
         if options["date"]:
             frequency = options["frequency"]
             first_day = building.first_day(options["date"], frequency)
+            self._refuse_forgotten(first_day, frequency)
             deliveries = deliveries.filter(edition__date=first_day, edition__frequency=frequency)
         if options["batch"] is not None:
             if not Batch.objects.filter(pk=options["batch"]).exists():
@@ -49,3 +51,14 @@ class Command(BaseCommand):
         else:
             number = settling.drop(deliveries)
             self.stdout.write(f"{number} uncertain deliveries are given up")
+
+    def _refuse_forgotten(self, day: date, frequency: str) -> None:
+        forgotten = Edition.objects.filter(
+            date=day, frequency=frequency, forgetting_at__isnull=False
+        )
+        if edition := forgotten.first():
+            raise CommandError(
+                f"Deliveries of edition {edition.name} are forgotten since "
+                f"{edition.forgetting_at:%Y-%m-%d} (KEEP_DELIVERIES_DAYS); what was in doubt by then "
+                "was given up. The command ledger has the counts."
+            )
