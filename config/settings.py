@@ -138,7 +138,9 @@ WHITENOISE_USE_FINDERS = DEBUG
 
 # --- Database, cache, broker ---------------------------------------------------------------
 
-DATABASES: dict[str, Any] = {"default": env.database(DATABASE_URL)}
+# 1 where DATABASE_URL leads to PgBouncer in transaction mode.
+DATABASE_POOLED = env.bool("DATABASE_POOLED", False)
+DATABASES: dict[str, Any] = {"default": env.database(DATABASE_URL, is_pooled=DATABASE_POOLED)}
 if DATABASES["default"].get("ENGINE") == "django.db.backends.sqlite3":
     # WAL lets pages be read while a worker writes. IMMEDIATE takes the write lock when a
     # transaction begins, so that it waits its turn instead of failing half way.
