@@ -28,6 +28,9 @@ THEME: dict[str, Any] = {
             "href": lambda request: static("daily_papers/mark.svg"),
         }
     ],
+    "DASHBOARD_CALLBACK": "digest.admin.dashboard.show",
+    "STYLES": [lambda request: static("daily_papers/desk.css")],
+    "SCRIPTS": [lambda request: static("daily_papers/desk.js")],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "4px",
