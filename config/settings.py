@@ -271,6 +271,9 @@ ANYMAIL |= {
     "IGNORE_RECIPIENT_STATUS": True,
 }
 
+# Postmark's stream for digests; unset: its stream for transactional mail.
+POSTMARK_MESSAGE_STREAM = env.str("POSTMARK_MESSAGE_STREAM", "")
+
 # Confirm, preferences and other single messages; the way out is the first provider.
 EMAIL_BACKEND = "digest.delivery.transactional.EmailBackend"
 
