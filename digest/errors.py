@@ -55,5 +55,13 @@ class EditionOpenError(PermanentError):
     """The edition asked for is not closed yet, so it can't be sent."""
 
 
+class EditionForgottenError(PermanentError):
+    """Who had the edition is not on record any more, so it can't be sent."""
+
+
+class PartitioningError(PermanentError):
+    """The outbox can't be divided, or put together again, as it stands."""
+
+
 class VectorsError(PermanentError):
     """No space can be fitted, or a function of embeddings does not do what it should."""

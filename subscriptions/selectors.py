@@ -158,6 +158,13 @@ def subscriber_at(address: str) -> Subscriber | None:
     return Subscriber.objects.alias(lower=Lower("email")).filter(lower=address.lower()).first()
 
 
+def ids_of_addresses(found: Collection[str]) -> list[int]:
+    """The subscribers at these addresses, in whatever case; without those of nobody. One query."""
+    lower = {address.lower() for address in found}
+    rows = Subscriber.objects.alias(lower=Lower("email")).filter(lower__in=lower)
+    return list(rows.values_list("pk", flat=True))
+
+
 def subscribers_of_messages(message_ids: Collection[int]) -> dict[int, int]:
     """Whom transactional messages went to, by message; without those that are not ours, and those
     that went to an address which is not, or no more, their subscriber's. One query."""

@@ -34,7 +34,7 @@ def tell(
     if is_json:
         out.write(json.dumps(data, default=str))
     elif shown is not None and out.isatty():
-        Console(file=cast("TextIO", out)).print(shown)
+        Console(file=cast("TextIO", out), highlight=False).print(shown)
     else:
         out.write(said)
 

@@ -2,10 +2,11 @@
 
 from .deliveries import Batch, Delivery, Event
 from .editions import Audience, AudienceSelection, Edition, EditionPaper
+from .figures import DayFigure, EditionCount
 from .opinions import Opinion, Taste
 from .papers import Author, Fetch, Lease, Listing, Paper, PaperTopic, TopicCorrection, VoteSnapshot
 from .search import SearchEntry
-from .sending import Circuit, DayCount, Notice
+from .sending import Circuit, DayCount, Notice, ProviderPlan
 from .vectors import PaperVector, VectorSpace
 
 __all__ = [
@@ -15,8 +16,10 @@ __all__ = [
     "Batch",
     "Circuit",
     "DayCount",
+    "DayFigure",
     "Delivery",
     "Edition",
+    "EditionCount",
     "EditionPaper",
     "Event",
     "Fetch",
@@ -27,6 +30,7 @@ __all__ = [
     "Paper",
     "PaperTopic",
     "PaperVector",
+    "ProviderPlan",
     "SearchEntry",
     "Taste",
     "TopicCorrection",

@@ -29,6 +29,17 @@ class Edition(models.Model):
     held_at = models.DateTimeField(null=True, blank=True)
     """Since then nothing of it is claimed, until an operator releases it."""
     held_because = models.CharField(max_length=200, blank=True)
+    counted_at = models.DateTimeField(null=True, blank=True)
+    """When its deliveries were last counted (`EditionCount`); null: never."""
+    is_counted = models.BooleanField(default=False, db_default=False)
+    """Whether everything was settled by then, so that the count holds."""
+    pace = models.FloatField(default=0, db_default=0)
+    """Deliveries that were settled a second between the last two counts."""
+    forgetting_at = models.DateTimeField(null=True, blank=True)
+    """Since then its deliveries are being forgotten: what was counted stays its ledger, and it is
+    never planned again, as nobody knows any more who had it."""
+    forgotten_at = models.DateTimeField(null=True, blank=True)
+    """When the last of them was."""
     is_sample = models.BooleanField(default=False)
     """The edition that ships with the project, shown where no source can be reached."""
 
@@ -124,8 +135,14 @@ class AudienceSelection(models.Model):
     """Joins with `Subscriber.selection_key`."""
     since = models.DateField(null=True, blank=True)
     """As the audience's."""
+    # Not checked by the database, which would look through all selections for each audience that is
+    # forgotten; they go together, with their edition's deliveries.
     audience = models.ForeignKey(
-        Audience, on_delete=models.CASCADE, related_name="selections", db_index=False
+        Audience,
+        on_delete=models.CASCADE,
+        related_name="selections",
+        db_index=False,
+        db_constraint=False,
     )
 
     class Meta:

@@ -17,7 +17,8 @@ class Command(BaseCommand):
         printing.add_json(parser)
 
     def handle(self, *_: Any, **options: Any) -> None:
-        found = ledger.of_edition(editions.chosen(options))
+        edition = editions.chosen(options)
+        found = ledger.of_edition(edition)
         printing.tell(
             self.stdout,
             str(found),
@@ -25,5 +26,9 @@ class Command(BaseCommand):
             is_json=options["json"],
             shown=printing.ledger_table(found),
         )
+        if edition.forgetting_at is not None and not options["json"]:
+            self.stdout.write(
+                f"Counted on {edition.forgetting_at:%Y-%m-%d}, when its deliveries were forgotten."
+            )
         if not found.is_balanced:
             raise CommandError("The ledger does not add up.")
