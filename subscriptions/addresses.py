@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import idna
 from django.conf import settings
@@ -49,6 +50,7 @@ def canonical(text: str) -> str:
     return whole
 
 
+@lru_cache(maxsize=10_000)
 def _ascii_domain(domain: str) -> str:
     try:
         ascii_domain = idna.encode(domain, uts46=True).decode("ascii")

@@ -118,6 +118,14 @@ def with_suppression(subscribers: QuerySet[Subscriber]) -> QuerySet[Any]:
     return subscribers.annotate(is_suppressed=_is_suppressed())
 
 
+def subscribers_with_status(names: Collection[str]) -> QuerySet[Subscriber]:
+    """Those of the states, and `suppressed` ones: at an address that is never mailed, whatever their
+    state is."""
+    is_of_state = Q(state__in=names) & ~Q(_is_suppressed())
+    wanted = is_of_state | Q(_is_suppressed()) if "suppressed" in names else is_of_state
+    return Subscriber.objects.filter(wanted)
+
+
 def addressees(ids: Collection[int] | QuerySet[Any, Any]) -> dict[int, Addressee]:
     """What a digest needs to know of each of the subscribers, whose ids may be a query, and
     whether mail may go to them right now; who was erased is left out. One query."""

@@ -272,5 +272,5 @@ def test_number_of_queries_grows_with_pages_not_rows(django_assert_max_num_queri
     lines = ["email\n", *(f"r{n}@example.org\n" for n in range(500))]
     outcome = importing.Outcome()
     with django_assert_max_num_queries(29):
-        importing.add(lines, outcome, consent="x")
+        importing.add(importing.table(lines), outcome, consent="x")
     assert outcome.added == 500
