@@ -2,6 +2,7 @@
 
 from .deliveries import Batch, Delivery, Event
 from .editions import Audience, AudienceSelection, Edition, EditionPaper
+from .figures import DayFigure, EditionCount
 from .opinions import Opinion, Taste
 from .papers import Author, Fetch, Lease, Listing, Paper, PaperTopic, TopicCorrection, VoteSnapshot
 from .search import SearchEntry
@@ -15,8 +16,10 @@ __all__ = [
     "Batch",
     "Circuit",
     "DayCount",
+    "DayFigure",
     "Delivery",
     "Edition",
+    "EditionCount",
     "EditionPaper",
     "Event",
     "Fetch",
