@@ -3,6 +3,7 @@
 from .deliveries import DeliveryAdmin, EventAdmin
 from .editions import EditionAdmin
 from .papers import FetchAdmin, PaperAdmin
+from .readers import ReaderAdmin
 from .topic_trial import TopicTrialAdmin
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     "EventAdmin",
     "FetchAdmin",
     "PaperAdmin",
+    "ReaderAdmin",
     "TopicTrialAdmin",
 ]

@@ -39,7 +39,10 @@ _CHART = json.dumps(
         "responsive": True,
         "maintainAspectRatio": False,
         "plugins": {
-            "legend": {"align": "start", "labels": {"boxWidth": 10, "boxHeight": 10, "color": _GRAY}}
+            "legend": {
+                "align": "start",
+                "labels": {"boxWidth": 10, "boxHeight": 10, "color": _GRAY},
+            }
         },
         "scales": {
             "x": {

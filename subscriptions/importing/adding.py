@@ -83,17 +83,23 @@ def _entries(
         if not row.problem and not may_be_mailed(row.cells, where):
             outcome.left_out += 1
             continue
-        try:
-            if row.problem:
-                raise PermanentError(row.problem)
-            found = entry(row.cells, where, topics)
-        except PermanentError as error:
+        found = _entry(row, where, topics)
+        if isinstance(found, str):
             outcome.bad += 1
-            on_bad(row, str(error))
-            continue
-        if entries.setdefault(found.email.lower(), found) is not found:
+            on_bad(row, found)
+        elif entries.setdefault(found.email.lower(), found) is not found:
             outcome.known += 1
     return entries
+
+
+def _entry(row: Row, where: Columns, topics: Mapping[str, Topic]) -> Entry | str:
+    """What the row says, or why it can't be taken."""
+    if row.problem:
+        return row.problem
+    try:
+        return entry(row.cells, where, topics)
+    except PermanentError as error:
+        return str(error)
 
 
 def _unknown(entries: dict[str, Entry], outcome: Outcome) -> dict[str, Entry]:

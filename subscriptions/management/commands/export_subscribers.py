@@ -70,6 +70,7 @@ class Command(BaseCommand):
         )
 
     def _write(self, file: Any, status: list[str] | None, *, suppressions: bool) -> int:
+        headings: tuple[str, ...]
         if suppressions:
             total = Suppression.objects.count()
             rows, headings = importing.suppression_rows(), importing.SUPPRESSION_COLUMNS

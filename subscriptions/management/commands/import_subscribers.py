@@ -6,6 +6,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -68,9 +69,10 @@ class Command(BaseCommand):
             )
         if errors and errors.resolve() == file.resolve():
             raise CommandError("--errors names the file that is read: it would be written over.")
-        outcome, shown = importing.Outcome(), list[tuple[int, str]]()
+        run = _Run(consent.strip(), dry_run, errors, options["encoding"])
+        outcome = run.outcome
         try:
-            self._add(file, outcome, shown, consent.strip(), dry_run, errors, options["encoding"])
+            self._add(file, run)
         except (OSError, PermanentError) as error:
             raise CommandError(f"{file} can't be read: {error}") from error
         except KeyboardInterrupt:
@@ -79,35 +81,32 @@ class Command(BaseCommand):
                 returncode=_INTERRUPTED,
             ) from None
         finally:
-            self._name_bad(shown, outcome.bad, errors)
+            self._name_bad(run)
             if outcome.added and not confirmed and not dry_run:
                 tasks.wake_sender()
         self.stdout.write(
-            _as_json(outcome, shown, dry_run)
+            _as_json(run)
             if options["json"]
             else f"{'Nothing was changed. It would be: ' if dry_run else ''}{_summary(outcome)}"
         )
 
-    def _add(
-        self,
-        file: Path,
-        outcome: importing.Outcome,
-        shown: list[tuple[int, str]],
-        consent: str,
-        dry_run: bool,
-        errors: Path | None,
-        encoding: str,
-    ) -> None:
-        with self._opened(file) as raw, importing.opened(raw, encoding) as text:
+    def _add(self, file: Path, run: "_Run") -> None:
+        with self._opened(file) as raw, importing.opened(raw, run.encoding) as text:
             table = importing.table(text)
-            with _bad_rows(errors, table.headings) as write:
+            with _bad_rows(run.errors, table.headings) as write:
 
                 def on_bad(row: importing.Row, problem: str) -> None:
                     write(row, problem)
-                    if len(shown) < _SHOWN:
-                        shown.append((row.line, problem))
+                    if len(run.shown) < _SHOWN:
+                        run.shown.append((row.line, problem))
 
-                importing.add(table, outcome, consent=consent, is_trial=dry_run, on_bad=on_bad)
+                importing.add(
+                    table,
+                    run.outcome,
+                    consent=run.consent,
+                    is_trial=run.is_trial,
+                    on_bad=on_bad,
+                )
 
     @contextmanager
     def _opened(self, file: Path) -> Iterator[BinaryIO]:
@@ -119,12 +118,27 @@ class Command(BaseCommand):
         ) as raw:
             yield raw
 
-    def _name_bad(self, shown: list[tuple[int, str]], number: int, errors: Path | None) -> None:
-        for line, problem in shown:
+    def _name_bad(self, run: "_Run") -> None:
+        for line, problem in run.shown:
             self.stderr.write(f"line {line}: {problem}")
-        if more := number - len(shown):
-            where = f"all are in {errors}" if errors else "--errors FILE.csv writes them all"
+        if more := run.outcome.bad - len(run.shown):
+            where = (
+                f"all are in {run.errors}" if run.errors else "--errors FILE.csv writes them all"
+            )
             self.stderr.write(f"and {more:,} more: {where}")
+
+
+@dataclass(slots=True)
+class _Run:
+    """What is asked for, and what came of it so far."""
+
+    consent: str
+    is_trial: bool
+    errors: Path | None
+    encoding: str
+    outcome: importing.Outcome = field(default_factory=importing.Outcome)
+    shown: list[tuple[int, str]] = field(default_factory=list)
+    """The first bad rows: line, and what is wrong."""
 
 
 def _summary(outcome: importing.Outcome) -> str:
@@ -136,11 +150,11 @@ def _summary(outcome: importing.Outcome) -> str:
     )
 
 
-def _as_json(outcome: importing.Outcome, shown: list[tuple[int, str]], dry_run: bool) -> str:
+def _as_json(run: _Run) -> str:
     names = ("added", "known", "suppressed", "left_out", "bad")
-    counts = {name: getattr(outcome, name) for name in names}
-    rows = [{"line": line, "reason": problem} for line, problem in shown]
-    return json.dumps(counts | {"dry_run": dry_run, "first_bad_rows": rows})
+    counts = {name: getattr(run.outcome, name) for name in names}
+    rows = [{"line": line, "reason": problem} for line, problem in run.shown]
+    return json.dumps(counts | {"dry_run": run.is_trial, "first_bad_rows": rows})
 
 
 @contextmanager
