@@ -108,7 +108,9 @@ class UserAdmin(DjangoUserAdmin[User], ModelAdmin[User]):
         # Nobody raises their own rights, or locks themselves out.
         return (*fixed, "role", "is_active") if obj and obj == request.user else fixed
 
-    def get_form(self, request: HttpRequest, obj: User | None = None, **kwargs: Any) -> Any:
+    def get_form(  # type: ignore[override]  # as Django has it
+        self, request: HttpRequest, obj: User | None = None, **kwargs: Any
+    ) -> Any:
         if obj is not None and obj == request.user:
             kwargs["form"] = OwnForm
         return super().get_form(request, obj, **kwargs)
