@@ -55,6 +55,11 @@ class Sent:
     cards: list[Card]
     events: list[Report]
 
+    @property
+    def is_out(self) -> bool:
+        """Whether the reader has it, perhaps."""
+        return self.delivery.state in {_State.SENT, _State.UNCERTAIN}
+
 
 @admin.register(Subscriber)
 class ReaderAdmin(SubscriberAdmin):
@@ -71,7 +76,7 @@ class ReaderAdmin(SubscriberAdmin):
 
 def _deliveries(reader: Subscriber, before: int | None) -> dict[str, Any]:
     """A page of them, the newest first: those of editions whose id is less than `before`."""
-    rows = Delivery.objects.filter(subscriber=reader).select_related("edition", "audience")
+    rows = Delivery.objects.filter(subscriber=reader).select_related("edition", "audience", "batch")
     if before is not None:
         rows = rows.filter(edition_id__lt=before)
     found = list(rows.order_by("-edition_id")[: _SHOWN + 1])
@@ -110,14 +115,16 @@ def _said(delivery: Delivery) -> str:
     """What became of it, in a sentence."""
     why = f": {delivery.get_reason_display()}" if delivery.reason else ""
     detail = f" ({delivery.detail})" if delivery.detail else ""
+    provider = delivery.provider or (delivery.batch.provider if delivery.batch else "")
+    by = provider or "the provider"
     match delivery.state:
         case _State.SENT:
             at = f" on {delivery.sent_at:%Y-%m-%d at %H:%M} UTC" if delivery.sent_at else ""
-            return f"Taken by {delivery.provider or 'the provider'}{at}{why}{detail}."
+            return f"Taken by {by}{at}{why}{detail}."
         case _State.PENDING:
             return f"Planned on {delivery.created_at:%Y-%m-%d at %H:%M} UTC, and not sent yet."
         case _State.UNCERTAIN:
-            return f"In doubt: {delivery.provider or 'the provider'} did not say whether it took it{detail}."
+            return f"In doubt: {by} did not say whether it took it{detail}."
         case _State.SUPPRESSED:
             return f"Not sent: nothing is mailed to this address{detail}."
         case _State.SKIPPED:

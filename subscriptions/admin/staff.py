@@ -146,7 +146,11 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin[Group]):
     @admin.display(description="People")
     def people(self, obj: Group) -> str:
         """Who has the role."""
-        return ", ".join(user.username for user in obj.user_set.all()) or "nobody"
+        names = {user.username for user in obj.user_set.all()}
+        if obj.name == Role.OWNER:
+            superusers = User.objects.filter(is_superuser=True)
+            names.update(superusers.values_list("username", flat=True))
+        return ", ".join(sorted(names)) or "nobody"
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("user_set")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
@@ -69,6 +70,8 @@ class Command(BaseCommand):
             )
         if errors and errors.resolve() == file.resolve():
             raise CommandError("--errors names the file that is read: it would be written over.")
+        if errors and not os.access(errors.resolve().parent, os.W_OK):
+            raise CommandError(f"{errors} can't be written: its folder is not there, or not yours.")
         run = _Run(consent.strip(), dry_run, errors, options["encoding"])
         outcome = run.outcome
         try:
