@@ -55,5 +55,13 @@ class EditionOpenError(PermanentError):
     """The edition asked for is not closed yet, so it can't be sent."""
 
 
+class EditionClosedError(PermanentError):
+    """What is in a closed edition stays as it is."""
+
+
+class DraftChangedError(PermanentError):
+    """Somebody else changed the draft since it was read."""
+
+
 class VectorsError(PermanentError):
     """No space can be fitted, or a function of embeddings does not do what it should."""

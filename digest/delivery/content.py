@@ -25,19 +25,24 @@ WEEKLY = Edition.Frequency.WEEKLY
 CARDS = 400
 
 
-def edition_content(edition: Edition, since: date | None = None) -> EditionContent:
-    """What a digest says about the edition, and what comes along since a day."""
+def edition_content(
+    edition: Edition, since: date | None = None, *, late_count: int | None = None
+) -> EditionContent:
+    """What a digest says about the edition, and what comes along since a day: so many papers, or
+    as many as are found."""
+    if late_count is None:
+        in_all = candidates.places_of(edition, since).count() if since else edition.paper_count
+        late_count = in_all - edition.paper_count
     is_weekly = edition.frequency == WEEKLY
     return EditionContent(
         name=edition.name,
         heading=schedule.week_name(edition.date) if is_weekly else schedule.long_day(edition.date),
         period=candidates.period_of(edition, since),
         paper_count=edition.paper_count,
-        late_count=candidates.places_of(edition, since).count() - edition.paper_count
-        if since
-        else 0,
+        late_count=late_count,
         url=f"{settings.SITE_URL}/papers/{edition.name}/",
         is_sample=edition.is_sample,
+        note=edition.note,
     )
 
 

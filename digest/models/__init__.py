@@ -1,6 +1,7 @@
 """The tables of the digest app."""
 
 from .deliveries import Batch, Delivery, Event
+from .drafts import Draft, EditorChoice
 from .editions import Audience, AudienceSelection, Edition, EditionPaper
 from .opinions import Opinion, Taste
 from .papers import Author, Fetch, Lease, Listing, Paper, PaperTopic, TopicCorrection, VoteSnapshot
@@ -16,8 +17,10 @@ __all__ = [
     "Circuit",
     "DayCount",
     "Delivery",
+    "Draft",
     "Edition",
     "EditionPaper",
+    "EditorChoice",
     "Event",
     "Fetch",
     "Lease",

@@ -59,6 +59,7 @@ def tried(selection: Selection, subscriber_id: int) -> Tried | None:
         period=candidates.period_of(edition, since),
         sent=sent.get(subscriber_id, ()),
         taste=taste.model(selection.taste),
+        unwanted=taste.unwanted_by(selection.taste, papers.pinned_ids),
     )
     day, is_text = long_day(edition.date), selection.format == "text"
     if not cards:
