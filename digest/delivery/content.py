@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from email.utils import parseaddr
 from functools import lru_cache
@@ -113,6 +113,25 @@ def body_of(audience: Audience, *, is_for_browser: bool = False) -> rendering.Bo
             follows=wording.follows(audience.topic_count),
             is_text_only=is_text_only,
         )
+
+
+def body_apart(
+    edition: EditionContent,
+    places: Iterable[EditionPaper],
+    cards: Sequence[Card],
+    *,
+    topic_count: int,
+) -> rendering.Body:
+    """A body that no audience stands for, in the language of the moment, of an edition that need not
+    be closed; `places` have the papers of its cards. Nothing is kept."""
+    rendered = rendering.render(
+        edition,
+        map(paper_content, places),
+        site_url=settings.SITE_URL,
+        postal_address=settings.POSTAL_ADDRESS,
+    )
+    follows = wording.follows(topic_count)
+    return rendering.compose(rendered, [card[:3] for card in cards], follows=follows)
 
 
 def sender_domain() -> str:

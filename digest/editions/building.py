@@ -37,6 +37,11 @@ def closes_at(day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), settings.EDITION_CUTOFF, tzinfo=UTC)
 
 
+def week_closes_at(monday: date) -> datetime:
+    """The moment (UTC) at which the weekly edition that begins on `monday` closes by itself."""
+    return closes_at(monday + timedelta(days=6))
+
+
 def first_day(day: date, frequency: str) -> date:
     """The date an edition that covers `day` goes by: the day itself, or the Monday of its week."""
     return day - timedelta(days=day.weekday()) if frequency == WEEKLY else day
@@ -79,6 +84,21 @@ def contents(edition: Edition, draft: Draft | None) -> Contents:
         _candidates(edition, _unused(edition).exclude(drafts.is_left_out(edition))), choices
     )
     return Contents(found, choices, draft.note if draft else "")
+
+
+def as_if_closed(
+    frequency: str, day: date, *, now: datetime
+) -> tuple[Edition, list[EditionPaper] | None]:
+    """The edition that covers `day`, and None; before it is closed one as it would be now, without
+    a row, and its places."""
+    start = first_day(day, frequency)
+    closed = Edition.objects.filter(frequency=frequency, date=start).first()
+    if closed:
+        return closed, None
+    edition = Edition(frequency=frequency, date=start, closed_at=now)
+    made_of = contents(edition, drafts.of(edition))
+    edition.paper_count, edition.note = len(made_of.papers), made_of.note
+    return edition, places(edition, made_of, now=now)
 
 
 def left_out(edition: Edition) -> QuerySet[Paper]:

@@ -203,8 +203,12 @@ def of(
 ) -> Candidates:
     """The papers to pick from in their order; five queries at most, however many papers. Of an
     edition that is not closed yet, `own` are its papers."""
-    found = with_topics(edition, since, own=own)
-    return Candidates(tuple(_candidate(place, edition, since) for place in found))
+    return among(with_topics(edition, since, own=own), edition, since)
+
+
+def among(places: Iterable[EditionPaper], edition: Edition, since: date | None) -> Candidates:
+    """The papers in these places, which came from `with_topics`."""
+    return Candidates(tuple(_candidate(place, edition, since) for place in places))
 
 
 def with_topics(
