@@ -17,6 +17,7 @@ SCHEDULE: dict[str, Any] = {
     "dispatch": {"task": "digest.tasks.dispatch_digests", "schedule": crontab()},
     "messages": {"task": "subscriptions.tasks.send_messages", "schedule": crontab()},
     "watch": {"task": "digest.tasks.watch_sends", "schedule": crontab()},
+    "figures": {"task": "digest.tasks.keep_figures", "schedule": 20.0},
     "events": {"task": "digest.tasks.apply_events", "schedule": 15.0},
     "evidence": {"task": "digest.tasks.settle_by_evidence", "schedule": crontab(minute="2-59/3")},
     "settle": {"task": "digest.tasks.settle_deliveries", "schedule": crontab(minute="*/5")},

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from digest.delivery import (
     events,
     evidence,
+    figures,
     forgetting,
     notices,
     outbox,
@@ -150,6 +151,12 @@ def watch_sends() -> None:
     """Holds what must stop, and tells the operator of it."""
     watch.check(timezone.now())
     notices.mail_waiting(timezone.now())
+
+
+@shared_task
+def keep_figures() -> None:
+    """What the operator's desk shows is counted anew."""
+    figures.keep(timezone.now())
 
 
 @shared_task

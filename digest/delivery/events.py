@@ -13,7 +13,7 @@ from digest.models import Batch, Delivery, Event
 from subscriptions import selectors, services
 from subscriptions.models import Suppression
 
-from . import bounces, settling
+from . import bounces, figures, settling
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +23,13 @@ TAKEN = frozenset(
 """Types that are evidence that the provider took the delivery."""
 REFUSED = frozenset({"rejected", "failed"})
 ARRIVED = frozenset({"delivered", "opened", "clicked", "complained"})
+_KINDS = {
+    "delivered": str(figures.Kind.DELIVERED),
+    "deferred": str(figures.Kind.DEFERRED),
+    "bounced": str(figures.Kind.DEFERRED),
+    "complained": str(figures.Kind.COMPLAINED),
+    **dict.fromkeys(REFUSED, str(figures.Kind.REFUSED)),
+}
 PAGE = 5000
 """Events that are applied in one transaction."""
 SOFT_LIMIT = 5
@@ -97,6 +104,12 @@ def _apply(told: Sequence[_Told]) -> None:
     _settle(told, unsettled)
     _judge_addresses(told, readers)
     _report_policies(told)
+    figures.add(Counter((_kind(event), event.provider) for event in told if _kind(event)))
+
+
+def _kind(event: _Told) -> str:
+    """What the event counts as among the figures of the day; "" for what is not counted."""
+    return str(figures.Kind.BOUNCED) if event.is_hard else _KINDS.get(event.type, "")
 
 
 def _settle(told: Sequence[_Told], unsettled: set[int]) -> None:

@@ -1,6 +1,7 @@
 """The ledger of an edition: what became of every reader who was due, and that it adds up."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -75,26 +76,39 @@ def _numbers(rows: QuerySet[Delivery]) -> Iterable[tuple[str, str, int]]:
     return groups.annotate(number=Count("pk"))
 
 
-def of_edition(edition: Edition) -> Ledger:
-    """The edition's ledger as the outbox stands now; `due` was counted when it was planned."""
+def counted(edition: Edition) -> dict[tuple[str, str], int]:
+    """How many deliveries of the edition are in which state for which reason, counted now."""
     # By the indexes that there are: an edition's batches have ids in a row.
     first, last = batches.ids_of(edition)
     in_batches = Delivery.objects.filter(batch_id__gte=first, batch_id__lte=last)
     others = Delivery.objects.filter(edition=edition, batch__isnull=True)
-    counts: dict[str, int] = {}
-    skipped: dict[str, int] = {}
+    counts: Counter[tuple[str, str]] = Counter()
     for state, reason, number in chain(_numbers(in_batches), _numbers(others)):
-        counts[state] = counts.get(state, 0) + number
-        if state == State.SKIPPED:
-            skipped[reason] = skipped.get(reason, 0) + number
-    due = Edition.objects.values_list("due_count", flat=True).get(pk=edition.pk)
+        counts[state, reason] += number
+    return dict(counts)
+
+
+def from_counts(edition: Edition, counts: Mapping[tuple[str, str], int], *, due: int) -> Ledger:
+    """The ledger that such counts make."""
+    by_state: Counter[str] = Counter()
+    for (state, _), number in counts.items():
+        by_state[state] += number
     return Ledger(
         edition=edition.name,
         due=due,
-        sent=counts.get(State.SENT, 0),
-        skipped=skipped,
-        suppressed=counts.get(State.SUPPRESSED, 0),
-        failed=counts.get(State.FAILED, 0),
-        uncertain=counts.get(State.UNCERTAIN, 0),
-        pending=counts.get(State.PENDING, 0),
+        sent=by_state[State.SENT],
+        skipped={
+            reason: number for (state, reason), number in counts.items() if state == State.SKIPPED
+        },
+        suppressed=by_state[State.SUPPRESSED],
+        failed=by_state[State.FAILED],
+        uncertain=by_state[State.UNCERTAIN],
+        pending=by_state[State.PENDING],
     )
+
+
+def of_edition(edition: Edition) -> Ledger:
+    """The edition's ledger as the outbox stands now; `due` was counted when it was planned."""
+    counts = counted(edition)
+    due = Edition.objects.values_list("due_count", flat=True).get(pk=edition.pk)
+    return from_counts(edition, counts, due=due)

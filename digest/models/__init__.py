@@ -3,6 +3,7 @@
 from .deliveries import Batch, Delivery, Event
 from .drafts import Draft, EditorChoice
 from .editions import Audience, AudienceSelection, Edition, EditionPaper
+from .figures import DayFigure, EditionCount
 from .opinions import Opinion, Taste
 from .papers import Author, Fetch, Lease, Listing, Paper, PaperTopic, TopicCorrection, VoteSnapshot
 from .search import SearchEntry
@@ -16,9 +17,11 @@ __all__ = [
     "Batch",
     "Circuit",
     "DayCount",
+    "DayFigure",
     "Delivery",
     "Draft",
     "Edition",
+    "EditionCount",
     "EditionPaper",
     "EditorChoice",
     "Event",

@@ -29,6 +29,12 @@ class Edition(models.Model):
     held_at = models.DateTimeField(null=True, blank=True)
     """Since then nothing of it is claimed, until an operator releases it."""
     held_because = models.CharField(max_length=200, blank=True)
+    counted_at = models.DateTimeField(null=True, blank=True)
+    """When its deliveries were last counted (`EditionCount`); null: never."""
+    is_counted = models.BooleanField(default=False, db_default=False)
+    """Whether everything was settled by then, so that the count holds."""
+    pace = models.FloatField(default=0, db_default=0)
+    """Deliveries that were settled a second between the last two counts."""
     is_sample = models.BooleanField(default=False)
     """The edition that ships with the project, shown where no source can be reached."""
     note = models.TextField(blank=True, default="", db_default="")

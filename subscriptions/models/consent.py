@@ -48,6 +48,7 @@ class ConsentRecord(models.Model):
 
     class Meta:
         ordering = ["id"]
+        indexes = [models.Index(fields=["at", "action"], name="consent_by_time")]
 
     def __str__(self) -> str:
         return f"consent {self.pk} ({self.action})"

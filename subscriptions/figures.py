@@ -1,0 +1,35 @@
+"""How many readers there are, and how many came and went on a day: counted, for what keeps it."""
+
+from datetime import UTC, date, datetime, time
+
+from django.db.models import Count
+from django.db.models.functions import TruncDate
+
+from .models import ConsentRecord, Subscriber, Suppression
+
+
+def consents(since: date) -> dict[tuple[date, str], int]:
+    """How many consent records of each action were written on each day in UTC, from `since` on.
+
+    Of readers who are forgotten nothing is counted any more.
+    """
+    records = ConsentRecord.objects.filter(at__gte=_begin(since)).order_by()
+    days = records.annotate(day=TruncDate("at", tzinfo=UTC)).values_list("day", "action")
+    return {(day, action): number for day, action, number in days.annotate(number=Count("pk"))}
+
+
+def suppressions(since: date) -> dict[tuple[date, str], int]:
+    """How many addresses were suppressed for each reason on each day in UTC, from `since` on."""
+    found = Suppression.objects.filter(created_at__gte=_begin(since)).order_by()
+    days = found.annotate(day=TruncDate("created_at", tzinfo=UTC)).values_list("day", "reason")
+    return {(day, reason): number for day, reason, number in days.annotate(number=Count("pk"))}
+
+
+def states() -> dict[str, int]:
+    """How many subscribers there are in each state: a fifth of a second a million."""
+    found = Subscriber.objects.order_by().values_list("state").annotate(number=Count("pk"))
+    return dict.fromkeys(Subscriber.State.values, 0) | dict(found)
+
+
+def _begin(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
