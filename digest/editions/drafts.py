@@ -20,6 +20,12 @@ def of(edition: Edition) -> Draft | None:
     return Draft.objects.filter(frequency=edition.frequency, date=edition.date).first()
 
 
+def made(edition: Edition) -> Draft:
+    """The draft of the edition, made where there was none."""
+    draft, _ = Draft.objects.get_or_create(frequency=edition.frequency, date=edition.date)
+    return draft
+
+
 def locked(edition: Edition) -> Draft:
     """The same, made where there was none: nobody changes it until the transaction ends."""
     mine: dict[str, Any] = {"frequency": edition.frequency, "date": edition.date}
@@ -68,10 +74,15 @@ def in_order(papers: Iterable[Paper], choices: Choices) -> list[Paper]:
     the order of their votes, however many came since."""
     by_votes = ranked(papers)
     pinned = [paper for paper in by_votes if is_pinned(paper.pk, choices)]
-    pinned.sort(key=lambda paper: place_of(paper.pk, choices) or len(by_votes))
     others = [paper for paper in by_votes if not is_pinned(paper.pk, choices)]
-    order = pinned + [paper for paper in others if place_of(paper.pk, choices) is None]
-    moved = [(place, paper) for paper in others if (place := place_of(paper.pk, choices))]
+    order = _around_moved(pinned, choices)
+    return order + _around_moved(others, choices, before=len(order))
+
+
+def _around_moved(papers: Iterable[Paper], choices: Choices, *, before: int = 0) -> list[Paper]:
+    places = [(place_of(paper.pk, choices), paper) for paper in papers]
+    order = [paper for place, paper in places if place is None]
+    moved = [(place, paper) for place, paper in places if place is not None]
     for place, paper in sorted(moved, key=lambda each: each[0]):
-        order.insert(max(place - 1, len(pinned)), paper)
+        order.insert(max(place - 1 - before, 0), paper)
     return order

@@ -131,32 +131,30 @@ def _order(contents: building.Contents, paper: Paper, wanted: Change) -> list[in
     choices = contents.choices
     rest = [each.pk for each in contents.papers if each.pk != paper.pk]
     pins = sum(drafts.is_pinned(pk, choices) for pk in rest)
+    was_pinned = drafts.is_pinned(paper.pk, choices)
     match wanted.action:
         case "leave_out":
             return rest
-        case "pin":
-            at = pins
-        case "move" if drafts.is_pinned(paper.pk, choices):
-            at = min(max(wanted.place - 1, 0), pins)
         case "move":
-            at = max(wanted.place - 1, pins)
-        case "votes" if drafts.is_pinned(paper.pk, choices):
-            at = pins
+            lowest, highest = (0, pins) if was_pinned else (pins, len(rest))
+            at = min(max(wanted.place - 1, lowest), highest)
+        case "pin":
+            at = _by_votes(paper, contents, rest[:pins])
+        case "votes" if was_pinned:
+            at = _by_votes(paper, contents, rest[:pins])
         case _:
-            at = _place_by_votes(paper, contents, rest, pins)
+            at = pins + _by_votes(paper, contents, rest[pins:])
     return [*rest[:at], paper.pk, *rest[at:]]
 
 
-def _place_by_votes(
-    paper: Paper, contents: building.Contents, rest: Sequence[int], pins: int
-) -> int:
-    """Before the first one that has fewer votes, and was not moved."""
+def _by_votes(paper: Paper, contents: building.Contents, order: Sequence[int]) -> int:
+    """Where the paper goes: before the first one that has fewer votes, and was not moved."""
     by_votes = [each.pk for each in ranked({*contents.papers, paper})]
     fewer = set(by_votes[by_votes.index(paper.pk) :])
-    for at, pk in enumerate(rest):
-        if at >= pins and pk in fewer and drafts.place_of(pk, contents.choices) is None:
+    for at, pk in enumerate(order):
+        if pk in fewer and drafts.place_of(pk, contents.choices) is None:
             return at
-    return len(rest)
+    return len(order)
 
 
 def _number(choices: dict[int, EditorChoice], order: Sequence[int]) -> None:
