@@ -48,6 +48,11 @@ _FREQUENCY: dict[Edition.Frequency, list[Subscriber.Frequency]] = {
 }
 
 
+def edition_frequency(rhythm: str) -> Edition.Frequency:
+    """Of which editions a reader of this rhythm gets digests."""
+    return next(name for name, rhythms in _FREQUENCY.items() if rhythm in rhythms)
+
+
 @dataclass(slots=True)
 class Plan:
     """What planning did, or, on a dry run, would do."""
