@@ -373,7 +373,6 @@ for _name, _url, _schemes, _form in (
     ("SITE_URL", SITE_URL, ["https", "http"], "https://papers.example.org"),
     ("REDIS_URL", REDIS_URL, ["redis", "rediss", "unix"], "redis://host:6379/0"),
     ("SMTP_URL", SMTP_URL, ["smtp", "smtps", "submission"], "smtp://user:password@host:587?tls=1"),
-    ("SENTRY_DSN", SENTRY_DSN, ["https", "http"], "https://key@host/number"),
     ("HUGGING_FACE_URL", HUGGING_FACE_URL, ["https", "http"], "https://host"),
     ("ARXIV_API_URL", ARXIV_API_URL, ["https", "http"], "https://host"),
     ("ARXIV_RSS_URL", ARXIV_RSS_URL, ["https", "http"], "https://host"),
@@ -389,6 +388,7 @@ for _name, _text, _pattern, _form in (
     ("REPLY_TO", REPLY_TO, rf"({_ADDRESS}|[^<>\r\n]*<{_ADDRESS}>)", "one address"),
     ("UNSUBSCRIBE_EMAIL", UNSUBSCRIBE_EMAIL, _ADDRESS, "a bare address"),
     ("OPERATOR_EMAIL", OPERATOR_EMAIL, _ADDRESS, "a bare address"),
+    ("SENTRY_DSN", SENTRY_DSN, r"https?://[^\s@/]+@[^\s@/]+/(\S+/)?\d+", "like https://key@host/7"),
     ("LIST_ID", LIST_ID, r"[^<>\r\n]{0,150}<[\w.-]{3,100}>", "like Daily <daily.example.org>"),
 ):
     env.expect(_name, that=not _text or bool(re.fullmatch(_pattern, _text)), form=_form)
