@@ -7,6 +7,7 @@ from .editions import EditionAdmin
 from .notices import NoticeAdmin
 from .papers import FetchAdmin, PaperAdmin
 from .providers import ProviderPlanAdmin
+from .readers import ReaderAdmin
 from .topic_trial import TopicTrialAdmin
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "NoticeAdmin",
     "PaperAdmin",
     "ProviderPlanAdmin",
+    "ReaderAdmin",
     "TopicTrialAdmin",
 ]
