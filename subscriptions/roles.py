@@ -34,6 +34,8 @@ _MAY: dict[Role, dict[str, tuple[str, ...]]] = {
         "digest.fetch": _EDIT,
         "digest.delivery": _LOOK,
         "digest.event": _LOOK,
+        "digest.batch": _LOOK,
+        "digest.providerplan": _LOOK,
         "digest.dayfigure": _LOOK,
         "digest.editioncount": _LOOK,
         "digest.notice": _LOOK,
