@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.humanize",
     "django.contrib.sitemaps",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
@@ -138,7 +139,9 @@ WHITENOISE_USE_FINDERS = DEBUG
 
 # --- Database, cache, broker ---------------------------------------------------------------
 
-DATABASES: dict[str, Any] = {"default": env.database(DATABASE_URL)}
+# 1 where DATABASE_URL leads to PgBouncer in transaction mode.
+DATABASE_POOLED = env.bool("DATABASE_POOLED", False)
+DATABASES: dict[str, Any] = {"default": env.database(DATABASE_URL, is_pooled=DATABASE_POOLED)}
 if DATABASES["default"].get("ENGINE") == "django.db.backends.sqlite3":
     # WAL lets pages be read while a worker writes. IMMEDIATE takes the write lock when a
     # transaction begins, so that it waits its turn instead of failing half way.
@@ -267,6 +270,9 @@ ANYMAIL |= {
     "REQUESTS_TIMEOUT": EMAIL_TIMEOUT,
     "IGNORE_RECIPIENT_STATUS": True,
 }
+
+# Postmark's stream for digests; unset: its stream for transactional mail.
+POSTMARK_MESSAGE_STREAM = env.str("POSTMARK_MESSAGE_STREAM", "")
 
 # Confirm, preferences and other single messages; the way out is the first provider.
 EMAIL_BACKEND = "digest.delivery.transactional.EmailBackend"

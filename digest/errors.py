@@ -63,5 +63,13 @@ class PartitioningError(PermanentError):
     """The outbox can't be divided, or put together again, as it stands."""
 
 
+class EditionClosedError(PermanentError):
+    """What is in a closed edition stays as it is."""
+
+
+class DraftChangedError(PermanentError):
+    """Somebody else changed the draft since it was read."""
+
+
 class VectorsError(PermanentError):
     """No space can be fitted, or a function of embeddings does not do what it should."""

@@ -47,6 +47,11 @@ _FREQUENCY: dict[Edition.Frequency, list[Subscriber.Frequency]] = {
 }
 
 
+def edition_frequency(rhythm: str) -> Edition.Frequency:
+    """Of which editions a reader of this rhythm gets digests."""
+    return next(name for name, rhythms in _FREQUENCY.items() if rhythm in rhythms)
+
+
 @dataclass(slots=True)
 class Plan:
     """What planning did, or, on a dry run, would do."""
@@ -90,7 +95,7 @@ def plan(
     for frequency, edition in _editions(day).items():
         made.editions.append(edition)
         # A month takes long to pick from: who waits for a day's papers goes first.
-        for slot in sorted(_slots(now, frequency), key=lambda slot: slot.frequency == _MONTHLY):
+        for slot in sorted(slots_due(now, frequency), key=lambda slot: slot.frequency == _MONTHLY):
             try:
                 own = edition if day else _begun(slot, edition)
                 if own and _plan_slot(slot, own, made, now, batch_size, page_planned):
@@ -120,7 +125,7 @@ def _dry_run(now: datetime, *, day: date | None, batch_size: int) -> Plan:
     made = Plan()
     for frequency, edition in _editions(day).items():
         made.editions.append(edition)
-        for slot in _slots(now, frequency):
+        for slot in slots_due(now, frequency):
             with transaction.atomic():
                 newest = Delivery.objects.aggregate(pk=Max("pk"))["pk"] or 0
                 _plan_slot(slot, edition, made, now, batch_size, lambda: None)
@@ -159,7 +164,8 @@ def _edition_of(day: date, frequency: Edition.Frequency) -> Edition | None:
     return Edition.objects.filter(frequency=frequency, date=first_day).first()
 
 
-def _slots(now: datetime, frequency: Edition.Frequency) -> QuerySet[Slot]:
+def slots_due(now: datetime, frequency: Edition.Frequency) -> QuerySet[Slot]:
+    """The slots whose readers get an edition of this frequency at `now`."""
     due = selectors.due_slots(now).filter(frequency__in=_FREQUENCY[frequency])
     if frequency == Edition.Frequency.WEEKLY:
         due = due.exclude(next_digest_at__gte=_week_begins(now), next_digest_at__lte=now)

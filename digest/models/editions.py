@@ -42,6 +42,8 @@ class Edition(models.Model):
     """When the last of them was."""
     is_sample = models.BooleanField(default=False)
     """The edition that ships with the project, shown where no source can be reached."""
+    note = models.TextField(blank=True, default="", db_default="")
+    """What an editor says on top of it, in plain text; frozen like all else."""
 
     papers = models.ManyToManyField(Paper, through="EditionPaper", related_name="editions")
 
@@ -75,12 +77,17 @@ class EditionPaper(models.Model):
     paper = models.ForeignKey(Paper, on_delete=models.PROTECT, related_name="places")
     frequency = models.CharField(max_length=6, choices=Edition.Frequency.choices)
     rank = models.PositiveIntegerField()
-    """From 1; by upvotes, then the newer paper first."""
+    """From 1; what an editor pinned, then by upvotes, the newer paper first of equals, around the
+    papers that an editor moved."""
     upvotes = models.PositiveIntegerField()
     comments = models.PositiveIntegerField()
     code_stars = models.PositiveIntegerField(null=True, blank=True)
     speed = models.FloatField(default=0, db_default=0)
     """Votes an hour in the day before."""
+    is_pinned = models.BooleanField(default=False, db_default=False)
+    """By an editor: it leads every digest of the edition."""
+    is_moved = models.BooleanField(default=False, db_default=False)
+    """By an editor: its place does not follow from its votes."""
 
     class Meta:
         ordering = ["rank"]

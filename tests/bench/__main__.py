@@ -14,6 +14,7 @@ django.setup()
 from tests.bench import (  # noqa: E402
     audiences,
     delivery,
+    desk,
     events,
     faults,
     meaning,
@@ -36,11 +37,12 @@ BENCHES: dict[str, ModuleType] = {
     "relevance": relevance,
     "ranking": ranking,
     "meaning": meaning,
+    "desk": desk,
     "faults": faults,
     "scale": scale,
     "year": year,
 }
-SLOW = ("scale", "faults", "pages", "meaning", "year")
+SLOW = ("scale", "faults", "pages", "meaning", "desk", "year")
 """Minutes long: only when they are asked for by name."""
 HEADINGS = ("what", "figure", "ratio")
 

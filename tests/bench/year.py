@@ -15,7 +15,7 @@ from tests.bench.installation import installation
 
 HEADINGS = ("table", "a month", "half a year", "a year", "rows after a year", "kept for")
 DAYS = {30: "a month", 182: "half a year", 365: "a year"}
-FIRST = date(2025, 10, 6)
+FIRST = date(2024, 10, 7)
 """A Monday."""
 LISTS = 500
 """Lists of papers that many readers share, an edition."""
