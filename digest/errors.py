@@ -55,6 +55,14 @@ class EditionOpenError(PermanentError):
     """The edition asked for is not closed yet, so it can't be sent."""
 
 
+class EditionForgottenError(PermanentError):
+    """Who had the edition is not on record any more, so it can't be sent."""
+
+
+class PartitioningError(PermanentError):
+    """The outbox can't be divided, or put together again, as it stands."""
+
+
 class EditionClosedError(PermanentError):
     """What is in a closed edition stays as it is."""
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('digest', '0027_figures'),
+        ("digest", "0027_figures"),
     ]
 
     operations = [

@@ -35,6 +35,11 @@ class Edition(models.Model):
     """Whether everything was settled by then, so that the count holds."""
     pace = models.FloatField(default=0, db_default=0)
     """Deliveries that were settled a second between the last two counts."""
+    forgetting_at = models.DateTimeField(null=True, blank=True)
+    """Since then its deliveries are being forgotten: what was counted stays its ledger, and it is
+    never planned again, as nobody knows any more who had it."""
+    forgotten_at = models.DateTimeField(null=True, blank=True)
+    """When the last of them was."""
     is_sample = models.BooleanField(default=False)
     """The edition that ships with the project, shown where no source can be reached."""
     note = models.TextField(blank=True, default="", db_default="")
@@ -137,8 +142,14 @@ class AudienceSelection(models.Model):
     """Joins with `Subscriber.selection_key`."""
     since = models.DateField(null=True, blank=True)
     """As the audience's."""
+    # Not checked by the database, which would look through all selections for each audience that is
+    # forgotten; they go together, with their edition's deliveries.
     audience = models.ForeignKey(
-        Audience, on_delete=models.CASCADE, related_name="selections", db_index=False
+        Audience,
+        on_delete=models.CASCADE,
+        related_name="selections",
+        db_index=False,
+        db_constraint=False,
     )
 
     class Meta:
