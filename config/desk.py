@@ -2,17 +2,26 @@
 
 from typing import Any
 
+from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 
 
-def _item(title: str, icon: str, model: str, permission: str) -> dict[str, Any]:
+def _item(
+    title: str, icon: str, model: str, permission: str, *, page: str = "changelist"
+) -> dict[str, Any]:
     return {
         "title": title,
         "icon": icon,
-        "link": reverse_lazy(f"admin:{model}_changelist"),
+        "link": reverse_lazy(f"admin:{model}_{page}"),
         "permission": lambda request: request.user.has_perm(permission),
     }
+
+
+def _is_at_batches(request: HttpRequest) -> bool:
+    """What is in doubt has an entry of its own below the batches."""
+    address = reverse("admin:digest_batch_changelist")
+    return request.path.startswith(address) and "/in-doubt/" not in request.path
 
 
 THEME: dict[str, Any] = {
@@ -30,6 +39,7 @@ THEME: dict[str, Any] = {
     ],
     "DASHBOARD_CALLBACK": "digest.admin.dashboard.show",
     "STYLES": [lambda request: static("daily_papers/desk.css")],
+    "SCRIPTS": [lambda request: static("daily_papers/desk.js")],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "4px",
@@ -87,6 +97,16 @@ THEME: dict[str, Any] = {
             {
                 "title": "Mail",
                 "items": [
+                    _item(
+                        "Providers",
+                        "alt_route",
+                        "digest_providerplan",
+                        "digest.view_providerplan",
+                    ),
+                    _item("In doubt", "help", "digest", "digest.view_batch", page="in_doubt"),
+                    _item("Notices", "campaign", "digest_notice", "digest.view_notice"),
+                    _item("Batches", "inventory_2", "digest_batch", "digest.view_batch")
+                    | {"active": _is_at_batches},
                     _item("Deliveries", "outbox", "digest_delivery", "digest.view_delivery"),
                     _item("Events", "notifications", "digest_event", "digest.view_event"),
                 ],
@@ -125,6 +145,7 @@ THEME: dict[str, Any] = {
                 "items": [
                     _item("People", "badge", "auth_user", "auth.view_user"),
                     _item("Roles", "admin_panel_settings", "auth_group", "auth.view_group"),
+                    _item("Log", "history", "admin_logentry", "admin.view_logentry"),
                 ],
             },
         ],

@@ -8,7 +8,7 @@ from django.db.models import Min
 from digest.models import Batch, Delivery, Edition, Lease
 from subscriptions import selectors
 
-from . import circuit, ledger, notices, pacing, providers
+from . import circuit, ledger, notices, pacing, plans, providers
 
 STUCK = timedelta(minutes=15)
 """How long past UNCERTAIN_AFTER a claim may stand: it is settled every five minutes."""
@@ -82,15 +82,28 @@ def check_stuck(now: datetime) -> None:
 
 
 def check_ways(sending: list[Edition]) -> None:
-    """Every provider rests while digests wait."""
+    """Every provider rests or is paused while digests wait."""
     ways = [way for way in providers.configured() if way.takes_digests]
-    resting = circuit.resting(ways) if sending else []
-    if resting and len(resting) == len(ways):
+    if not sending or not ways:
+        return
+    working = [way for way in ways if not plans.of(way.name).is_paused]
+    resting = circuit.resting(working)
+    paused = ", ".join(way.name for way in ways if way not in working)
+    if not working:
+        notices.tell(
+            "all_paused",
+            pacing.today(),
+            what=f"Digests wait, and all providers are paused by an operator: {paused}.",
+            mend=f"Resume one at {settings.SITE_URL}/admin/digest/providerplan/ or type: "
+            f"manage.py resume_provider {ways[0].name}",
+        )
+    elif len(resting) == len(working):
         said = ", ".join(f"{row.name}: {row.detail}" for row in resting)
+        also = f"; paused: {paused}" if paused else ""
         notices.tell(
             "no_provider",
             pacing.today(),
-            what=f"No provider takes digests now ({said}); they wait and are tried again.",
+            what=f"No provider takes digests now ({said}{also}); they wait and are tried again.",
             mend="Look at the providers' status pages and at EMAIL_PROVIDERS. Type: manage.py check",
         )
 

@@ -6,7 +6,7 @@ from .figures import DayFigure, EditionCount
 from .opinions import Opinion, Taste
 from .papers import Author, Fetch, Lease, Listing, Paper, PaperTopic, TopicCorrection, VoteSnapshot
 from .search import SearchEntry
-from .sending import Circuit, DayCount, Notice
+from .sending import Circuit, DayCount, Notice, ProviderPlan
 from .vectors import PaperVector, VectorSpace
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Paper",
     "PaperTopic",
     "PaperVector",
+    "ProviderPlan",
     "SearchEntry",
     "Taste",
     "TopicCorrection",

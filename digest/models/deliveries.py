@@ -131,6 +131,7 @@ class Delivery(models.Model):
 
     class Meta:
         verbose_name_plural = "deliveries"
+        permissions = [("settle_delivery", "Can settle deliveries in doubt")]
         constraints = [
             # The subscriber first: it is found by this index, too. An edition's are found by its
             # batches, whose ids begin with it, and by the index of those that are in none.

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
         UserChangeForm,
         UserCreationForm,
     )
-    from django.forms import Select, Textarea, TextInput
+    from django.forms import NumberInput, Select, Textarea, TextInput
 else:
     from unfold.admin import ModelAdmin, StackedInline, TabularInline
     from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+    from unfold.widgets import UnfoldAdminIntegerFieldWidget as NumberInput
     from unfold.widgets import UnfoldAdminSelectWidget as Select
     from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
     from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
@@ -21,6 +22,7 @@ else:
 __all__ = [
     "AdminPasswordChangeForm",
     "ModelAdmin",
+    "NumberInput",
     "Select",
     "StackedInline",
     "TabularInline",

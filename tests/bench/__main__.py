@@ -20,6 +20,7 @@ from tests.bench import (  # noqa: E402
     meaning,
     pages,
     ranking,
+    readers,
     relevance,
     rendering,
     scale,
@@ -37,10 +38,11 @@ BENCHES: dict[str, ModuleType] = {
     "ranking": ranking,
     "meaning": meaning,
     "desk": desk,
+    "readers": readers,
     "faults": faults,
     "scale": scale,
 }
-SLOW = ("scale", "faults", "pages", "meaning", "desk")
+SLOW = ("scale", "faults", "pages", "meaning", "desk", "readers")
 """Minutes long: only when they are asked for by name."""
 HEADINGS = ("what", "figure", "ratio")
 

@@ -3,13 +3,13 @@
 import argparse
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from digest.delivery import settling
 from digest.editions import building
 from digest.management import arguments
-from digest.models import Delivery, Edition
+from digest.models import Batch, Delivery, Edition
 from digest.tasks import wake_senders
 
 
@@ -22,6 +22,7 @@ class Command(BaseCommand):
             "--frequency", choices=Edition.Frequency.values, default=Edition.Frequency.DAILY,
             help="of the edition that --date names (daily)",
         )  # fmt: skip
+        parser.add_argument("--batch", type=int, help="only of this batch, by its number")
         way = parser.add_mutually_exclusive_group(required=True)
         way.add_argument(
             "--release", action="store_true", help="send again; a reader may get a second copy"
@@ -37,6 +38,10 @@ class Command(BaseCommand):
             frequency = options["frequency"]
             first_day = building.first_day(options["date"], frequency)
             deliveries = deliveries.filter(edition__date=first_day, edition__frequency=frequency)
+        if options["batch"] is not None:
+            if not Batch.objects.filter(pk=options["batch"]).exists():
+                raise CommandError(f"There is no batch {options['batch']}.")
+            deliveries = deliveries.filter(batch_id=options["batch"])
         if options["release"]:
             number = settling.release(deliveries)
             wake_senders()
