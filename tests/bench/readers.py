@@ -10,18 +10,31 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
 
 from tests.bench.installation import Installation, installation
 
 HEADINGS = ("what", "figure", "the most")
 ROWS = 100_000
+HUNDREDTH = 100
+"""Of the readers has left."""
 PAGES = 40
 
 
 def run(*, subscribers: int) -> Iterator[tuple[str, ...]]:
     """Rows of the table."""
     with installation() as made:
+        made.manage("collectstatic", "--noinput", "-v0")
         made.python("tests.bench.installation", str(subscribers), "500")
+        with psycopg.connect(made.environment["DATABASE_URL"], autocommit=True) as database:
+            database.execute(
+                "UPDATE subscriptions_subscriber SET state = 'unsubscribed', slot_id = NULL "
+                "WHERE id %% %s = 0",
+                [HUNDREDTH],
+            )
+            database.execute("VACUUM ANALYZE subscriptions_subscriber")
         for name, seconds in json.loads(made.python("tests.bench.readers", str(subscribers))):
             median, most = statistics.median(seconds), max(seconds)
             yield name, f"{1000 * median:,.1f} ms", f"{1000 * most:,.1f} ms"
@@ -59,7 +72,7 @@ def pages(readers: int) -> list[tuple[str, list[float]]]:
     addresses = [f"reader{number}@example{number % 1000}.org" for number in numbers]
     page = "/admin/subscriptions/subscriber/"
 
-    def timed(paths: list[str], found: Callable[[object], bool]) -> list[float]:
+    def timed(paths: list[str], found: Callable[[Any], bool]) -> list[float]:
         seconds = []
         client.get(paths[0])
         for path in paths:
@@ -70,7 +83,7 @@ def pages(readers: int) -> list[tuple[str, list[float]]]:
             assert found(response), path
         return seconds
 
-    def has(number: int) -> Callable[[object], bool]:
+    def has(number: int) -> Callable[[Any], bool]:
         return lambda response: response.context["cl"].result_count >= number
 
     return [
@@ -79,7 +92,7 @@ def pages(readers: int) -> list[tuple[str, list[float]]]:
         ("search by whole address", timed([f"{page}?q={each}" for each in addresses], has(1))),
         ("search by its beginning", timed([f"{page}?q={each[:9]}" for each in addresses], has(1))),
         ("search by one letter", timed([f"{page}?q=r"] * PAGES, has(100))),
-        ("those who left", timed([f"{page}?state__exact=unsubscribed"] * PAGES, has(0))),
+        ("those who left", timed([f"{page}?state__exact=unsubscribed"] * PAGES, has(1))),
         (
             "a reader's page",
             timed([f"{page}{first + each - 1}/change/" for each in numbers], lambda response: True),
