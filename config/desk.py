@@ -24,6 +24,18 @@ def _is_at_batches(request: HttpRequest) -> bool:
     return request.path.startswith(address) and "/in-doubt/" not in request.path
 
 
+def _is_at_closed_editions(request: HttpRequest) -> bool:
+    """The menu takes a page for open whose address begins as its own, and ours do."""
+    begins = "/admin/digest/edition/"
+    others = (f"{begins}coming/", f"{begins}expected/")
+    return request.path.startswith(begins) and not request.path.startswith(others)
+
+
+def _page(title: str, icon: str, name: str, permission: str) -> dict[str, Any]:
+    """One of our own, which is no list of rows."""
+    return _item(title, icon, name, permission) | {"link": reverse_lazy(f"admin:{name}")}
+
+
 THEME: dict[str, Any] = {
     "SITE_TITLE": "Daily Papers",
     "SITE_HEADER": "Daily Papers",
@@ -88,7 +100,14 @@ THEME: dict[str, Any] = {
             {
                 "title": "Editions",
                 "items": [
-                    _item("Editions", "newspaper", "digest_edition", "digest.view_edition"),
+                    _page(
+                        "Coming edition", "edit_calendar", "edition_coming", "digest.view_edition"
+                    ),
+                    _page(
+                        "What will go", "event_upcoming", "edition_expected", "digest.view_edition"
+                    ),
+                    _item("Editions", "newspaper", "digest_edition", "digest.view_edition")
+                    | {"active": _is_at_closed_editions},
                     _item("Papers", "article", "digest_paper", "digest.view_paper"),
                     _item("Topics", "label", "subscriptions_topic", "subscriptions.view_topic"),
                     _item("Fetches", "cloud_download", "digest_fetch", "digest.view_fetch"),

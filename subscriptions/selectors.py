@@ -166,6 +166,13 @@ def subscriber_at(address: str) -> Subscriber | None:
     return Subscriber.objects.alias(lower=Lower("email")).filter(lower=address.lower()).first()
 
 
+def ids_of_addresses(found: Collection[str]) -> list[int]:
+    """The subscribers at these addresses, in whatever case; without those of nobody. One query."""
+    lower = {address.lower() for address in found}
+    rows = Subscriber.objects.alias(lower=Lower("email")).filter(lower__in=lower)
+    return list(rows.values_list("pk", flat=True))
+
+
 def ids_at_beginning(beginning: str, most: int) -> list[int]:
     """At most so many subscribers whose address begins so, in whatever case; found by an index, of
     which no more is read than that."""

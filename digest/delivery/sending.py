@@ -258,9 +258,8 @@ def _offer(work: Work, provider: Provider, call: Call) -> list[Outcome]:
     """The outcomes of one call; none where it was refused and any of its readers may be why."""
     if provider.takes_many:
         return _offer_many(work, provider, call)
-    message = (
-        messages.batch_message(provider, call) if provider.merge else messages.single_message(call)
-    )
+    of_call = messages.batch_message if provider.merge else messages.single_message
+    message = of_call(provider, call)
     ids = {reader.delivery_id for reader in call.readers}
     work.offered.update(ids)
     try:

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('digest', '0027_figures'),
+        ("digest", "0034_forgetting_deliveries"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

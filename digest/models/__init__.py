@@ -1,6 +1,7 @@
 """The tables of the digest app."""
 
 from .deliveries import Batch, Delivery, Event
+from .drafts import Draft, EditorChoice
 from .editions import Audience, AudienceSelection, Edition, EditionPaper
 from .figures import DayFigure, EditionCount
 from .opinions import Opinion, Taste
@@ -18,9 +19,11 @@ __all__ = [
     "DayCount",
     "DayFigure",
     "Delivery",
+    "Draft",
     "Edition",
     "EditionCount",
     "EditionPaper",
+    "EditorChoice",
     "Event",
     "Fetch",
     "Lease",

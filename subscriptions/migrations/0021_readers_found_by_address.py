@@ -22,7 +22,7 @@ def _drop(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('subscriptions', '0020_consent_by_time'),
+        ("subscriptions", "0020_consent_by_time"),
     ]
 
     operations = [
