@@ -298,6 +298,11 @@ KEEP_UNCONFIRMED_DAYS = env.days("KEEP_UNCONFIRMED_DAYS", 14, least=3)
 KEEP_MESSAGES_DAYS = env.days("KEEP_MESSAGES_DAYS", 30, least=7)
 # Who unsubscribed; 0: for good.
 KEEP_LEFT_DAYS = env.days("KEEP_LEFT_DAYS", 0, least=0)
+# Who was sent which digest, from its edition's day on. Longer than anything looks back: a month's
+# digest after a month's pause, and how long a mailbox may fail.
+KEEP_DELIVERIES_DAYS = env.days("KEEP_DELIVERIES_DAYS", 90, least=62)
+# What operators changed in the admin.
+KEEP_LOG_DAYS = env.days("KEEP_LOG_DAYS", 730, least=30)
 # What the providers reported; one that reports again must find it.
 KEEP_EVENTS_DAYS = env.days("KEEP_EVENTS_DAYS", 180, least=30)
 

@@ -10,13 +10,17 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from digest.delivery import (
+    alarms,
     events,
     evidence,
     figures,
     forgetting,
     notices,
     outbox,
+    partitioning,
+    partitions,
     planning,
+    purging,
     sending,
     settling,
     watch,
@@ -33,6 +37,8 @@ WORKER_SEEN = "worker_seen_at"
 """The cache's key for when a worker last planned."""
 NEWEST_TAGGED = 5_000
 """Papers that get their topics anew at once where a topic is edited."""
+PURGE_TIME = timedelta(minutes=10)
+"""How long a task forgets at a stretch."""
 WAKE_SECONDS = 50
 """How long a sender goes on at a stretch."""
 
@@ -157,6 +163,17 @@ def watch_sends() -> None:
 def keep_figures() -> None:
     """What the operator's desk shows is counted anew."""
     figures.keep(timezone.now())
+
+
+@shared_task
+def purge_deliveries() -> None:
+    """Forgets who was sent which digest long ago, for some minutes at most; the next one goes on."""
+    now = timezone.now()
+    partitioning.drop_leftover()
+    partitions.make_ahead(now)
+    alarms.check_partitions()
+    purging.purge(now, until=now + PURGE_TIME)
+    partitions.refresh()
 
 
 @shared_task

@@ -1,5 +1,6 @@
 """Tells the operator what of the outbox is late, stuck, in doubt, or does not add up."""
 
+import logging
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -8,7 +9,7 @@ from django.db.models import Min
 from digest.models import Batch, Delivery, Edition, Lease
 from subscriptions import selectors
 
-from . import circuit, ledger, notices, pacing, providers
+from . import batches, circuit, ledger, notices, pacing, partitions, plans, providers
 
 STUCK = timedelta(minutes=15)
 """How long past UNCERTAIN_AFTER a claim may stand: it is settled every five minutes."""
@@ -22,8 +23,8 @@ def check_late(now: datetime) -> None:
     still_open = Batch.objects.filter(state=Batch.State.OPEN, edition__held_at__isnull=True)
     first = still_open.order_by().values("edition_id").annotate(first=Min("pk"))
     late = (
-        Delivery.objects.filter(
-            batch_id__in=[row["first"] for row in first],
+        batches.deliveries_in([row["first"] for row in first])
+        .filter(
             state=Delivery.State.PENDING,
             created_at__lt=now - timedelta(seconds=settings.LATE_AFTER),
         )
@@ -82,15 +83,28 @@ def check_stuck(now: datetime) -> None:
 
 
 def check_ways(sending: list[Edition]) -> None:
-    """Every provider rests while digests wait."""
+    """Every provider rests or is paused while digests wait."""
     ways = [way for way in providers.configured() if way.takes_digests]
-    resting = circuit.resting(ways) if sending else []
-    if resting and len(resting) == len(ways):
+    if not sending or not ways:
+        return
+    working = [way for way in ways if not plans.of(way.name).is_paused]
+    resting = circuit.resting(working)
+    paused = ", ".join(way.name for way in ways if way not in working)
+    if not working:
+        notices.tell(
+            "all_paused",
+            pacing.today(),
+            what=f"Digests wait, and all providers are paused by an operator: {paused}.",
+            mend=f"Resume one at {settings.SITE_URL}/admin/digest/providerplan/ or type: "
+            f"manage.py resume_provider {ways[0].name}",
+        )
+    elif len(resting) == len(working):
         said = ", ".join(f"{row.name}: {row.detail}" for row in resting)
+        also = f"; paused: {paused}" if paused else ""
         notices.tell(
             "no_provider",
             pacing.today(),
-            what=f"No provider takes digests now ({said}); they wait and are tried again.",
+            what=f"No provider takes digests now ({said}{also}); they wait and are tried again.",
             mend="Look at the providers' status pages and at EMAIL_PROVIDERS. Type: manage.py check",
         )
 
@@ -119,3 +133,16 @@ def _check_ledger(edition: Edition) -> None:
         what=f"The ledger of edition {edition.name} does not add up: {found.due} were due.",
         mend=f"Keep the database as it is, report it, and type: {notices.command('ledger', edition)}",
     )
+
+
+def check_partitions() -> None:
+    """Deliveries for whose edition no partition was made ahead are safe, but go row by row."""
+    if number := partitions.overflow():
+        notices.tell(
+            "partitions",
+            pacing.today().replace(day=1),
+            what=f"{number} deliveries are in the partition {partitions.DEFAULT}: none was made for "
+            "their edition.",
+            mend="Is beat running, and a worker at night? Type: manage.py partition_deliveries",
+            level=logging.WARNING,
+        )

@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.utils import timezone
 from digest.delivery import settling
 from digest.editions import building
 from digest.management import arguments
-from digest.models import Delivery, Edition
+from digest.models import Batch, Delivery, Edition
 from digest.tasks import wake_senders
 
 _ADDRESS = re.compile(r"[^\s,;:=<>\"'()]+@[^\s,;:=<>\"'()]+")
@@ -37,6 +38,7 @@ class Command(BaseCommand):
             "--frequency", choices=Edition.Frequency.values, default=Edition.Frequency.DAILY,
             help="of the edition that --date names (daily)",
         )  # fmt: skip
+        parser.add_argument("--batch", type=int, help="only of this batch, by its number")
         way = parser.add_mutually_exclusive_group(required=True)
         way.add_argument(
             "--release", action="store_true", help="send again; a reader may get a second copy"
@@ -55,7 +57,12 @@ class Command(BaseCommand):
         if options["date"]:
             frequency = options["frequency"]
             first_day = building.first_day(options["date"], frequency)
+            self._refuse_forgotten(first_day, frequency)
             deliveries = deliveries.filter(edition__date=first_day, edition__frequency=frequency)
+        if options["batch"] is not None:
+            if not Batch.objects.filter(pk=options["batch"]).exists():
+                raise CommandError(f"There is no batch {options['batch']}.")
+            deliveries = deliveries.filter(batch_id=options["batch"])
         if options["taken"]:
             number = settling.accept_to(_addresses(options["taken"]), deliveries)
             self.stdout.write(f"{number} uncertain deliveries are sent, as the file says")
@@ -66,3 +73,14 @@ class Command(BaseCommand):
         else:
             number = settling.drop(deliveries)
             self.stdout.write(f"{number} uncertain deliveries are given up")
+
+    def _refuse_forgotten(self, day: date, frequency: str) -> None:
+        forgotten = Edition.objects.filter(
+            date=day, frequency=frequency, forgetting_at__isnull=False
+        )
+        if edition := forgotten.first():
+            raise CommandError(
+                f"Deliveries of edition {edition.name} are forgotten since "
+                f"{edition.forgetting_at:%Y-%m-%d} (KEEP_DELIVERIES_DAYS); what was in doubt by then "
+                "was given up. The command ledger has the counts."
+            )
