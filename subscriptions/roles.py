@@ -51,6 +51,8 @@ _MAY: dict[Role, dict[str, tuple[str, ...]]] = {
         "subscriptions.leavereason": _LOOK,
         "digest.delivery": _LOOK,
         "digest.event": _LOOK,
+        "digest.batch": _LOOK,
+        "digest.notice": _LOOK,
         "digest.edition": _LOOK,
         "digest.paper": _LOOK,
         "subscriptions.topic": _LOOK,
