@@ -7,6 +7,8 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.core import mail
 from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from lxml import html as lxml_html
@@ -142,14 +144,18 @@ def test_week_has_the_same_page(operator, day):
     assert answer.context["edition"].date == monday
 
 
-def test_queries_of_the_page_do_not_grow_with_the_papers(
-    operator, day, django_assert_max_num_queries
-):
+def test_queries_of_the_page_do_not_grow_with_the_papers(operator, day):
     client = operator(CHANGE)
+
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            client.get(coming(day))
+        return len(captured)
+
+    few = queries()
     for _ in range(30):
         make_listing(make_paper(), day)
-    with django_assert_max_num_queries(12):
-        client.get(coming(day))
+    assert queries() <= few
 
 
 def test_proof_shows_what_a_choice_of_topics_gets(operator, day):
