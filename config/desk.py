@@ -28,6 +28,8 @@ THEME: dict[str, Any] = {
             "href": lambda request: static("daily_papers/mark.svg"),
         }
     ],
+    "DASHBOARD_CALLBACK": "digest.admin.dashboard.show",
+    "STYLES": [lambda request: static("daily_papers/desk.css")],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "4px",

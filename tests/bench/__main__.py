@@ -14,6 +14,7 @@ django.setup()
 from tests.bench import (  # noqa: E402
     audiences,
     delivery,
+    desk,
     events,
     faults,
     meaning,
@@ -35,10 +36,11 @@ BENCHES: dict[str, ModuleType] = {
     "relevance": relevance,
     "ranking": ranking,
     "meaning": meaning,
+    "desk": desk,
     "faults": faults,
     "scale": scale,
 }
-SLOW = ("scale", "faults", "pages", "meaning")
+SLOW = ("scale", "faults", "pages", "meaning", "desk")
 """Minutes long: only when they are asked for by name."""
 HEADINGS = ("what", "figure", "ratio")
 

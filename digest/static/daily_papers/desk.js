@@ -1,0 +1,14 @@
+/* While an edition is sent, the dashboard's upper part is asked for again. */
+document.addEventListener("DOMContentLoaded", () => {
+  const live = document.getElementById("desk-live");
+  if (!live) return;
+  const again = async () => {
+    if (document.hidden) return;
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (!answer.ok || answer.redirected) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const fresh = page.getElementById("desk-live");
+    if (fresh && fresh.innerHTML !== live.innerHTML) live.innerHTML = fresh.innerHTML;
+  };
+  setInterval(() => again().catch(() => {}), Number(live.dataset.every) * 1000);
+});

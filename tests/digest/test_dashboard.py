@@ -1,0 +1,201 @@
+"""The desk's first page: what it says of the edition that is sent, of readers, mail and sources."""
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import time_machine
+from django.contrib.auth.models import Permission, User
+from django.core.cache import cache
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from lxml import html
+
+from digest.admin import dashboard
+from digest.delivery import circuit, figures
+from digest.models import (
+    Circuit,
+    DayCount,
+    DayFigure,
+    Delivery,
+    Edition,
+    EditionCount,
+    Fetch,
+    Notice,
+)
+from digest.tasks import WORKER_SEEN
+from tests.builders import make_subscriber
+from tests.digest.builders import make_batch
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 8, 21, 9, tzinfo=UTC)
+DAY = date(2026, 8, 20)
+
+
+@pytest.fixture(autouse=True)
+def clock(settings):
+    settings.EMAIL_PROVIDERS = ["mailgun", "smtp"]
+    circuit.forget()
+    cache.clear()
+    with time_machine.travel(NOW, tick=False) as clock:
+        yield clock
+    circuit.forget()
+
+
+def sent_edition(counts, **fields):
+    values = {"frequency": "daily", "date": DAY, "paper_count": 8, "counted_at": NOW}
+    due = sum(counts.values())
+    edition = Edition.objects.create(**values | {"due_count": due, "is_counted": True} | fields)
+    for (state, reason), number in counts.items():
+        EditionCount.objects.create(edition=edition, state=state, reason=reason, number=number)
+    return edition
+
+
+def words(client):
+    page = html.fromstring(client.get("/admin/").content.decode())
+    desk = page.get_element_by_id("desk")
+    return " ".join(" ".join(desk.itertext()).split())
+
+
+def test_fresh_installation_says_that_nothing_was_sent(admin_client):
+    assert "No edition has been sent yet" in words(admin_client)
+
+
+def test_ledger_names_reasons_and_adds_up(admin_client):
+    sent_edition({("sent", ""): 1234, ("skipped", "paused"): 3, ("suppressed", ""): 2})
+    said = words(admin_client)
+    assert "Sent to 1,234 readers." in said
+    assert "skipped 3 paused 3 suppressed 2" in said
+    assert "due 1,239 Adds up." in said
+
+
+def test_ledger_that_does_not_add_up_is_said(admin_client):
+    sent_edition({("sent", ""): 3}, due_count=4)
+    assert "Does not add up." in words(admin_client)
+
+
+def test_doubt_says_what_a_person_does(admin_client):
+    sent_edition({("sent", ""): 3, ("uncertain", ""): 2})
+    assert "2 in doubt" in words(admin_client)
+    assert "waits for you" in words(admin_client)
+
+
+@pytest.mark.parametrize(
+    ("pace", "left"),
+    [
+        (50, "About a minute to go."),
+        (1, "About 60 minutes to go."),
+        (0.1, "About 10.0 hours to go."),
+        (0, "nothing went out between the last two counts"),
+    ],
+)
+def test_time_to_finish_is_what_the_pace_says(admin_client, pace, left):
+    sent_edition({("sent", ""): 400, ("pending", ""): 3600}, pace=pace, is_counted=False)
+    said = words(admin_client)
+    assert left in said
+    assert "400 of 4,000, 10%" in said
+
+
+def test_held_edition_says_why(admin_client):
+    sent_edition({("pending", ""): 10}, held_at=NOW, held_because="0.40% complained", pace=3)
+    said = words(admin_client)
+    assert "Held: 0.40% complained." in said
+    assert "to go" not in said
+
+
+def test_what_is_being_sent_comes_before_what_went_out():
+    sent_edition({("sent", ""): 5})
+    week = sent_edition({("pending", ""): 5}, frequency="weekly", date=date(2026, 8, 10))
+    assert next(each.edition for each in dashboard._sendings()) == week
+
+
+def test_readers_who_came_and_left_are_those_of_the_figures(admin_client):
+    for kind, about, number in (
+        ("signed_up", "", 40), ("confirmed", "", 30), ("imported", "", 5),
+        ("unsubscribed", "", 4), ("suppressed", "bounced", 2), ("active", "", 1_200_000),
+    ):  # fmt: skip
+        DayFigure.objects.create(day=NOW.date(), kind=kind, about=about, number=number)
+    said = words(admin_client)
+    assert "Active readers 1,200,000 Came in 30 days 35 Left in 30 days 6" in said
+    assert "Sign-ups confirmed 75%" in said
+
+
+def test_lines_say_when_they_are_near_and_over(admin_client):
+    DayCount.objects.create(provider="mailgun", day=NOW.date(), messages=100_000)
+    figures.add(Counter({("complained", "mailgun"): 150, ("bounced", "mailgun"): 6000}))
+    said = words(admin_client)
+    assert "0.15% 150 Near the line: a send is held at 0.30%" in said
+    assert "6.00% 6,000 Over the line: a send is held at 5%" in said
+
+
+def test_reports_of_more_than_a_week_ago_do_not_count(admin_client):
+    DayCount.objects.create(provider="mailgun", day=NOW.date(), messages=1000)
+    old = NOW.date() - timedelta(days=7)
+    DayFigure.objects.create(day=old, kind="complained", about="mailgun", number=900)
+    assert "Complained 0.00% 0" in words(admin_client)
+
+
+def test_provider_that_rests_says_until_when_and_why(admin_client, settings):
+    settings.SEND_RATES = {"smtp": 20.0}
+    Circuit.objects.create(
+        name="mailgun", open_until=NOW + timedelta(minutes=5), detail="HTTP 401: check the key"
+    )
+    said = words(admin_client)
+    assert "mailgun rests until 09:05 UTC HTTP 401: check the key" in said
+    assert "smtp works 0 20 a second" in said
+
+
+def test_source_says_its_last_fetch_and_error(admin_client, settings):
+    settings.PAPER_SOURCES = ["arxiv", "hugging_face"]
+    Fetch.objects.create(source="arxiv", day=DAY, started_at=NOW, error="It answered 503.")
+    said = words(admin_client)
+    assert "arxiv Aug 21, 09:00 UTC It answered 503." in said
+    assert "hugging_face never none" in said
+
+
+def test_oldest_waiting_digest_and_a_silent_worker_are_said(admin_client, settings):
+    settings.LATE_AFTER = 3600
+    make_batch([make_subscriber()], DAY, deliveries="pending")
+    Delivery.objects.update(created_at=NOW - timedelta(hours=2))
+    cache.set(WORKER_SEEN, NOW - timedelta(minutes=4))
+    said = words(admin_client)
+    assert "waits since 07:00 UTC (2 hours)" in said
+    assert "last planned at 08:56 UTC: are both running?" in said
+
+
+def test_notices_are_shown_with_their_mend(admin_client):
+    Notice.objects.create(kind="late", key="1", what="It is late.", mend="Look.", created_at=NOW)
+    assert "It is late. Look." in words(admin_client)
+
+
+def test_number_of_queries_does_not_grow(admin_client):
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            assert admin_client.get("/admin/").status_code == 200
+        return len(captured)
+
+    sent_edition({("sent", ""): 5})
+    make_batch([make_subscriber()], DAY, deliveries="pending")
+    queries()
+    few = queries()
+    for number in range(1, 12):
+        sent_edition({("sent", ""): 5}, date=DAY - timedelta(days=number))
+        make_batch([make_subscriber()], DAY - timedelta(days=number), deliveries="pending")
+    assert queries() <= few
+
+
+def test_who_may_see_readers_only_is_shown_no_editions(client):
+    user = User.objects.create_user("support", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_subscriber"))
+    sent_edition({("sent", ""): 5})
+    client.force_login(user)
+    said = words(client)
+    assert "Active readers" in said
+    assert "Sent to" not in said
+
+
+def test_chart_has_its_numbers_as_a_table():
+    DayFigure.objects.create(day=DAY, kind="confirmed", number=7)
+    chart = dashboard._readers(timezone.now())["chart"]
+    assert chart.rows == [("Aug 20", [7, 0])]
