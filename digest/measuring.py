@@ -7,6 +7,7 @@ fall, which Prometheus reads as a start from nought.
 
 import fcntl
 import hmac
+import json
 import logging
 import os
 import socket
@@ -192,14 +193,18 @@ def _fold() -> None:
 
 def _add(path: Path, to: Path, size: int) -> None:
     os.close(_take(to, size))
-    total: Any = MmapedDict(str(to))  # type: ignore[no-untyped-call]
     try:
-        for key, value, _, _ in MmapedDict.read_all_values_from_file(str(path)):  # type: ignore[no-untyped-call]
-            total.write_value(key, total.read_value(key)[0] + value, 0.0)
+        rows = list(MmapedDict.read_all_values_from_file(str(path)))  # type: ignore[no-untyped-call]
+        for key, *_ in rows:
+            # What is no key would break every reading of the sums.
+            json.loads(key)
     except (RuntimeError, ValueError, struct.error):
         logger.warning("a file of counts is broken and left out", extra={"file": path.name})
-    finally:
-        total.close()
+        return
+    total: Any = MmapedDict(str(to))  # type: ignore[no-untyped-call]
+    for key, value, *_ in rows:
+        total.write_value(key, total.read_value(key)[0] + value, 0.0)
+    total.close()
 
 
 def registry() -> CollectorRegistry:

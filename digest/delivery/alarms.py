@@ -56,7 +56,9 @@ def check_late(now: datetime) -> None:
         if any_since[edition.pk] < now - timedelta(seconds=settings.SEND_BY):
             reason = f"it is held: {edition.held_because}" if edition.held_at else "it is too slow"
             unfinished[key] = Trouble(
-                what=f"The send of edition {edition.name} should be over and is not; {reason}."[:300],
+                what=f"The send of edition {edition.name} should be over and is not; {reason}."[
+                    :300
+                ],
                 mend="Release it, or look at the log of the senders and the providers. Type: "
                 + notices.command("ledger", edition),
                 link=link,

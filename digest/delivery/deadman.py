@@ -97,9 +97,9 @@ def check_editions(now: datetime) -> None:
     """An edition is not closed by its time: of a week, of a working day, of any day with papers."""
     found = {}
     for day, frequency in building.due(now - EDITION_GRACE):
-        if frequency == building.DAILY and day.weekday() >= _SATURDAY:
-            if not Listing.objects.filter(listed_on=day).exists():
-                continue
+        is_weekend = frequency == building.DAILY and day.weekday() >= _SATURDAY
+        if is_weekend and not Listing.objects.filter(listed_on=day).exists():
+            continue
         edition = Edition(date=day, frequency=frequency)
         found[edition.name] = Trouble(
             what=f"The {frequency} edition {edition.name} is not closed, and nobody gets it.",

@@ -10,7 +10,6 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import cache
-from itertools import islice
 
 import django
 from django.conf import settings
@@ -106,7 +105,9 @@ def _editions(now: datetime) -> Iterator[Metric]:
         newest += Edition.objects.filter(frequency=frequency, paper_count__gt=0)[:number]
     names = {edition.pk: (edition.name, edition.frequency) for edition in newest}
     labels = ["edition", "frequency"]
-    counts = EditionCount.objects.filter(edition__in=names).order_by("edition_id", "state", "reason")
+    counts = EditionCount.objects.filter(edition__in=names).order_by(
+        "edition_id", "state", "reason"
+    )
     yield _gauge(
         "deliveries",
         "Digests of an edition, by what became of them and why; kept each minute.",
@@ -128,10 +129,8 @@ def _editions(now: datetime) -> Iterator[Metric]:
 
 
 def _outbox(now: datetime) -> Iterator[Metric]:
-    rows = []
     # One by one, as each state has an index of its own.
-    for state in _UNSETTLED:
-        rows.append(((str(state),), Batch.objects.filter(state=state).count()))
+    rows = [((str(state),), Batch.objects.filter(state=state).count()) for state in _UNSETTLED]
     yield _gauge("batches", "Batches that are not settled, by state.", ["state"], rows)
     waiting = alarms.oldest_waiting([State.OPEN, State.CLAIMED])
     oldest = (now - min(waiting.values())).total_seconds() if waiting else 0
@@ -190,11 +189,7 @@ def _sources(now: datetime) -> Iterator[Metric]:
     rows = [((name,), row) for name, row in newest.items() if row]
     yield _gauge("source_fetched_timestamp_seconds", "When a list of a source was read last.",
                  ["source"], [(label, row.started_at.timestamp()) for label, row in rows])  # fmt: skip
-    clean = {}
-    for name in newest:
-        # The newest one without an error is among the last few, or is not worth a number.
-        tries = islice(ended.filter(source=name)[:500], 500)
-        clean[name] = next((row for row in tries if not row.error), None)
+    clean = {name: ended.filter(source=name, error="").first() for name in newest}
     yield _gauge("source_clean_timestamp_seconds", "When that was without an error.", ["source"],
                  [((name,), row.started_at.timestamp()) for name, row in clean.items() if row])  # fmt: skip
     yield _gauge("source_failed", "1 where the last reading of a source failed.", ["source"],

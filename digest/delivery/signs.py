@@ -4,6 +4,7 @@ import logging
 import shutil
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
@@ -69,7 +70,9 @@ def waiting_messages() -> dict[str, int] | None:
 
 
 def _length(link: Connection, name: str) -> int:
-    with link.channel() as channel:
+    # A channel of AMQP, as each transport has one; the types know only what all objects of kombu share.
+    channel: Any = link.channel()
+    with channel:
         try:
             return int(channel.queue_declare(queue=name, passive=True).message_count)
         except ChannelError:

@@ -19,9 +19,7 @@ def keep(now: datetime) -> None:
     batches was offered. A look at the batches of the last few editions, not at deliveries."""
     recent = Edition.objects.filter(due_count__gt=0, date__gt=(now - _RECENT).date())
     found = (
-        Batch.objects.filter(
-            edition__in=recent.filter(_may_change(now)), offered_at__isnull=False
-        )
+        Batch.objects.filter(edition__in=recent.filter(_may_change(now)), offered_at__isnull=False)
         .order_by()
         .values_list("edition_id")
         .annotate(at=Max("offered_at"))

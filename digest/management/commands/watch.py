@@ -27,14 +27,18 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="look once; status 1 if not well")
         parser.add_argument(
-            "--every", type=arguments.pause, default=60, metavar="SECONDS", help="between looks (60)"
+            "--every",
+            type=arguments.pause,
+            default=60,
+            metavar="SECONDS",
+            help="between looks (60)",
         )
 
     def handle(self, *_: Any, once: bool, every: int, **_options: Any) -> None:
         now = timezone.now()
         if once:
             # It has nothing to compare with, and believes what it sees.
-            before = Counter({part: vigil.ROUNDS_AWAY - 1 for part in ("database", "broker")})
+            before = Counter(dict.fromkeys(("database", "broker"), vigil.ROUNDS_AWAY - 1))
             wrong = vigil.look(vigil.Vigil(since=now - timedelta(days=1), away=before), now)
             self.stdout.write("\n".join(wrong) or "All is well.")
             if wrong:
