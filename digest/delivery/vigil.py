@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import requests
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connections
+from django.db import DatabaseError, InterfaceError
 
 from . import notices, signs, standing, telling, watch
 from .notices import Trouble
@@ -49,7 +49,6 @@ def look(vigil: Vigil, now: datetime) -> list[str]:
         _note_database(vigil, now, is_away=False)
     except (DatabaseError, InterfaceError) as error:
         logger.warning("the watch can't use the database", extra={"error": type(error).__name__})
-        connections.close_all()
         wrong = [_note_database(vigil, now, is_away=True)]
     except Exception as error:
         # Whatever it is, the next round must come, and the heartbeat must not say that all is well.
