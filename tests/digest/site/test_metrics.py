@@ -1,7 +1,7 @@
 """`/metrics`: strict text, bounded, quick, for who may read it, and without a word about readers."""
 
 from collections import Counter
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -12,13 +12,12 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as read
 
-from digest.delivery import notices, signs
-from digest.models import Circuit, DayCount, DayFigure, Edition, EditionCount, Event, Fetch
+from digest.models import Edition, EditionCount
 from tests.builders import make_subscriber
 from tests.digest.builders import make_batch
+from tests.measures import DAY, keep_some
 
 pytestmark = pytest.mark.django_db
-DAY = date(2026, 8, 20)
 HERE = {"HTTP_HOST": "localhost:8000"}
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
 _SUFFIXES = {
@@ -30,27 +29,7 @@ _SUFFIXES = {
 
 @pytest.fixture
 def kept(settings):
-    """Something of everything that is kept."""
-    settings.EMAIL_PROVIDERS = ["mailgun", "smtp"]
-    settings.SEND_RATES = {"mailgun": 100.0}
-    now = timezone.now()
-    settings.WARM_UP = {"smtp": (now.date(), 500, 1.5)}
-    edition = Edition.objects.create(frequency="daily", date=DAY, paper_count=25, due_count=12)
-    EditionCount.objects.create(edition=edition, state="sent", number=10)
-    EditionCount.objects.create(edition=edition, state="skipped", reason="paused", number=2)
-    make_batch([make_subscriber("ada@example.org")], deliveries="pending", offered_at=None)
-    Circuit.objects.create(name="mailgun", open_until=now, detail="ada@example.org")
-    DayCount.objects.create(provider="mailgun", day=now.date(), messages=7)
-    for kind, about in (("delivered", "mailgun"), ("active", ""), ("signed_up", "")):
-        DayFigure.objects.create(day=now.date(), kind=kind, about=about, number=3)
-    Event.objects.create(provider="mailgun", event_id="e1", type="delivered")
-    for name, error in (("hugging_face", ""), ("arxiv", "HTTP 503")):
-        Fetch.objects.create(
-            source=name, day=DAY, started_at=now, finished_at=now, new=3, bad=1, error=error
-        )
-    notices.stand("late", {"1": notices.Trouble(what="Late.", mend="Wait.")}, now=now)
-    signs.note(signs.BEAT_SEEN, now)
-    return edition
+    return keep_some(settings)
 
 
 def text(client, **headers):
