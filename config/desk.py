@@ -30,6 +30,7 @@ THEME: dict[str, Any] = {
     ],
     "DASHBOARD_CALLBACK": "digest.admin.dashboard.show",
     "STYLES": [lambda request: static("daily_papers/desk.css")],
+    "SCRIPTS": [lambda request: static("daily_papers/desk.js")],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "4px",

@@ -170,7 +170,7 @@ def _verdict(edition: Edition, found: Ledger) -> str:
         return "Being sent."
     if found.uncertain:
         return f"Sent, but for {found.uncertain:,} in doubt."
-    return f"Sent to {found.sent:,} readers."
+    return f"Sent to {found.sent:,} reader{'' if found.sent == 1 else 's'}."
 
 
 def _left(edition: Edition, pending: int) -> str:

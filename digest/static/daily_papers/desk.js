@@ -1,5 +1,7 @@
-/* While an edition is sent, the dashboard's upper part is asked for again. */
+/* On all pages of the desk: the theme marks no main part for readers of screens. While an edition is
+   sent, the dashboard's upper part is asked for again. */
 document.addEventListener("DOMContentLoaded", () => {
+  document.getElementById("main")?.setAttribute("role", "main");
   const live = document.getElementById("desk-live");
   if (!live) return;
   const again = async () => {
