@@ -31,7 +31,7 @@ class Vigil:
     """What the process knows of the rounds before this one."""
 
     since: datetime
-    """When it began to look."""
+    """When it began to look for signs of life."""
     away: Counter[str] = field(default_factory=Counter)
     """For how many rounds in a row a part did not answer."""
     seen: dict[str, datetime] = field(default_factory=dict)
@@ -83,14 +83,14 @@ def _check_parts(vigil: Vigil, now: datetime) -> None:
     )
     is_full = signs.free_share() < LEAST_FREE
     notices.stand("disk_full", {"": disk} if is_full else {}, now=now)
-    # Without the broker neither of them can do anything, which is told already.
-    if not vigil.away["broker"]:
-        _check_signs(vigil, now)
+    _check_signs(vigil, now)
 
 
 def _check_signs(vigil: Vigil, now: datetime) -> None:
-    found = signs.seen()
+    found = None if vigil.away["broker"] else signs.seen()
     if found is None:
+        # Without it neither of them can do anything, which is told already; nor at once after it.
+        vigil.since = now
         return
     for key, seen_at in found.items():
         if seen_at:

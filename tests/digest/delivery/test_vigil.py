@@ -117,6 +117,19 @@ def test_broker_that_is_away_is_told_on_the_second_look(mind, clock, hook, setti
     assert (before, kinds(hook)) == ([], [("broker_away", "failing")])
 
 
+def test_broker_that_returns_leaves_beat_and_worker_the_time_to_show_that_they_live(
+    mind, clock, settings
+):
+    look(mind, clock)
+    known, settings.CELERY_BROKER_URL = settings.CELERY_BROKER_URL, "redis://127.0.0.1:9/0"
+    clock.shift(timedelta(hours=1))
+    look(mind, clock, minutes=2, beat=False, worker=False)
+    settings.CELERY_BROKER_URL = known
+    look(mind, clock, beat=False, worker=False)
+    assert set(notices.open_notices().values_list("kind", flat=True)) == {"broker_away"}
+    assert look(mind, clock, minutes=5) == []
+
+
 def test_disk_that_is_nearly_full_is_told(mind, clock, hook, monkeypatch):
     monkeypatch.setattr(vigil, "LEAST_FREE", 1.0)
     look(mind, clock)
