@@ -374,7 +374,12 @@ for _name, _url, _schemes, _form in (
     ("SITE_URL", SITE_URL, ["https", "http"], "https://papers.example.org"),
     ("REDIS_URL", REDIS_URL, ["redis", "rediss", "unix"], "redis://host:6379/0"),
     ("SMTP_URL", SMTP_URL, ["smtp", "smtps", "submission"], "smtp://user:password@host:587?tls=1"),
-    ("ALARM_SMTP_URL", ALARM_SMTP_URL, ["smtp", "smtps", "submission"], "smtp://user:password@host:587?tls=1"),
+    (
+        "ALARM_SMTP_URL",
+        ALARM_SMTP_URL,
+        ["smtp", "smtps", "submission"],
+        "smtp://user:password@host:587?tls=1",
+    ),
     ("ALARM_WEBHOOK_URL", ALARM_WEBHOOK_URL, ["https", "http"], "https://host/path"),
     ("HEARTBEAT_URL", HEARTBEAT_URL, ["https", "http"], "https://host/path"),
     ("HUGGING_FACE_URL", HUGGING_FACE_URL, ["https", "http"], "https://host"),
