@@ -2,17 +2,38 @@
 
 from typing import Any
 
+from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 
 
-def _item(title: str, icon: str, model: str, permission: str) -> dict[str, Any]:
+def _item(
+    title: str, icon: str, model: str, permission: str, *, page: str = "changelist"
+) -> dict[str, Any]:
     return {
         "title": title,
         "icon": icon,
-        "link": reverse_lazy(f"admin:{model}_changelist"),
+        "link": reverse_lazy(f"admin:{model}_{page}"),
         "permission": lambda request: request.user.has_perm(permission),
     }
+
+
+def _is_at_batches(request: HttpRequest) -> bool:
+    """What is in doubt has an entry of its own below the batches."""
+    address = reverse("admin:digest_batch_changelist")
+    return request.path.startswith(address) and "/in-doubt/" not in request.path
+
+
+def _is_at_closed_editions(request: HttpRequest) -> bool:
+    """The menu takes a page for open whose address begins as its own, and ours do."""
+    begins = "/admin/digest/edition/"
+    others = (f"{begins}coming/", f"{begins}expected/")
+    return request.path.startswith(begins) and not request.path.startswith(others)
+
+
+def _page(title: str, icon: str, name: str, permission: str) -> dict[str, Any]:
+    """One of our own, which is no list of rows."""
+    return _item(title, icon, name, permission) | {"link": reverse_lazy(f"admin:{name}")}
 
 
 THEME: dict[str, Any] = {
@@ -79,7 +100,14 @@ THEME: dict[str, Any] = {
             {
                 "title": "Editions",
                 "items": [
-                    _item("Editions", "newspaper", "digest_edition", "digest.view_edition"),
+                    _page(
+                        "Coming edition", "edit_calendar", "edition_coming", "digest.view_edition"
+                    ),
+                    _page(
+                        "What will go", "event_upcoming", "edition_expected", "digest.view_edition"
+                    ),
+                    _item("Editions", "newspaper", "digest_edition", "digest.view_edition")
+                    | {"active": _is_at_closed_editions},
                     _item("Papers", "article", "digest_paper", "digest.view_paper"),
                     _item("Topics", "label", "subscriptions_topic", "subscriptions.view_topic"),
                     _item("Fetches", "cloud_download", "digest_fetch", "digest.view_fetch"),
@@ -88,6 +116,16 @@ THEME: dict[str, Any] = {
             {
                 "title": "Mail",
                 "items": [
+                    _item(
+                        "Providers",
+                        "alt_route",
+                        "digest_providerplan",
+                        "digest.view_providerplan",
+                    ),
+                    _item("In doubt", "help", "digest", "digest.view_batch", page="in_doubt"),
+                    _item("Notices", "campaign", "digest_notice", "digest.view_notice"),
+                    _item("Batches", "inventory_2", "digest_batch", "digest.view_batch")
+                    | {"active": _is_at_batches},
                     _item("Deliveries", "outbox", "digest_delivery", "digest.view_delivery"),
                     _item("Events", "notifications", "digest_event", "digest.view_event"),
                 ],
@@ -126,6 +164,7 @@ THEME: dict[str, Any] = {
                 "items": [
                     _item("People", "badge", "auth_user", "auth.view_user"),
                     _item("Roles", "admin_panel_settings", "auth_group", "auth.view_group"),
+                    _item("Log", "history", "admin_logentry", "admin.view_logentry"),
                 ],
             },
         ],

@@ -74,10 +74,20 @@ class Environment(Env):
             raise ImproperlyConfigured(f"{name}: {path} can't be written to")
         return path
 
-    def database(self, url: str) -> dict[str, Any]:
-        """Django's settings for the database at `url`; DATABASE_URL is what it came from."""
+    def database(self, url: str, *, is_pooled: bool) -> dict[str, Any]:
+        """Django's settings for the database at `url`; DATABASE_URL is what it came from.
+
+        Behind a pooler each transaction may get another session of the database, so that a cursor
+        that outlives one is not found again. Statements are prepared in neither case.
+        """
         try:
-            found = dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
+            parsed = dj_database_url.parse(
+                url,
+                conn_max_age=60,
+                conn_health_checks=True,
+                disable_server_side_cursors=is_pooled,
+            )
+            found = dict(parsed)
         except (dj_database_url.UnknownSchemeError, dj_database_url.ParseError, ValueError):
             found = {}
         is_known = str(found.get("ENGINE", "")).rpartition(".")[2] in ("postgresql", "sqlite3")

@@ -141,7 +141,9 @@ WHITENOISE_USE_FINDERS = DEBUG
 
 # --- Database, cache, broker ---------------------------------------------------------------
 
-DATABASES: dict[str, Any] = {"default": env.database(DATABASE_URL)}
+# 1 where DATABASE_URL leads to PgBouncer in transaction mode.
+DATABASE_POOLED = env.bool("DATABASE_POOLED", False)
+DATABASES: dict[str, Any] = {"default": env.database(DATABASE_URL, is_pooled=DATABASE_POOLED)}
 if DATABASES["default"].get("ENGINE") == "django.db.backends.sqlite3":
     # WAL lets pages be read while a worker writes. IMMEDIATE takes the write lock when a
     # transaction begins, so that it waits its turn instead of failing half way.
@@ -271,6 +273,9 @@ ANYMAIL |= {
     "IGNORE_RECIPIENT_STATUS": True,
 }
 
+# Postmark's stream for digests; unset: its stream for transactional mail.
+POSTMARK_MESSAGE_STREAM = env.str("POSTMARK_MESSAGE_STREAM", "")
+
 # Confirm, preferences and other single messages; the way out is the first provider.
 EMAIL_BACKEND = "digest.delivery.transactional.EmailBackend"
 
@@ -311,6 +316,11 @@ KEEP_UNCONFIRMED_DAYS = env.days("KEEP_UNCONFIRMED_DAYS", 14, least=3)
 KEEP_MESSAGES_DAYS = env.days("KEEP_MESSAGES_DAYS", 30, least=7)
 # Who unsubscribed; 0: for good.
 KEEP_LEFT_DAYS = env.days("KEEP_LEFT_DAYS", 0, least=0)
+# Who was sent which digest, from its edition's day on. Longer than anything looks back: a month's
+# digest after a month's pause, and how long a mailbox may fail.
+KEEP_DELIVERIES_DAYS = env.days("KEEP_DELIVERIES_DAYS", 90, least=62)
+# What operators changed in the admin.
+KEEP_LOG_DAYS = env.days("KEEP_LOG_DAYS", 730, least=30)
 # What the providers reported; one that reports again must find it.
 KEEP_EVENTS_DAYS = env.days("KEEP_EVENTS_DAYS", 180, least=30)
 

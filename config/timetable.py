@@ -24,5 +24,9 @@ SCHEDULE: dict[str, Any] = {
     "tastes": {"task": "digest.tasks.learn_tastes", "schedule": crontab(minute="35")},
     "vectors": {"task": "digest.tasks.fit_vectors", "schedule": crontab(minute="25", hour="2")},
     "purge": {"task": "subscriptions.tasks.purge", "schedule": crontab(minute="40", hour="3")},
+    "deliveries": {
+        "task": "digest.tasks.purge_deliveries",
+        "schedule": crontab(minute="10,30,50", hour="1-4"),
+    },
     "forget": {"task": "digest.tasks.forget", "schedule": crontab(minute="50", hour="3")},
 }

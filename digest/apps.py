@@ -1,4 +1,4 @@
-"""Registers the app and its system checks.
+"""Registers the app and its system checks, and keeps the roles of the desk right.
 
 The receiver of Anymail's events comes with the addresses of its webhooks (`config.urls`): only the
 process that serves them needs it, and it brings a client library of every provider along.
@@ -7,6 +7,7 @@ process that serves them needs it, and it brings a client library of every provi
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class DigestConfig(AppConfig):
@@ -15,3 +16,6 @@ class DigestConfig(AppConfig):
 
     def ready(self) -> None:
         import_module(f"{self.name}.checks")
+        # The last app whose models are migrated: by then all permissions are there.
+        roles = import_module("subscriptions.roles")
+        post_migrate.connect(roles.ensure, sender=self)

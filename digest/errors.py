@@ -55,5 +55,21 @@ class EditionOpenError(PermanentError):
     """The edition asked for is not closed yet, so it can't be sent."""
 
 
+class EditionForgottenError(PermanentError):
+    """Who had the edition is not on record any more, so it can't be sent."""
+
+
+class PartitioningError(PermanentError):
+    """The outbox can't be divided, or put together again, as it stands."""
+
+
+class EditionClosedError(PermanentError):
+    """What is in a closed edition stays as it is."""
+
+
+class DraftChangedError(PermanentError):
+    """Somebody else changed the draft since it was read."""
+
+
 class VectorsError(PermanentError):
     """No space can be fitted, or a function of embeddings does not do what it should."""

@@ -80,6 +80,8 @@ class EditionContent:
     late_count: int = 0
     """Papers of editions before it that come along, because their digest was too late."""
     is_sample: bool = False
+    note: str = ""
+    """What an editor says on top of it: plain text, paragraphs apart by empty lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,12 +8,16 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from digest.delivery import (
+    alarms,
     events,
     evidence,
     figures,
     forgetting,
     outbox,
+    partitioning,
+    partitions,
     planning,
+    purging,
     sending,
     settling,
     signs,
@@ -32,6 +36,8 @@ WORKER_SEEN = signs.WORKER_SEEN
 """The cache's key for when a worker last planned."""
 NEWEST_TAGGED = 5_000
 """Papers that get their topics anew at once where a topic is edited."""
+PURGE_TIME = timedelta(minutes=10)
+"""How long a task forgets at a stretch."""
 WAKE_SECONDS = 50
 """How long a sender goes on at a stretch."""
 
@@ -149,6 +155,17 @@ def watch_sends() -> None:
 def keep_figures() -> None:
     """What the operator's desk shows is counted anew."""
     figures.keep(timezone.now())
+
+
+@shared_task
+def purge_deliveries() -> None:
+    """Forgets who was sent which digest long ago, for some minutes at most; the next one goes on."""
+    now = timezone.now()
+    partitioning.drop_leftover()
+    partitions.make_ahead(now)
+    alarms.check_partitions()
+    purging.purge(now, until=now + PURGE_TIME)
+    partitions.refresh()
 
 
 @shared_task

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import idna
 from django.conf import settings
@@ -49,6 +50,21 @@ def canonical(text: str) -> str:
     return whole
 
 
+def beginning(text: str) -> str:
+    """What a stored address begins with, in small letters, if it begins so; "" for what none does."""
+    if len(text) > 2 * MOST_OCTETS:
+        return ""
+    local, at, domain = unicodedata.normalize("NFC", text.strip()).rpartition("@")
+    if not domain.isascii():
+        try:
+            domain = idna.encode(domain, uts46=True).decode("ascii")
+        except UnicodeError:
+            return ""
+    found = f"{local}{at}{domain}".lower()
+    return found if found.isascii() and found.isprintable() else ""
+
+
+@lru_cache(maxsize=10_000)
 def _ascii_domain(domain: str) -> str:
     try:
         ascii_domain = idna.encode(domain, uts46=True).decode("ascii")

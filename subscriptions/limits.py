@@ -23,6 +23,8 @@ SITE_RATE = "3000/h"
 LOOKUP_RATE = "240/m"
 # More than a person reads.
 OPENED_RATE = "120/h"
+# Mails that an operator sends to themselves.
+TEST_RATE = "20/h"
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +80,11 @@ def reader_opens_too_much(request: HttpRequest, public_id: UUID) -> bool:
     return _is_over(request, "opened", public_id.hex)
 
 
+def operator_tests_too_much(request: HttpRequest, operator_id: int) -> bool:
+    """Counts this test; True when the operator has used up TEST_RATE."""
+    return _is_over(request, "test", str(operator_id))
+
+
 def seconds_until_api(request: HttpRequest) -> int:
     """Counts this request; 0, or the seconds until a client that has used up API_RATE may ask again."""
     client = _network(client_address(request))
@@ -113,6 +120,7 @@ def _is_over(request: HttpRequest, group: str, value: str) -> bool:
         "target": settings.SIGNUP_RATE_ADDRESS,
         "lookup": LOOKUP_RATE,
         "opened": OPENED_RATE,
+        "test": TEST_RATE,
     }
     try:
         return bool(

@@ -5,11 +5,13 @@ It is short enough for the local part of an address (`unsub+TOKEN@`), and has no
 """
 
 import hmac
+import re
 import struct
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
@@ -36,6 +38,15 @@ _ID_EDITION = struct.Struct(">16sQ")
 _ID_VERSION = struct.Struct(">16sI")
 _ID_VERSION_TIME = struct.Struct(">16sIQ")
 _ID_VERSION_TIME_ADDRESS = struct.Struct(">16sIQ8s")
+
+_SIZES = {
+    "unsubscribe": _ID.size,
+    "digest": _ID_EDITION.size,
+    "feed": _ID_VERSION.size,
+    "address": _ID_VERSION_TIME_ADDRESS.size,
+} | dict.fromkeys(("confirm", "preferences", "erase", "opened"), _ID_VERSION_TIME.size)
+"""Of what is signed, by purpose."""
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43,80}")
 
 
 def make_unsubscribe(public_id: UUID) -> str:
@@ -163,6 +174,16 @@ def make_sign_up_mark(address: str) -> str:
 def is_sign_up_mark(mark: str, address: str) -> bool:
     """Whether the browser that brings this mark is the one that signed this address up."""
     return constant_time_compare(mark, make_sign_up_mark(address))
+
+
+def public_ids_in(text: str) -> set[UUID]:
+    """Whom the links of ours in the text were made for, whatever for, and though they expired."""
+    found = set()
+    for token in _TOKEN.findall(text):
+        for purpose, size in _SIZES.items():
+            with suppress(TokenError):
+                found.add(UUID(bytes=_verified(purpose, token, size)[: _ID.size]))
+    return found
 
 
 def _dated(purpose: str, subscriber: Versioned, at: datetime | None = None) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from digest.delivery import circuit, content, pacing, providers
+from digest.delivery import circuit, content, pacing, plans, providers
 from digest.papers import vectors
 from digest.papers.vectors import embeddings
 from digest.site.preferences import counting, trying
@@ -18,6 +18,7 @@ def _fresh_caches():
     trying._candidates.cache_clear()
     providers.connection.cache_clear()
     circuit.forget()
+    plans.forget()
     pacing._uncounted.clear()
     vectors.forget()
     embeddings.forget()

@@ -1,23 +1,244 @@
 """The operator's side of deliveries and of what providers reported of them."""
 
+from typing import Any
+
+from django import forms
 from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 
-from digest.models import Delivery, Event
+from digest.delivery import lookup
+from digest.delivery.lookup import Page
+from digest.delivery.providers import MIME_PROVIDERS, PROVIDERS
+from digest.models import Delivery, Event, Paper
 
-from .read_only import ReadOnlyAdmin
+from .keyed import (
+    Asked,
+    KeyedAdmin,
+    choice_field,
+    edition_field,
+    link,
+    moment,
+    number_field,
+    offer_editions,
+)
+
+MOST_EVENTS = 100
+"""Of a delivery that its page shows."""
+_IN_NONE = "none"
+
+
+def reader_link(request: HttpRequest, subscriber_id: int | None) -> Any:
+    """The reader by number, never by address: erased ones are gone."""
+    return link(
+        "admin:subscriptions_subscriber_change",
+        subscriber_id,
+        subscriber_id or "erased",
+        request=request,
+        permission="subscriptions.view_subscriber",
+    )
+
+
+def _delivery_link(request: HttpRequest, delivery_id: int | None) -> Any:
+    return link(
+        "admin:digest_delivery_change",
+        delivery_id,
+        delivery_id or "",
+        request=request,
+        permission="digest.view_delivery",
+    )
+
+
+class AskedDeliveries(Asked):
+    """Which deliveries are wanted."""
+
+    edition = edition_field()
+    planned = choice_field(
+        "Of it", [(_IN_NONE, "skipped when it was planned")], empty="in a batch, sent or to be"
+    )
+    state = choice_field("State", Delivery.State.choices)
+    reader = number_field("Reader’s number")
+    batch = number_field("Batch")
+    message_id = forms.CharField(
+        required=False, max_length=200, label="Provider’s message id", strip=True
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offer_editions(self)
+
+    def clean(self) -> dict[str, Any]:
+        """What no index is for is looked for within an edition only."""
+        found: dict[str, Any] = super().clean() or {}
+        if not found.get("edition") and found.get("planned"):
+            raise forms.ValidationError("Choose the edition whose skipped readers you want.")
+        is_narrow = found.get("edition") or found.get("batch") or found.get("reader")
+        if found.get("message_id") and not is_narrow:
+            raise forms.ValidationError("Choose the edition that the message id is of.")
+        return found
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ReadOnlyAdmin):
-    list_display = ["id", "edition", "subscriber", "state", "reason", "provider", "sent_at"]
-    list_filter = ["state", "reason", "provider"]
-    list_select_related = ["edition", "subscriber"]
-    show_full_result_count = False
+class DeliveryAdmin(KeyedAdmin):
+    asked = AskedDeliveries
+    lead = (
+        "The newest first. Choose an edition before a state: then only its rows are looked through."
+    )
+    change_form_template = "admin/digest/delivery.html"
+    fields = readonly_fields = (
+        "edition",
+        "reader",
+        "state",
+        "reason",
+        "detail",
+        "provider",
+        "esp_message_id",
+        "batch",
+        "created_at",
+        "sent_at",
+    )
+    columns = (
+        ("Delivery", lambda request, row: _delivery_link(request, row.pk)),
+        ("Edition", lambda request, row: row.edition.name),
+        ("Reader", lambda request, row: reader_link(request, row.subscriber_id)),
+        ("State", lambda request, row: row.get_state_display()),
+        ("Why", lambda request, row: row.get_reason_display() if row.reason else row.detail),
+        ("Provider", lambda request, row: row.provider),
+        ("Sent (UTC)", lambda request, row: moment(row.sent_at)),
+    )
+
+    def page(self, asked: dict[str, Any], form: Asked) -> Page:
+        """By the reader, the batch, the edition, or all: each by an index of its own."""
+        edition, is_planned = asked["edition"], asked["planned"] != _IN_NONE
+        rows: QuerySet[Delivery] = Delivery.objects.all()
+        order = lookup.BY_KEY
+        if edition is not None and not asked["reader"]:
+            rows = lookup.deliveries_of(edition, is_planned=is_planned)
+            order = lookup.BY_BATCH if is_planned else lookup.BY_KEY
+        elif edition is not None:
+            rows = rows.filter(edition=edition)
+        if asked["reader"]:
+            rows, order = rows.filter(subscriber_id=asked["reader"]), lookup.BY_EDITION
+        if asked["batch"]:
+            rows = rows.filter(batch_id=asked["batch"])
+            order = order if asked["reader"] else lookup.BY_BATCH
+        names = {"state": asked["state"], "esp_message_id": asked["message_id"]}
+        wanted = {name: value for name, value in names.items() if value}
+        return lookup.walk(
+            rows.prefetch_related("edition"),
+            order=order,
+            below=form.key(len(order)),
+            matching=Q(**wanted) if wanted else None,
+        )
+
+    @admin.display(description="Reader")
+    def reader(self, delivery: Delivery) -> Any:
+        """By number: addresses are on the reader's page."""
+        if delivery.subscriber_id is None:
+            return "erased"
+        address = reverse("admin:subscriptions_subscriber_change", args=[delivery.subscriber_id])
+        return format_html('<a href="{}">{}</a>', address, delivery.subscriber_id)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The delivery, the papers that its reader got, and what the provider told of it."""
+        found = Delivery.objects.filter(pk=object_id) if object_id.isdecimal() else None
+        delivery = found.select_related("audience").first() if found is not None else None
+        more = {}
+        if delivery is not None:
+            more = {
+                "papers": _papers(delivery),
+                "events": Event.objects.filter(delivery=delivery).order_by("-pk")[:MOST_EVENTS],
+            }
+        return super().change_view(request, object_id, form_url, (extra_context or {}) | more)
+
+
+def _papers(delivery: Delivery) -> list[Paper]:
+    """The papers of its audience, best first."""
+    cards = delivery.audience.cards if delivery.audience is not None else []
+    ids = [card[0] for card in cards]
+    papers = Paper.objects.in_bulk(ids)
+    return [papers[pk] for pk in ids if pk in papers]
+
+
+_TYPES = (
+    "delivered", "deferred", "bounced", "rejected", "failed", "complained", "unsubscribed",
+    "queued", "sent", "opened", "clicked", "autoresponded", "unknown",
+)  # fmt: skip
+
+
+class AskedEvents(Asked):
+    """Which events are wanted."""
+
+    type = choice_field("Type", [(name, name) for name in _TYPES])
+    provider = choice_field(
+        "Provider", [(name, name) for name in PROVIDERS if name not in MIME_PROVIDERS]
+    )
+    delivery = number_field("Delivery")
+    reader = number_field("Reader’s number")
 
 
 @admin.register(Event)
-class EventAdmin(ReadOnlyAdmin):
-    list_display = ["id", "type", "provider", "delivery", "reject_reason", "received_at"]
-    list_filter = ["type", "provider"]
-    list_select_related = ["delivery"]
-    show_full_result_count = False
+class EventAdmin(KeyedAdmin):
+    asked = AskedEvents
+    lead = "What providers reported by their webhooks, the newest first."
+    columns = (
+        ("Event", lambda request, row: _event_link(request, row.pk)),
+        ("Type", lambda request, row: row.type),
+        ("Provider", lambda request, row: row.provider),
+        ("Delivery", lambda request, row: _delivery_link(request, row.delivery_id)),
+        ("Why", lambda request, row: row.reject_reason or row.description[:80]),
+        ("Received (UTC)", lambda request, row: moment(row.received_at)),
+        ("Took effect (UTC)", lambda request, row: moment(row.applied_at)),
+    )
+    fields = readonly_fields = (
+        "type",
+        "provider",
+        "event_id",
+        "delivery_number",
+        "batch_id",
+        "message_number",
+        "reject_reason",
+        "description",
+        "occurred_at",
+        "received_at",
+        "applied_at",
+    )
+
+    def page(self, asked: dict[str, Any], form: Asked) -> Page:
+        """By the delivery, the reader, or all; types and providers are looked for among them."""
+        rows = Event.objects.all()
+        if asked["reader"]:
+            rows = lookup.events_of_reader(asked["reader"])
+        if asked["delivery"]:
+            rows = rows.filter(delivery_id=asked["delivery"])
+        wanted = {name: asked[name] for name in ("type", "provider") if asked[name]}
+        matching = Q(**wanted) if wanted else None
+        return lookup.walk(rows, below=form.key(1), matching=matching)
+
+    @admin.display(description="Delivery")
+    def delivery_number(self, event: Event) -> Any:
+        """It may be gone: the number stays."""
+        return event.delivery_id or "-"
+
+    @admin.display(description="Single message")
+    def message_number(self, event: Event) -> Any:
+        """It may be gone: the number stays."""
+        return event.message_id or "-"
+
+
+def _event_link(request: HttpRequest, event_id: int) -> Any:
+    return link(
+        "admin:digest_event_change",
+        event_id,
+        event_id,
+        request=request,
+        permission="digest.view_event",
+    )

@@ -30,6 +30,7 @@ class TopicTrialAdmin(TopicAdmin):
     change_form_template = "admin/digest/topic.html"
 
     class Media:
+        css = {"all": ("daily_papers/mail_desk.css",)}
         js = ("daily_papers/topic.js",)
 
     def get_urls(self) -> list[URLPattern]:
@@ -54,7 +55,8 @@ class TopicTrialAdmin(TopicAdmin):
             tuple(lines.clean(request.POST.get("categories", ""))[:_MOST_LINES]),
         )
         topic = Topic.objects.filter(slug=rule.slug).first()
-        return render(request, "admin/digest/topic_trial.html", _context(rule, topic))
+        context = _context(rule, topic, may_correct=self.has_change_permission(request, topic))
+        return render(request, "admin/digest/topic_trial.html", context)
 
     def save_model(self, request: HttpRequest, obj: Topic, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -68,7 +70,8 @@ class TopicTrialAdmin(TopicAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         topic = Topic.objects.filter(pk=object_id).first() if object_id.isdecimal() else None
-        tried = _context(tagging.rule_of(topic), topic) if topic else {}
+        may = self.has_change_permission(request, topic)
+        tried = _context(tagging.rule_of(topic), topic, may_correct=may) if topic else {}
         return super().change_view(request, object_id, form_url, (extra_context or {}) | tried)
 
     def correct(self, request: HttpRequest, topic_id: int) -> HttpResponse:
@@ -97,8 +100,8 @@ class TopicTrialAdmin(TopicAdmin):
         return back
 
 
-def _context(rule: TopicRule, topic: Topic | None) -> dict[str, Any]:
-    return {"trial": trial.run(rule), "topic": topic}
+def _context(rule: TopicRule, topic: Topic | None, *, may_correct: bool) -> dict[str, Any]:
+    return {"trial": trial.run(rule), "topic": topic, "may_correct": may_correct}
 
 
 def _tag_newest(request: HttpRequest) -> None:

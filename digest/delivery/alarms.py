@@ -1,5 +1,6 @@
 """Tells the operator what of the outbox is late, stuck, in doubt, or does not add up."""
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -9,7 +10,7 @@ from django.db.models import Max, Min
 from digest.models import Batch, Delivery, Edition, Lease
 from subscriptions import selectors
 
-from . import circuit, ledger, notices, pacing, providers
+from . import batches, circuit, ledger, notices, pacing, partitions, plans, providers
 from .notices import Trouble
 
 STUCK = timedelta(minutes=15)
@@ -31,7 +32,7 @@ def oldest_waiting(states: Iterable[str]) -> dict[int, datetime]:
     for state in states:
         left = Batch.objects.filter(state=state).order_by().values("edition_id")
         first += left.annotate(first=Min("pk")).values_list("first", flat=True)
-    waiting = Delivery.objects.filter(batch_id__in=first, state=Delivery.State.PENDING)
+    waiting = batches.deliveries_in(first).filter(state=Delivery.State.PENDING)
     found = waiting.order_by().values_list("edition_id").annotate(since=Min("created_at"))
     return dict(found)
 
@@ -107,19 +108,30 @@ def check_stuck(now: datetime) -> None:
 
 
 def check_ways(sending: list[Edition], now: datetime) -> None:
-    """Every provider rests while digests wait; or they could be sent, and no sender takes them."""
+    """Every provider rests or is paused while digests wait; or they could be sent, and no sender
+    takes them."""
     ways = [way for way in providers.configured() if way.takes_digests]
-    resting = circuit.resting(ways) if sending else []
-    found = {}
-    if resting and len(resting) == len(ways):
+    working = [way for way in ways if not plans.of(way.name).is_paused]
+    resting = circuit.resting(working) if sending else []
+    paused = ", ".join(way.name for way in ways if way not in working)
+    all_paused, none = {}, {}
+    if sending and ways and not working:
+        all_paused[""] = Trouble(
+            what=f"Digests wait, and all providers are paused by an operator: {paused}.",
+            mend=f"Resume one, or type: manage.py resume_provider {ways[0].name}",
+            link="/admin/digest/providerplan/",
+        )
+    elif resting and len(resting) == len(working):
         said = ", ".join(f"{row.name}: {row.detail}" for row in resting)
-        found[""] = Trouble(
-            what=f"No provider takes digests now ({said}); they wait and are tried again.",
+        also = f"; paused: {paused}" if paused else ""
+        none[""] = Trouble(
+            what=f"No provider takes digests now ({said}{also}); they wait and are tried again.",
             mend="Look at the providers' status pages and at EMAIL_PROVIDERS. Type: manage.py check",
             link="/admin/digest/edition/",
         )
-    notices.stand("no_provider", found, now=now)
-    free = [way for way in ways if pacing.left_today(way) != 0 and circuit.is_closed(way)]
+    notices.stand("all_paused", all_paused, now=now)
+    notices.stand("no_provider", none, now=now)
+    free = [way for way in working if pacing.left_today(way) != 0 and circuit.is_closed(way)]
     notices.stand("senders_silent", _silence(now) if sending and free else {}, now=now)
 
 
@@ -169,3 +181,16 @@ def _unbalanced(edition: Edition) -> int:
     if found.is_balanced or ledger.of_edition(edition).as_json() != found.as_json():
         return 0
     return found.due or 1
+
+
+def check_partitions() -> None:
+    """Deliveries for whose edition no partition was made ahead are safe, but go row by row."""
+    if number := partitions.overflow():
+        notices.tell(
+            "partitions",
+            pacing.today().replace(day=1),
+            what=f"{number} deliveries are in the partition {partitions.DEFAULT}: none was made for "
+            "their edition.",
+            mend="Is beat running, and a worker at night? Type: manage.py partition_deliveries",
+            level=logging.WARNING,
+        )

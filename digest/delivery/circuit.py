@@ -1,5 +1,5 @@
-"""Which providers may be called now: not one that is down, refuses our key, asks for patience or
-has had its number of today. Shared by all workers, on all machines.
+"""Which providers may be called now: not one that is down, refuses our key, asks for patience, has
+had its number of today or is paused by an operator. Shared by all workers, on all machines.
 
 A sender asks `available` before it claims, `admit` before each call, and hands the answer to
 `report`. A process believes what it read for a second, so that none of them costs much.
@@ -17,7 +17,7 @@ from django.utils import timezone
 from digest.models import Circuit
 from digest.records import Result
 
-from . import notices, pacing
+from . import notices, pacing, plans
 from .answers import Answer
 from .providers import Provider
 
@@ -67,7 +67,8 @@ def available(ways: Iterable[Provider]) -> list[Provider]:
     claimed either. Where a provider's rest is over, one worker gets it, to try with one call.
     """
     pacing.write_counts()
-    found = [way for way in ways if pacing.left_today(way) != 0 and _is_open_to_us(way.name)]
+    working = [way for way in ways if not plans.of(way.name).is_paused]
+    found = [way for way in working if pacing.left_today(way) != 0 and _is_open_to_us(way.name)]
     return [] if found and pacing.is_crowded(found[0]) else found
 
 
@@ -198,6 +199,8 @@ def _is_open_to_us(name: str) -> bool:
 
 
 def _may_call(name: str) -> bool:
+    if plans.of(name).is_paused:
+        return False
     row = _row(name)
     if row is None or row.open_until is None:
         return True

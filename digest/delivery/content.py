@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from email.utils import parseaddr
 from functools import lru_cache
@@ -25,19 +25,24 @@ WEEKLY = Edition.Frequency.WEEKLY
 CARDS = 400
 
 
-def edition_content(edition: Edition, since: date | None = None) -> EditionContent:
-    """What a digest says about the edition, and what comes along since a day."""
+def edition_content(
+    edition: Edition, since: date | None = None, *, late_count: int | None = None
+) -> EditionContent:
+    """What a digest says about the edition, and what comes along since a day: so many papers, or
+    as many as are found."""
+    if late_count is None:
+        in_all = candidates.places_of(edition, since).count() if since else edition.paper_count
+        late_count = in_all - edition.paper_count
     is_weekly = edition.frequency == WEEKLY
     return EditionContent(
         name=edition.name,
         heading=schedule.week_name(edition.date) if is_weekly else schedule.long_day(edition.date),
         period=candidates.period_of(edition, since),
         paper_count=edition.paper_count,
-        late_count=candidates.places_of(edition, since).count() - edition.paper_count
-        if since
-        else 0,
+        late_count=late_count,
         url=f"{settings.SITE_URL}/papers/{edition.name}/",
         is_sample=edition.is_sample,
+        note=edition.note,
     )
 
 
@@ -108,6 +113,25 @@ def body_of(audience: Audience, *, is_for_browser: bool = False) -> rendering.Bo
             follows=wording.follows(audience.topic_count),
             is_text_only=is_text_only,
         )
+
+
+def body_apart(
+    edition: EditionContent,
+    places: Iterable[EditionPaper],
+    cards: Sequence[Card],
+    *,
+    topic_count: int,
+) -> rendering.Body:
+    """A body that no audience stands for, in the language of the moment, of an edition that need not
+    be closed; `places` have the papers of its cards. Nothing is kept."""
+    rendered = rendering.render(
+        edition,
+        map(paper_content, places),
+        site_url=settings.SITE_URL,
+        postal_address=settings.POSTAL_ADDRESS,
+    )
+    follows = wording.follows(topic_count)
+    return rendering.compose(rendered, [card[:3] for card in cards], follows=follows)
 
 
 def sender_domain() -> str:

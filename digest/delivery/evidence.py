@@ -23,6 +23,7 @@ it (`settling.accept`); a second copy that is out by then has the same Message-I
 
 import logging
 from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 
@@ -78,7 +79,7 @@ def settle(now: datetime) -> dict[str, int]:
             batches.close([batch.pk])
             continue
         provider = providers.PROVIDERS.get(batch.provider)
-        if because := _why_hopeless(batch, provider, now - planned_at):
+        if because := why_hopeless(batch, provider, now - planned_at):
             _tell(batch.edition, batch.provider, because)
             counts["hopeless"] += size
         elif provider and provider.is_idempotent:
@@ -93,7 +94,8 @@ def settle(now: datetime) -> dict[str, int]:
     return dict(counts)
 
 
-def _why_hopeless(batch: Batch, provider: Provider | None, age: timedelta) -> str:
+def why_hopeless(batch: Batch, provider: Provider | None, age: timedelta) -> str:
+    """Why nothing but the operator's word will settle the batch; "" where evidence may."""
     if provider is None or batch.offered_at is None:
         return "it is not on record who was offered them"
     if age > USEFUL:
@@ -126,17 +128,38 @@ def _is_refuted(batch: Batch, provider: Provider, size: int, now: datetime) -> b
     """Whether the provider would have told of the batch by now, had it taken it."""
     offered_at = batch.offered_at
     patience = timedelta(seconds=settings.UNCERTAIN_AFTER)
-    if offered_at is None or now < offered_at + patience or _is_heard_of(batch, provider):
+    if offered_at is None or now < offered_at + patience or is_heard_of(batch, provider):
         return False
+    found = weigh(batch, provider, size, now)
+    return found.fresh >= WITNESSES and found.doubt <= MOST_DOUBT
+
+
+@dataclass(frozen=True, slots=True)
+class Testimony:
+    """What the provider told of other batches of that time."""
+
+    taken: int
+    """Deliveries that it surely took."""
+    heard: int
+    """Of them, of whom it told within a third of the time that this batch has waited."""
+    fresh: int
+    """Of them, of whom it told since this batch was offered."""
+    doubt: float
+    """How likely the silence is although it took the batch."""
+
+
+def weigh(batch: Batch, provider: Provider, size: int, now: datetime) -> Testimony:
+    """What the silence about a batch that was offered is worth by now."""
+    offered_at = batch.offered_at or now
+    patience = timedelta(seconds=settings.UNCERTAIN_AFTER)
     witnesses = _witnesses(batch, offered_at, until=now - patience)
     taken, heard, fresh = _testimony(witnesses, offered_at, within=(now - offered_at) / SAFETY)
-    if fresh < WITNESSES:
-        return False
     in_one_call = min(size, MOST_COUNTED) if provider.merge else 1
-    return bool((1 - min(heard / taken, 1.0)) ** in_one_call <= MOST_DOUBT)
+    doubt = (1 - min(heard / max(taken, 1), 1.0)) ** in_one_call
+    return Testimony(taken, heard, fresh, doubt)
 
 
-def _is_heard_of(batch: Batch, provider: Provider) -> bool:
+def is_heard_of(batch: Batch, provider: Provider) -> bool:
     """Whether any event speaks of the deliveries in doubt, or of others that may have been in the
     same call; those that are not applied yet will settle it."""
     about = Event.objects.filter(delivery__batch=batch)
@@ -177,7 +200,7 @@ def _testimony(
         heard=Count("delivery_id", distinct=True, filter=in_time),
         fresh=Count("delivery_id", distinct=True, filter=Q(received_at__gt=offered_at)),
     )
-    return max(taken.count(), 1), found["heard"], found["fresh"]
+    return taken.count(), found["heard"], found["fresh"]
 
 
 def _events() -> QuerySet[Event]:

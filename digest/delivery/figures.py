@@ -47,7 +47,7 @@ def _uncounted() -> list[Edition]:
         .values_list("edition_id", flat=True)
         .distinct()
     }
-    planned = Edition.objects.filter(due_count__gt=0)
+    planned = Edition.objects.filter(due_count__gt=0, forgetting_at__isnull=True)
     found = planned.annotate(counted=Sum("counts__number")).filter(
         Q(pk__in=changing)
         | Q(is_counted=False)
@@ -65,23 +65,42 @@ def count(edition: Edition, now: datetime) -> None:
     found = ledger.counted(edition)
     with transaction.atomic():
         before = Edition.objects.select_for_update().get(pk=edition.pk)
-        if before.counted_at and before.counted_at > now:
+        if before.forgetting_at or (before.counted_at and before.counted_at > now):
             return
         old = dict(_kept(edition))
-        EditionCount.objects.bulk_create(
-            [
-                EditionCount(edition=edition, state=state, reason=reason, number=number)
-                for (state, reason), number in found.items()
-            ],
-            update_conflicts=True,
-            unique_fields=["edition", "state", "reason"],
-            update_fields=["number"],
-        )
-        for state, reason in old.keys() - found.keys():
-            edition.counts.filter(state=state, reason=reason).delete()
+        _store(edition, old, found)
         Edition.objects.filter(pk=edition.pk).update(
             counted_at=now, is_counted=is_settled, pace=_pace(before, old, found, now)
         )
+
+
+def _store(
+    edition: Edition,
+    old: Mapping[tuple[str, str], int],
+    found: Mapping[tuple[str, str], int],
+) -> None:
+    EditionCount.objects.bulk_create(
+        [
+            EditionCount(edition=edition, state=state, reason=reason, number=number)
+            for (state, reason), number in found.items()
+        ],
+        update_conflicts=True,
+        unique_fields=["edition", "state", "reason"],
+        update_fields=["number"],
+    )
+    for state, reason in old.keys() - found.keys():
+        edition.counts.filter(state=state, reason=reason).delete()
+
+
+def count_last(edition: Edition, now: datetime) -> ledger.Ledger:
+    """Afterwards what is in the outbox is counted for good, and may be forgotten; the ledger that it
+    makes. The caller has locked the edition's row, and nothing of it is unsettled."""
+    found = ledger.counted(edition)
+    _store(edition, dict(_kept(edition)), found)
+    Edition.objects.filter(pk=edition.pk).update(
+        counted_at=now, is_counted=True, pace=0, forgetting_at=now
+    )
+    return ledger.from_counts(edition, found, due=edition.due_count)
 
 
 def _pace(

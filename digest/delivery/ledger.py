@@ -80,7 +80,7 @@ def counted(edition: Edition) -> dict[tuple[str, str], int]:
     """How many deliveries of the edition are in which state for which reason, counted now."""
     # By the indexes that there are: an edition's batches have ids in a row.
     first, last = batches.ids_of(edition)
-    in_batches = Delivery.objects.filter(batch_id__gte=first, batch_id__lte=last)
+    in_batches = Delivery.objects.filter(edition=edition, batch_id__gte=first, batch_id__lte=last)
     others = Delivery.objects.filter(edition=edition, batch__isnull=True)
     counts: Counter[tuple[str, str]] = Counter()
     for state, reason, number in chain(_numbers(in_batches), _numbers(others)):
@@ -108,7 +108,12 @@ def from_counts(edition: Edition, counts: Mapping[tuple[str, str], int], *, due:
 
 
 def of_edition(edition: Edition) -> Ledger:
-    """The edition's ledger as the outbox stands now; `due` was counted when it was planned."""
-    counts = counted(edition)
-    due = Edition.objects.values_list("due_count", flat=True).get(pk=edition.pk)
-    return from_counts(edition, counts, due=due)
+    """The edition's ledger as the outbox stands now, or, once its deliveries are being forgotten, as
+    they were counted before; `due` was counted when it was planned."""
+    asked = Edition.objects.only("due_count", "forgetting_at").get(pk=edition.pk)
+    if asked.forgetting_at is None:
+        counts = counted(edition)
+    else:
+        kept = edition.counts.values_list("state", "reason", "number")
+        counts = {(state, reason): number for state, reason, number in kept}
+    return from_counts(edition, counts, due=asked.due_count)

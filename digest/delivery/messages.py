@@ -30,6 +30,7 @@ class DigestMessage(EmailMultiAlternatives):
     merge_headers: dict[str, dict[str, str]]
     merge_metadata: dict[str, dict[str, str]]
     idempotency_key: str
+    esp_extra: dict[str, str]
     anymail_status: Any
 
     def message(self, **options: Any) -> Any:
@@ -95,7 +96,7 @@ def unsubscribe_targets() -> str:
     return ", ".join(targets)
 
 
-def single_message(call: Call) -> DigestMessage:
+def single_message(provider: Provider, call: Call) -> DigestMessage:
     """The message for one reader, complete."""
     (reader,) = call.readers
     html, text = call.body.filled(rendering.values_of(reader))
@@ -104,6 +105,9 @@ def single_message(call: Call) -> DigestMessage:
     # Its own delivery is all that an event can tell of; the batch would be another one next time.
     message.metadata = {"delivery": str(reader.delivery_id)}
     message.idempotency_key = reader.message_id.strip("<>")
+    if provider.name == "postmark" and settings.POSTMARK_MESSAGE_STREAM:
+        # Confirm mails stay in the stream for what somebody waits for.
+        message.esp_extra = {"MessageStream": settings.POSTMARK_MESSAGE_STREAM}
     return message
 
 

@@ -78,10 +78,10 @@ def claim(now: datetime, *, size: int, most_batches: int = 1) -> list[Claim]:
     """
     while True:
         with transaction.atomic():
-            batches = _lock_open(now, size=size, most=most_batches)
-            if not batches:
+            locked = _lock_open(now, size=size, most=most_batches)
+            if not locked:
                 return []
-            ids = [batch.pk for batch in batches]
+            ids = [batch.pk for batch in locked]
             mine = Batch.objects.filter(pk__in=ids, state=Batch.State.OPEN)
             changed = mine.update(
                 state=Batch.State.CLAIMED,
@@ -108,7 +108,7 @@ def claim(now: datetime, *, size: int, most_batches: int = 1) -> list[Claim]:
                     readers[batch.pk],
                     batch.only_provider,
                 )
-                for batch in batches
+                for batch in locked
                 if batch.pk in readers
             ]
 
@@ -140,7 +140,7 @@ def _split(batch: Batch, size: int) -> None:
 
 def _readers(batch_ids: Collection[int]) -> dict[int, dict[int, Addressee]]:
     """By batch and delivery, whom to send to; who may not be mailed any more is settled."""
-    waiting = Delivery.objects.filter(batch_id__in=batch_ids, state=State.PENDING).order_by("pk")
+    waiting = batches.deliveries_in(batch_ids).filter(state=State.PENDING).order_by("pk")
     rows = list(waiting.values_list("pk", "subscriber_id", "batch_id"))
     known = selectors.addressees(waiting.order_by().values("subscriber_id"))
     found: dict[int, dict[int, Addressee]] = defaultdict(dict)
@@ -152,7 +152,7 @@ def _readers(batch_ids: Collection[int]) -> dict[int, dict[int, Addressee]]:
         else:
             gone[addressee.standing if addressee else Standing.LEFT].append(delivery_id)
     for standing, ids in gone.items():
-        pending_rows = Delivery.objects.filter(pk__in=ids, state=State.PENDING)
+        pending_rows = batches.deliveries_in(batch_ids).filter(pk__in=ids, state=State.PENDING)
         if standing == Standing.SUPPRESSED:
             pending_rows.update(state=State.SUPPRESSED)
         else:
@@ -162,7 +162,7 @@ def _readers(batch_ids: Collection[int]) -> dict[int, dict[int, Addressee]]:
 
 def planned_at(claim: Claim) -> datetime:
     """When the claim's deliveries were planned: the same on every try."""
-    rows = Delivery.objects.filter(pk__in=claim.readers)
+    rows = batches.deliveries_in([claim.batch_id]).filter(pk__in=claim.readers)
     found: datetime | None = rows.aggregate(first=Min("created_at"))["first"]
     return found or claim.claimed_at
 
@@ -235,9 +235,7 @@ def _still_held(claims: Mapping[int, Claim], batch_ids: Collection[int]) -> set[
 def _rows(claims: Mapping[int, Claim], outcomes: Sequence[Outcome]) -> QuerySet[Delivery]:
     """The unsettled deliveries that the outcomes are of."""
     batch_ids = {outcome.batch_id for outcome in outcomes}
-    rows = Delivery.objects.filter(
-        batch_id__in=batch_ids, state__in=[State.PENDING, State.UNCERTAIN]
-    )
+    rows = batches.deliveries_in(batch_ids).filter(state__in=[State.PENDING, State.UNCERTAIN])
     if len(outcomes) < sum(len(claims[batch_id].readers) for batch_id in batch_ids):
         rows = rows.filter(pk__in=[outcome.delivery_id for outcome in outcomes])
     return rows
@@ -316,7 +314,7 @@ def _defer(
         wait = timedelta(seconds=seconds + 5 * jitter)
     retry_at = timezone.now() + wait
     ids = list(rows.values_list("pk", flat=True))
-    Delivery.objects.filter(pk__in=ids, state=State.UNCERTAIN).update(state=State.PENDING)
+    rows.filter(pk__in=ids, state=State.UNCERTAIN).update(state=State.PENDING)
     batch = Batch.objects.get(pk=claim.batch_id)
     if len(ids) == len(claim.readers):
         # All of it: the batch itself waits.
@@ -332,7 +330,7 @@ def give_back(claim: Claim, *, but: Collection[int] = ()) -> None:
     with transaction.atomic():
         if not _still_held({claim.batch_id: claim}, [claim.batch_id]):
             return
-        rows = Delivery.objects.filter(batch_id=claim.batch_id, state=State.PENDING)
+        rows = batches.deliveries_in([claim.batch_id]).filter(state=State.PENDING)
         rows.filter(pk__in=but).update(state=State.UNCERTAIN)
         detail = "an error of our own"
         _defer(claim, rows, attempts=claim.attempts, seconds=None, provider="", detail=detail)

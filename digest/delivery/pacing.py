@@ -8,7 +8,6 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from threading import Lock
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
@@ -16,14 +15,13 @@ from django.utils import timezone
 
 from digest.models import DayCount, Lease
 
+from . import plans
 from .providers import Provider
 
 LONGEST_HOLD = 30
 """Seconds for which one claim may be paced; far below UNCERTAIN_AFTER."""
 LONGEST_QUEUE = 60
 """Seconds of turns booked ahead, past which no further worker claims anything."""
-_MOST_MESSAGES = 2_000_000_000
-"""A day's number that no warm-up needs to go past; what a column of the table holds."""
 
 _uncounted: Counter[tuple[str, date]] = Counter()
 """What this process still has to add to the day's count, where no warm-up asks for it at once."""
@@ -32,7 +30,7 @@ _lock = Lock()
 
 def rate_of(provider: Provider) -> float:
     """Messages a second, of all workers together; 0: unlimited."""
-    return float(settings.SEND_RATES.get(provider.name, settings.SEND_RATE))
+    return plans.of(provider.name).rate
 
 
 def claim_size(provider: Provider) -> int:
@@ -49,26 +47,15 @@ def call_size(provider: Provider) -> int:
 
 
 def room(provider: Provider) -> int:
-    """How many readers to claim now: fewer where the warm-up leaves fewer of today."""
+    """How many readers to claim now: fewer where the day's number leaves fewer."""
     left = left_today(provider)
     return claim_size(provider) if left is None else max(1, min(claim_size(provider), left))
 
 
 def cap_of(provider: Provider, day: date) -> int | None:
-    """How many messages the provider may get on a day by its WARM_UP; None: any number.
-
-    Before its first day the number of the first day holds.
-    """
-    plan = settings.WARM_UP.get(provider.name)
-    if plan is None:
-        return None
-    first_day, messages, growth = plan
-    cap = float(messages)
-    for _ in range((day - first_day).days):
-        cap *= growth
-        if growth == 1 or cap > _MOST_MESSAGES:
-            break
-    return int(min(cap, _MOST_MESSAGES))
+    """How many messages the provider may get on a day by its warm-up and its daily cap; None: any
+    number. Before the warm-up's first day the number of that day holds."""
+    return plans.of(provider.name).cap(day)
 
 
 def left_today(provider: Provider) -> int | None:
@@ -96,14 +83,13 @@ def is_crowded(provider: Provider) -> bool:
 
 def wait(provider: Provider, messages: int) -> None:
     """Returns when the provider may be offered that many messages more; does not count them."""
-    if rate_of(provider):
-        _sleep_until(_take_turn(provider, messages))
+    _sleep_until(_take_turn(provider, messages))
 
 
 def book(provider: Provider, messages: int) -> bool:
     """Returns when the provider may be offered these messages, which are counted by then.
 
-    False, at once, where the warm-up does not allow as many today: nothing is booked. A turn of a
+    False, at once, where the day's number does not allow as many today: nothing is booked. A turn of a
     worker that is killed while it waits is lost time, no more.
     """
     day = today()
@@ -116,7 +102,7 @@ def book(provider: Provider, messages: int) -> bool:
     with transaction.atomic():
         if not _count_below(provider, day, messages, cap=cap):
             return False
-        begins = _take_turn(provider, messages) if rate_of(provider) else None
+        begins = _take_turn(provider, messages)
     _sleep_until(begins)
     return True
 
@@ -164,9 +150,12 @@ def _name(provider: Provider) -> str:
     return f"send:{provider.name}"
 
 
-def _take_turn(provider: Provider, messages: int) -> datetime:
-    """Books the time that the messages take, after all that is booked; returns when it begins."""
-    name = _name(provider)
+def _take_turn(provider: Provider, messages: int) -> datetime | None:
+    """Books the time that the messages take, after all that is booked; returns when it begins, or
+    None where the rate is unlimited."""
+    name, rate = _name(provider), rate_of(provider)
+    if not rate:
+        return None
     with transaction.atomic():
         turn = Lease.objects.select_for_update().filter(name=name).first()
         if turn is None:
@@ -174,7 +163,7 @@ def _take_turn(provider: Provider, messages: int) -> datetime:
             Lease.objects.get_or_create(name=name, defaults={"expires_at": now, "free_at": now})
             turn = Lease.objects.select_for_update().get(name=name)
         begins = max(timezone.now(), turn.free_at)
-        turn.free_at = begins + timedelta(seconds=messages / rate_of(provider))
+        turn.free_at = begins + timedelta(seconds=messages / rate)
         turn.save(update_fields=["free_at"])
     return begins
 

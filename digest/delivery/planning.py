@@ -47,6 +47,11 @@ _FREQUENCY: dict[Edition.Frequency, list[Subscriber.Frequency]] = {
 }
 
 
+def edition_frequency(rhythm: str) -> Edition.Frequency:
+    """Of which editions a reader of this rhythm gets digests."""
+    return next(name for name, rhythms in _FREQUENCY.items() if rhythm in rhythms)
+
+
 @dataclass(slots=True)
 class Plan:
     """What planning did, or, on a dry run, would do."""
@@ -79,7 +84,8 @@ def plan(
     everybody stays due. Who left or has nothing in it gets a row that says so. Nobody gets a second
     row for an edition, however often this runs, and a kill leaves whole pages. Batches hold up to
     `batch_size` readers; `page_planned` is called whenever more of them can be claimed. Raises
-    EditionOpenError when `day` has no closed edition. An error keeps the readers of its slot due, and
+    EditionOpenError when `day` has no closed edition, EditionForgottenError when nobody knows any more
+    who had it. An error keeps the readers of its slot due, and
     is raised once the others are planned.
     """
     if is_dry_run:
@@ -89,7 +95,7 @@ def plan(
     for frequency, edition in _editions(day).items():
         made.editions.append(edition)
         # A month takes long to pick from: who waits for a day's papers goes first.
-        for slot in sorted(_slots(now, frequency), key=lambda slot: slot.frequency == _MONTHLY):
+        for slot in sorted(slots_due(now, frequency), key=lambda slot: slot.frequency == _MONTHLY):
             try:
                 own = edition if day else _begun(slot, edition)
                 if own and _plan_slot(slot, own, made, now, batch_size, page_planned):
@@ -119,7 +125,7 @@ def _dry_run(now: datetime, *, day: date | None, batch_size: int) -> Plan:
     made = Plan()
     for frequency, edition in _editions(day).items():
         made.editions.append(edition)
-        for slot in _slots(now, frequency):
+        for slot in slots_due(now, frequency):
             with transaction.atomic():
                 newest = Delivery.objects.aggregate(pk=Max("pk"))["pk"] or 0
                 _plan_slot(slot, edition, made, now, batch_size, lambda: None)
@@ -133,7 +139,9 @@ def _begun(slot: Slot, edition: Edition) -> Edition | None:
     edition_id = services.begin(slot, edition.pk)
     if edition_id is None or edition_id == edition.pk:
         return edition if edition_id else None
-    return Edition.objects.filter(pk=edition_id).first()
+    begun = Edition.objects.filter(pk=edition_id).first()
+    # After a long standstill nobody knows any more who had it.
+    return edition if begun and begun.forgetting_at else begun
 
 
 def _editions(day: date | None) -> dict[Edition.Frequency, Edition]:
@@ -145,6 +153,9 @@ def _editions(day: date | None) -> dict[Edition.Frequency, Edition]:
         raise EditionOpenError(
             f"The edition of {day} is not closed. Close it with: build_edition --date {day}"
         )
+    for edition in found.values():
+        if edition and day is not None:
+            batches.refuse_forgotten(edition)
     return {name: edition for name, edition in found.items() if edition and edition.paper_count}
 
 
@@ -153,7 +164,8 @@ def _edition_of(day: date, frequency: Edition.Frequency) -> Edition | None:
     return Edition.objects.filter(frequency=frequency, date=first_day).first()
 
 
-def _slots(now: datetime, frequency: Edition.Frequency) -> QuerySet[Slot]:
+def slots_due(now: datetime, frequency: Edition.Frequency) -> QuerySet[Slot]:
+    """The slots whose readers get an edition of this frequency at `now`."""
     due = selectors.due_slots(now).filter(frequency__in=_FREQUENCY[frequency])
     if frequency == Edition.Frequency.WEEKLY:
         due = due.exclude(next_digest_at__gte=_week_begins(now), next_digest_at__lte=now)
@@ -296,7 +308,7 @@ ON CONFLICT DO NOTHING
 _BATCHES = """
 INSERT INTO digest_batch (id, edition_id, audience_id, state, size, attempts, provider)
 SELECT batch_id, %s, audience_id, 'open', COUNT(*), 0, ''
-FROM digest_delivery WHERE batch_id BETWEEN %s AND %s GROUP BY batch_id, audience_id
+FROM digest_delivery WHERE edition_id = %s AND batch_id BETWEEN %s AND %s GROUP BY batch_id, audience_id
 """
 
 
@@ -339,7 +351,7 @@ def _plan_page(
             ],
         )
         number, (_, after) = cursor.rowcount, batches.ids_of(locked)
-        cursor.execute(_BATCHES, [edition_id, batch, after])
+        cursor.execute(_BATCHES, [edition_id, edition_id, batch, after])
         new = Batch.objects.filter(pk__range=(batch, after)).order_by("pk")
         last_batch = new.values_list("pk", flat=True).last() or batch - 1
         batches.count_up(edition, deliveries=number, batches=last_batch - batch + 1)

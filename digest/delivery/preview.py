@@ -13,7 +13,7 @@ from digest.records import Reader
 from subscriptions.models import Topic
 from subscriptions.records import Selection
 
-from . import content, messages, outbox, rendering
+from . import content, messages, outbox, providers, rendering
 
 
 def nobody() -> Reader:
@@ -65,7 +65,8 @@ def preview(selection: Selection, *, day: date | None = None) -> Preview:
     html, text = body.filled(rendering.values_of(reader))
     claim = outbox.Claim(0, edition.pk, 0, 0, edition.closed_at, {})
     own = content.body_of(audience)
-    message = messages.single_message(messages.Call(claim, edition, own, [reader]))
+    call = messages.Call(claim, edition, own, [reader])
+    message = messages.single_message(providers.PROVIDERS["outbox"], call)
     return Preview(body.subject, html, text, message.message().as_bytes())
 
 

@@ -122,6 +122,8 @@ def render(
         "notice": _("This is the sample edition that ships with Daily Papers.")
         if edition.is_sample
         else "",
+        "note": [paragraph.split("\n") for paragraph in wording.paragraphs(edition.note)],
+        "note_text": _text_of_note(edition.note),
     }
     context = {
         "shell": shell,
@@ -250,6 +252,12 @@ def _wrapped(text: str) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def _text_of_note(note: str) -> str:
+    """A line of the note stays one, but for what is longer than the mail is wide."""
+    wrapped = (textwrap.fill(line, WIDTH, break_long_words=False) for line in note.splitlines())
+    return "\n".join(wrapped)
 
 
 def compose(

@@ -17,7 +17,7 @@ from digest.records import Outcome, Reader, Result
 from subscriptions import services
 from subscriptions.models import Subscriber, Suppression
 
-from . import circuit, content, messages, outbox, pacing, providers, rendering, watch
+from . import circuit, content, messages, outbox, pacing, plans, providers, rendering, watch
 from .answers import Answer
 from .messages import Call
 from .pipelining import Mail
@@ -38,7 +38,7 @@ PATIENCE = 120.0
 """Seconds that a database may be away before what is known of a batch is lost."""
 
 
-_NOT_NOW = "the provider rests, or has had its number of today"
+_NOT_NOW = "the provider rests, is paused, or has had its number of today"
 _LATE = "the claim took too long"
 
 
@@ -114,8 +114,8 @@ def batch_size() -> int:
 
 
 def ways_out() -> list[Provider]:
-    """The configured providers that take digests, in their order."""
-    return [provider for provider in providers.configured() if provider.takes_digests]
+    """The configured providers that take digests and are not paused, in their order."""
+    return [provider for provider in plans.in_use() if provider.takes_digests]
 
 
 def send_pending(*, until: datetime | None = None) -> int:
@@ -258,9 +258,8 @@ def _offer(work: Work, provider: Provider, call: Call) -> list[Outcome]:
     """The outcomes of one call; none where it was refused and any of its readers may be why."""
     if provider.takes_many:
         return _offer_many(work, provider, call)
-    message = (
-        messages.batch_message(provider, call) if provider.merge else messages.single_message(call)
-    )
+    of_call = messages.batch_message if provider.merge else messages.single_message
+    message = of_call(provider, call)
     ids = {reader.delivery_id for reader in call.readers}
     work.offered.update(ids)
     try:

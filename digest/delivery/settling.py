@@ -1,8 +1,9 @@
 """Settles what a worker left behind, and what is in doubt: by evidence, or by an operator's word."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 
 from django.conf import settings
 from django.db import transaction
@@ -10,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from digest.models import Batch, Delivery, Edition
+from subscriptions import selectors
 
 from . import batches
 
@@ -17,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 State = Delivery.State
 Reason = Delivery.Reason
+_PAGE = 1000
+"""Addresses that are looked up in one query."""
 
 
 def find_stale(now: datetime) -> int:
@@ -109,6 +113,23 @@ def drop(deliveries: QuerySet[Delivery]) -> int:
         number = doubtful.update(state=State.FAILED, reason=Reason.DROPPED)
         batches.close(batch_ids)
     return number
+
+
+def accept_to(addresses: Iterable[str], deliveries: QuerySet[Delivery]) -> int:
+    """An operator saw that the provider took the uncertain ones of these to these addresses, in
+    whatever spelling. Returns how many are sent now; addresses of nobody are passed over."""
+    number = 0
+    for page in _pages(addresses):
+        known = selectors.ids_of_addresses(page)
+        ids = _doubtful(deliveries).filter(subscriber__in=known).values_list("pk", flat=True)
+        number += accept(delivery_ids=list(ids))
+    return number
+
+
+def _pages(addresses: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(addresses)
+    while page := list(islice(rest, _PAGE)):
+        yield page
 
 
 def refuse(delivery_ids: Collection[int]) -> int:

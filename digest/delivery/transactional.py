@@ -1,4 +1,5 @@
-"""Django's way out for single messages: the first provider, and the next one when it is down."""
+"""Django's way out for single messages: the first provider, and the next one when it is down. One that
+is paused is not asked, unless all are."""
 
 from collections.abc import Sequence
 
@@ -8,7 +9,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from digest.records import Result
 from subscriptions.errors import RefusedError, TemporaryError
 
-from . import circuit, pacing, providers
+from . import circuit, pacing, plans, providers
 
 
 class EmailBackend(BaseEmailBackend):
@@ -29,7 +30,8 @@ class EmailBackend(BaseEmailBackend):
         message.encoding = providers.quoted_printable()
         detail = "no provider is configured"
         # One that rests is asked last, and not left out: somebody waits for this message.
-        for provider in sorted(providers.configured(), key=lambda way: not circuit.is_closed(way)):
+        ways = plans.for_single_messages()
+        for provider in sorted(ways, key=lambda way: not circuit.is_closed(way)):
             pacing.count(provider, 1)
             answer = providers.offer(provider, message)
             circuit.report(provider, answer, messages=1)

@@ -14,7 +14,7 @@ from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
 
 from digest.models import Batch, Circuit, DayCount, Delivery, Edition, Event, Notice
 
-from . import alarms, circuit, deadman, notices, pacing, standing
+from . import alarms, batches, circuit, deadman, notices, pacing, standing
 
 MOST_COMPLAINTS = 0.003
 WARN_OF_COMPLAINTS = 0.001
@@ -164,7 +164,7 @@ def _sample(offered: QuerySet[Batch]) -> Sample:
     failed = Q(state=Delivery.State.FAILED) & ~Q(reason=Delivery.Reason.DROPPED)
     # answers.py: `SMTP 550 5.1.1`; of a batch, the provider's word for the one reader.
     dead = failed & (Q(detail__contains=" 5.1.") | Q(detail__in=["rejected", "invalid"]))
-    found = Delivery.objects.filter(batch_id__in=chosen).aggregate(
+    found = batches.deliveries_in(chosen).aggregate(
         outcomes=Count("pk", filter=failed | Q(state=Delivery.State.SENT)),
         failed=Count("pk", filter=failed),
         dead=Count("pk", filter=dead),

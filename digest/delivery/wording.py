@@ -73,6 +73,11 @@ def follows(topics: int) -> str:
     return words % {"number": grouped(topics)} if topics else ""
 
 
+def paragraphs(note: str) -> list[str]:
+    """Those of an editor's note, each with its lines."""
+    return [each.strip("\n") for each in note.split("\n\n") if each.strip()]
+
+
 def byline(authors: Sequence[str], *, shown: int = 3) -> str:
     """The first authors, and how many more there are."""
     names = ", ".join(authors[:shown])

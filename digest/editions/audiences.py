@@ -128,7 +128,10 @@ class _Contents:
 
 def _contents(edition: Edition, asked: Mapping[Name, Asked]) -> dict[Name, _Contents]:
     """Papers are picked once for those who differ in nothing that matters."""
-    tastes = taste.models(each.selection.taste for each in asked.values())
+    marks = {each.selection.taste for each in asked.values()}
+    tastes = taste.models(marks)
+    pinned = {pk for each in asked.values() for pk in each.papers.pinned_ids}
+    unwanted = taste.unwanted(marks, pinned)
     picked: dict[tuple[Selection, date | None, int], _Contents] = {}
     found = {}
     for name, each in asked.items():
@@ -141,6 +144,7 @@ def _contents(edition: Edition, asked: Mapping[Name, Asked]) -> dict[Name, _Cont
                 period=candidates.period_of(edition, each.since),
                 sent=each.sent,
                 taste=tastes.get(selection.taste),
+                unwanted=unwanted.get(selection.taste, ()),
             )
             picked[place] = _Contents(
                 each.since,

@@ -1,16 +1,27 @@
-"""Closes editions: from the listings of a day, or of an ISO week, to ranked and frozen papers."""
+"""Closes editions: from the listings of a day, or of an ISO week, and what an editor decided, to
+ranked and frozen papers."""
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from digest.models import Edition, EditionPaper, Fetch, Listing, Paper
+from digest.models import (
+    Draft,
+    Edition,
+    EditionPaper,
+    EditorChoice,
+    Fetch,
+    Listing,
+    Paper,
+)
 from digest.papers import trending
 
-from .ranking import ranked
+from . import drafts
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +35,11 @@ _SATURDAY = 5
 def closes_at(day: date) -> datetime:
     """The moment (UTC) at which the daily edition of `day` closes by itself."""
     return datetime.combine(day + timedelta(days=1), settings.EDITION_CUTOFF, tzinfo=UTC)
+
+
+def week_closes_at(monday: date) -> datetime:
+    """The moment (UTC) at which the weekly edition that begins on `monday` closes by itself."""
+    return closes_at(monday + timedelta(days=6))
 
 
 def first_day(day: date, frequency: str) -> date:
@@ -50,10 +66,56 @@ def build(day: date, *, frequency: str = DAILY) -> Edition:
     return edition
 
 
-def _freeze(edition: Edition) -> None:
-    papers = ranked(_candidates(edition))
-    counted = trending.counted([paper.pk for paper in papers], edition.closed_at)
-    places = [
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What an edition is made of."""
+
+    papers: list[Paper]
+    """In their order."""
+    choices: Mapping[int, EditorChoice]
+    """What an editor decided, by paper id."""
+    note: str
+
+
+def contents(edition: Edition, draft: Draft | None) -> Contents:
+    """What the edition would be made of if it closed now; it need not have a row. Two queries."""
+    choices = drafts.choices_of(draft)
+    found = drafts.in_order(
+        _candidates(edition, _unused(edition).exclude(drafts.is_left_out(edition))), choices
+    )
+    return Contents(found, choices, draft.note if draft else "")
+
+
+def as_if_closed(
+    frequency: str, day: date, *, now: datetime
+) -> tuple[Edition, list[EditionPaper] | None]:
+    """The edition that covers `day`, and None; before it is closed one as it would be now, without
+    a row, and its places."""
+    start = first_day(day, frequency)
+    closed = Edition.objects.filter(frequency=frequency, date=start).first()
+    if closed:
+        return closed, None
+    edition = Edition(frequency=frequency, date=start, closed_at=now)
+    made_of = contents(edition, drafts.of(edition))
+    edition.paper_count, edition.note = len(made_of.papers), made_of.note
+    return edition, places(edition, made_of, now=now)
+
+
+def left_out(edition: Edition) -> QuerySet[Paper]:
+    """The papers that an editor lately left out of it, or of an edition before, and may take back."""
+    lately = EditorChoice.objects.filter(
+        paper=OuterRef("pk"),
+        decision=EditorChoice.Decision.LEFT_OUT,
+        draft__date__gte=edition.date - timedelta(days=CATCH_UP_DAYS),
+    )
+    unused = _unused(edition).filter(drafts.is_left_out(edition), Exists(lately))
+    return _candidates(edition, unused).order_by("-upvotes", "-pk")
+
+
+def places(edition: Edition, made_of: Contents, *, now: datetime) -> list[EditionPaper]:
+    """The papers in their places with their numbers of `now`, not stored. One query."""
+    counted = trending.counted([paper.pk for paper in made_of.papers], now)
+    return [
         EditionPaper(
             edition=edition,
             paper=paper,
@@ -63,19 +125,35 @@ def _freeze(edition: Edition) -> None:
             comments=paper.comments,
             code_stars=paper.code_stars,
             speed=counted.get(paper.pk, (0, 0.0))[1],
+            is_pinned=drafts.is_pinned(paper.pk, made_of.choices),
+            is_moved=drafts.place_of(paper.pk, made_of.choices) is not None,
         )
-        for rank, paper in enumerate(papers, start=1)
+        for rank, paper in enumerate(made_of.papers, start=1)
     ]
-    EditionPaper.objects.bulk_create(places, batch_size=_PAGE, ignore_conflicts=True)
+
+
+def _freeze(edition: Edition) -> None:
+    draft = drafts.locked(edition)
+    made_of = contents(edition, draft)
+    EditionPaper.objects.bulk_create(
+        places(edition, made_of, now=edition.closed_at), batch_size=_PAGE, ignore_conflicts=True
+    )
     edition.paper_count = edition.places.count()
+    edition.note = made_of.note if edition.paper_count else ""
     fetched = Listing.objects.filter(paper__places__edition=edition).exclude(source=Listing.SAMPLE)
     edition.is_sample = edition.paper_count > 0 and not fetched.exists()
-    edition.save(update_fields=["paper_count", "is_sample"])
+    edition.save(update_fields=["paper_count", "is_sample", "note"])
+    if made_of.choices:
+        draft.choices.exclude(decision=EditorChoice.Decision.LEFT_OUT).delete()
 
 
-def _candidates(edition: Edition) -> QuerySet[Paper]:
+def _unused(edition: Edition) -> QuerySet[Paper]:
+    """The papers that stand in no edition of the frequency."""
     used = EditionPaper.objects.filter(frequency=edition.frequency, paper=OuterRef("pk"))
-    unused = Paper.objects.filter(~Exists(used))
+    return Paper.objects.filter(~Exists(used))
+
+
+def _candidates(edition: Edition, unused: QuerySet[Paper]) -> QuerySet[Paper]:
     listed = Listing.objects.filter(paper=OuterRef("pk"))
     if edition.frequency == WEEKLY:
         return unused.filter(_in_week(edition, listed))

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from functools import cached_property
 from typing import overload
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, prefetch_related_objects
 
 from digest.models import Edition, EditionPaper
 from digest.papers import trending
@@ -41,11 +41,16 @@ class Candidate:
     """Between the day it was listed on and the edition's."""
     speed: float = 0.0
     """Votes an hour, when the edition closed that is picked for."""
+    is_pinned: bool = False
+    """Whether it leads every digest of the edition that is picked for."""
+    is_moved: bool = False
+    """Whether an editor gave it its place in that edition."""
 
 
 @dataclass(frozen=True)
 class Candidates(Sequence[Candidate]):
-    """The papers to pick from, best first by votes, and which of them are what."""
+    """The papers to pick from in their order, which is that of their votes but for what an editor
+    pinned or moved, and which of them are what."""
 
     papers: tuple[Candidate, ...] = field(default=())
 
@@ -95,6 +100,42 @@ class Candidates(Sequence[Candidate]):
         """Of each, from 0 to 1 (`ranking.popularity`)."""
         numbers = [(paper.upvotes, paper.speed, paper.days_old) for paper in self.papers]
         return ranking.popularity(numbers)
+
+    @cached_property
+    def pinned(self) -> int:
+        """Those that lead every digest."""
+        return sum(1 << n for n, paper in enumerate(self.papers) if paper.is_pinned)
+
+    @cached_property
+    def pinned_ids(self) -> tuple[int, ...]:
+        """The same, as ids."""
+        return tuple(paper.paper_id for paper in self.papers if paper.is_pinned)
+
+    @cached_property
+    def by_votes(self) -> list[int]:
+        """The place of each among all by votes, from 0."""
+        order = sorted(range(len(self.papers)), key=lambda n: -self.papers[n].upvotes)
+        return [place for _, place in sorted(zip(order, range(len(order)), strict=True))]
+
+    @cached_property
+    def edited_popularity(self) -> list[float]:
+        """The same where digests follow the editor's order."""
+        return self._as_edited(self.popularity)
+
+    @cached_property
+    def edited_trend(self) -> list[float]:
+        """The same as `trend` where digests follow the editor's order."""
+        return self._as_edited(self.trend)
+
+    def _as_edited(self, popular: Sequence[float]) -> list[float]:
+        """One that was moved is as popular as the most popular that stands after it by its votes."""
+        edited, most = list(popular), 0.0
+        for n in reversed(range(len(self.papers))):
+            if self.papers[n].is_moved:
+                edited[n] = most
+            else:
+                most = max(most, popular[n])
+        return edited
 
     @cached_property
     def trend(self) -> list[float]:
@@ -157,18 +198,37 @@ def as_at_close(edition: Edition, places: Iterable[EditionPaper]) -> list[Editio
     return found
 
 
-def of(edition: Edition, since: date | None = None) -> Candidates:
-    """The papers to pick from, best first; five queries at most, however many papers."""
-    places = places_of(edition, since).select_related("edition")
-    places = places.prefetch_related("paper__paper_topics__topic")
-    found = as_at_close(edition, places)
+def of(
+    edition: Edition, since: date | None = None, *, own: Sequence[EditionPaper] | None = None
+) -> Candidates:
+    """The papers to pick from in their order; five queries at most, however many papers. Of an
+    edition that is not closed yet, `own` are its papers."""
+    return among(with_topics(edition, since, own=own), edition, since)
+
+
+def among(places: Iterable[EditionPaper], edition: Edition, since: date | None) -> Candidates:
+    """The papers in these places, which came from `with_topics`."""
+    return Candidates(tuple(_candidate(place, edition, since) for place in places))
+
+
+def with_topics(
+    edition: Edition, since: date | None = None, *, own: Sequence[EditionPaper] | None = None
+) -> list[EditionPaper]:
+    """The places that `of` makes candidates of."""
+    found = list(own or ())
+    prefetch_related_objects(found, "paper__paper_topics__topic")
+    if own is None or since is not None:
+        stored = places_of(edition, since).select_related("edition")
+        stored = stored.prefetch_related("paper__paper_topics__topic")
+        found += as_at_close(edition, stored)
     if since is not None:
         found.sort(key=lambda place: -place.upvotes)
-    return Candidates(tuple(_candidate(place, edition.date) for place in found))
+    return found
 
 
-def _candidate(place: EditionPaper, day: date) -> Candidate:
+def _candidate(place: EditionPaper, edition: Edition, since: date | None) -> Candidate:
     paper = place.paper
+    is_own = place.edition_id == edition.pk
     return Candidate(
         paper_id=paper.pk,
         upvotes=place.upvotes,
@@ -180,6 +240,9 @@ def _candidate(place: EditionPaper, day: date) -> Candidate:
             (paper.title, paper.abstract, *paper.keywords), tuple(paper.authors), paper.organization
         ),
         categories=tuple(paper.categories),
-        days_old=max((day - place.edition.date).days, 0),
+        days_old=max((edition.date - place.edition.date).days, 0),
         speed=place.speed,
+        is_pinned=is_own and place.is_pinned,
+        # Papers of several editions stand in the order of their votes.
+        is_moved=is_own and place.is_moved and since is None,
     )

@@ -52,6 +52,7 @@ def select(
     period: Period = TODAY,
     sent: Collection[int] = (),
     taste: Model | None = None,
+    unwanted: Collection[int] = (),
 ) -> list[Card]:
     """The cards of the digest for this selection, best first; empty when nothing is for them.
 
@@ -59,19 +60,23 @@ def select(
     `ranking.score`; the selection's dial says how
     much votes count, and whether other papers come along. Who follows nothing gets the most voted.
     Papers that were sent (ids), and those with fewer votes than the selection asks for, are passed
-    over. Each reason is the strongest one, in the selection's language.
+    over. Where there is anything, the papers that an editor pinned lead, but for those that the
+    reader said they want less of (`unwanted`, ids), or that are like such. Each reason is the
+    strongest one, in the selection's language.
     """
     with override(selection.language):
         liked = taste_scores(taste, papers.placed) if taste else {}
-        return _select(selection, papers, period, sent, liked)
+        pinned = papers.pinned & ~papers.among(unwanted) if papers.pinned else 0
+        return _select(selection, papers, period, sent, liked, pinned)
 
 
-def _select(
+def _select(  # noqa: PLR0917  each is another thing
     selection: Selection,
     papers: Candidates,
     period: Period,
     sent: Collection[int],
     liked: Mapping[int, float],
+    pinned: int,
 ) -> list[Card]:
     allowed = papers.everything
     if selection.least_votes:
@@ -79,22 +84,35 @@ def _select(
     if sent:
         allowed &= ~papers.among(sent)
     dial = _dial(selection)
-    popular = papers.trend if selection.trending else papers.popularity
+    is_popular = dial.takes_others or not follows_anything(selection)
+    popular = _popular(papers, by_speed=selection.trending, as_edited=is_popular)
     score = partial(_score, papers, popular=popular, liked=liked, dial=dial)
     scored = _matching(_wishes(selection, papers), papers, allowed, liked, score)
-    if dial.takes_others or not follows_anything(selection):
+    if is_popular:
         scored |= {
             n: (score(n, ()), partial(_for_votes, papers, n, period))
             for n in bits(allowed)
             if n not in scored
         }
-    order = sorted(scored, key=lambda n: (-scored[n][0], n))[: selection.length]
-    cards = [_card(papers[n], scored[n][1]()) for n in order]
-    if cards and len(cards) < selection.length and dial.is_varied:
-        others = allowed & papers.with_votes & ~sum(1 << n for n in scored)
+    if not scored:
+        return []
+    leading = pinned & allowed & ~_disliked(papers, liked)
+    lead = list(bits(leading))[: selection.length]
+    order = sorted((n for n in scored if n not in lead), key=lambda n: (-scored[n][0], n))
+    cards = [_card(papers[n], reasons.picked()) for n in lead]
+    cards += [_card(papers[n], scored[n][1]()) for n in order[: selection.length - len(lead)]]
+    if len(cards) < selection.length and dial.is_varied:
+        others = allowed & papers.with_votes & ~sum(1 << n for n in scored) & ~leading
         others &= ~_disliked(papers, liked)
-        cards += [_card(papers[n], reasons.different()) for n in _most_voted(others)]
+        cards += [_card(papers[n], reasons.different()) for n in _most_voted(papers, others)]
     return cards
+
+
+def _popular(papers: Candidates, *, by_speed: bool, as_edited: bool) -> list[float]:
+    """What the editor moved counts where popularity decides, and not where interest does."""
+    if as_edited:
+        return papers.edited_trend if by_speed else papers.edited_popularity
+    return papers.trend if by_speed else papers.popularity
 
 
 def _dial(selection: Selection) -> ranking.Dial:
@@ -175,12 +193,12 @@ def _for_votes(papers: Candidates, n: int, period: Period) -> Reason:
     paper = papers[n]
     if trending.is_rising(paper.upvotes, paper.speed):
         return reasons.rising()
-    return reasons.voted(n, paper.upvotes, period)
+    return reasons.voted(papers.by_votes[n], paper.upvotes, period)
 
 
-def _most_voted(papers: int) -> list[int]:
-    """The first one, as they are in the order of votes, if any."""
-    return [next(bits(papers))] if papers else []
+def _most_voted(papers: Candidates, some: int) -> list[int]:
+    """The one of some that has the most votes, if any."""
+    return sorted(bits(some), key=lambda n: papers.by_votes[n])[:1]
 
 
 def _card(paper: Candidate, reason: Reason) -> Card:

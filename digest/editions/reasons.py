@@ -52,6 +52,11 @@ def liked() -> Reason:
     return Reason(_("Close to what you liked"), "taste")
 
 
+def picked() -> Reason:
+    """For a paper that an editor pinned, whatever the reader follows."""
+    return Reason(_("Editor’s pick"))
+
+
 def different() -> Reason:
     """For the one paper outside of what the reader follows."""
     return Reason(_("A little different"), "dial")

@@ -248,6 +248,27 @@ def models(marks: Iterable[str]) -> dict[str, Model]:
     return {mark: unpacked(bytes(weights)) for mark, weights in rows}
 
 
+def unwanted(marks: Iterable[str], paper_ids: Collection[int]) -> dict[str, set[int]]:
+    """Those of the papers that readers of each taste said they want less of. One query at most."""
+    wanted = {mark for mark in marks if mark}
+    if not wanted or not paper_ids:
+        return {}
+    said = Opinion.objects.filter(
+        verdict=Opinion.Verdict.LESS,
+        paper__in=paper_ids,
+        subscriber__learned_taste__mark__in=wanted,
+    )
+    found: dict[str, set[int]] = {}
+    for mark, paper_id in said.values_list("subscriber__learned_taste__mark", "paper_id"):
+        found.setdefault(mark, set()).add(paper_id)
+    return found
+
+
+def unwanted_by(mark: str, paper_ids: Collection[int]) -> set[int]:
+    """The same for one taste."""
+    return unwanted([mark], paper_ids).get(mark, set())
+
+
 def model(mark: str) -> Model | None:
     """The model behind a mark, if there is one."""
     return models([mark]).get(mark)

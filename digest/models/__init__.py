@@ -1,12 +1,13 @@
 """The tables of the digest app."""
 
 from .deliveries import Batch, Delivery, Event
+from .drafts import Draft, EditorChoice
 from .editions import Audience, AudienceSelection, Edition, EditionPaper
 from .figures import DayFigure, EditionCount
 from .opinions import Opinion, Taste
 from .papers import Author, Fetch, Lease, Listing, Paper, PaperTopic, TopicCorrection, VoteSnapshot
 from .search import SearchEntry
-from .sending import Circuit, DayCount, Notice
+from .sending import Circuit, DayCount, Notice, ProviderPlan
 from .vectors import PaperVector, VectorSpace
 
 __all__ = [
@@ -18,9 +19,11 @@ __all__ = [
     "DayCount",
     "DayFigure",
     "Delivery",
+    "Draft",
     "Edition",
     "EditionCount",
     "EditionPaper",
+    "EditorChoice",
     "Event",
     "Fetch",
     "Lease",
@@ -30,6 +33,7 @@ __all__ = [
     "Paper",
     "PaperTopic",
     "PaperVector",
+    "ProviderPlan",
     "SearchEntry",
     "Taste",
     "TopicCorrection",

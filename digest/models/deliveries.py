@@ -25,8 +25,14 @@ class Batch(models.Model):
     id = models.BigIntegerField(primary_key=True)
     """The edition's id times 2 to the 32nd, and the number of the batch in it."""
     edition = models.ForeignKey(Edition, on_delete=models.PROTECT, related_name="batches")
+    # Not checked by the database, which would look through all batches for each audience that is
+    # forgotten: `purging.py` takes the batches first.
     audience = models.ForeignKey(
-        Audience, on_delete=models.PROTECT, related_name="batches", db_index=False
+        Audience,
+        on_delete=models.PROTECT,
+        related_name="batches",
+        db_index=False,
+        db_constraint=False,
     )
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     size = models.PositiveIntegerField()
@@ -131,6 +137,7 @@ class Delivery(models.Model):
 
     class Meta:
         verbose_name_plural = "deliveries"
+        permissions = [("settle_delivery", "Can settle deliveries in doubt")]
         constraints = [
             # The subscriber first: it is found by this index, too. An edition's are found by its
             # batches, whose ids begin with it, and by the index of those that are in none.

@@ -39,8 +39,15 @@ class Edition(models.Model):
     """When the newest of its batches was offered, as `standing.keep` saw it last."""
     was_late = models.BooleanField(default=False, db_default=False)
     """Digests of it waited longer than they may, or it was not closed by its time."""
+    forgetting_at = models.DateTimeField(null=True, blank=True)
+    """Since then its deliveries are being forgotten: what was counted stays its ledger, and it is
+    never planned again, as nobody knows any more who had it."""
+    forgotten_at = models.DateTimeField(null=True, blank=True)
+    """When the last of them was."""
     is_sample = models.BooleanField(default=False)
     """The edition that ships with the project, shown where no source can be reached."""
+    note = models.TextField(blank=True, default="", db_default="")
+    """What an editor says on top of it, in plain text; frozen like all else."""
 
     papers = models.ManyToManyField(Paper, through="EditionPaper", related_name="editions")
 
@@ -74,12 +81,17 @@ class EditionPaper(models.Model):
     paper = models.ForeignKey(Paper, on_delete=models.PROTECT, related_name="places")
     frequency = models.CharField(max_length=6, choices=Edition.Frequency.choices)
     rank = models.PositiveIntegerField()
-    """From 1; by upvotes, then the newer paper first."""
+    """From 1; what an editor pinned, then by upvotes, the newer paper first of equals, around the
+    papers that an editor moved."""
     upvotes = models.PositiveIntegerField()
     comments = models.PositiveIntegerField()
     code_stars = models.PositiveIntegerField(null=True, blank=True)
     speed = models.FloatField(default=0, db_default=0)
     """Votes an hour in the day before."""
+    is_pinned = models.BooleanField(default=False, db_default=False)
+    """By an editor: it leads every digest of the edition."""
+    is_moved = models.BooleanField(default=False, db_default=False)
+    """By an editor: its place does not follow from its votes."""
 
     class Meta:
         ordering = ["rank"]
@@ -134,8 +146,14 @@ class AudienceSelection(models.Model):
     """Joins with `Subscriber.selection_key`."""
     since = models.DateField(null=True, blank=True)
     """As the audience's."""
+    # Not checked by the database, which would look through all selections for each audience that is
+    # forgotten; they go together, with their edition's deliveries.
     audience = models.ForeignKey(
-        Audience, on_delete=models.CASCADE, related_name="selections", db_index=False
+        Audience,
+        on_delete=models.CASCADE,
+        related_name="selections",
+        db_index=False,
+        db_constraint=False,
     )
 
     class Meta:

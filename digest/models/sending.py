@@ -1,5 +1,6 @@
 """What all workers share about the providers, and what the operator was told."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -43,6 +44,63 @@ class DayCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider} on {self.day}"
+
+
+class ProviderPlan(models.Model):
+    """What an operator decided for a provider at the desk; where a field is empty, the setting holds.
+
+    A provider of which nothing was decided has no row.
+    """
+
+    class WarmUp(models.TextChoices):
+        SETTING = "", "as the setting WARM_UP says"
+        OWN = "own", "by the plan below"
+        NONE = "none", "none"
+
+    name = models.CharField(max_length=20, primary_key=True)
+    place = models.PositiveSmallIntegerField(null=True, blank=True)
+    """Its place in the order; those without one come after, as in EMAIL_PROVIDERS."""
+    rate = models.FloatField(null=True, blank=True)
+    """Messages a second, of all workers together; 0: unlimited."""
+    daily_cap = models.PositiveIntegerField(null=True, blank=True)
+    """Messages a day in UTC, however much the warm-up allows; null: no cap but that."""
+    warm_up = models.CharField(max_length=4, choices=WarmUp.choices, default="", blank=True)
+    warm_up_from = models.DateField(null=True, blank=True)
+    warm_up_messages = models.PositiveIntegerField(null=True, blank=True)
+    """On the first day."""
+    warm_up_growth = models.FloatField(null=True, blank=True)
+    """A day's number is the one of the day before times this."""
+    paused_at = models.DateTimeField(null=True, blank=True)
+    """Since then no digest goes by it, until it is resumed."""
+    paused_because = models.CharField(max_length=200, blank=True)
+    paused_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    """Null where a command did it."""
+
+    class Meta:
+        verbose_name = "provider"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(rate__isnull=True) | Q(rate__gte=0), name="provider_plan_rate"
+            ),
+            models.CheckConstraint(
+                condition=~Q(warm_up="own")
+                | Q(
+                    warm_up_from__isnull=False,
+                    warm_up_messages__gte=1,
+                    warm_up_growth__gte=1,
+                ),
+                name="provider_plan_warm_up",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Notice(models.Model):

@@ -11,7 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
 from digest.delivery import content, rendering, requested
-from digest.models import Delivery
+from digest.models import Delivery, Edition
 from digest.tasks import wake_senders
 from subscriptions import selectors, tokens
 from subscriptions.errors import TokenError, TokenExpiredError
@@ -32,7 +32,8 @@ def private(response: HttpResponse) -> HttpResponse:
 @require_safe
 @never_cache
 def view(request: HttpRequest, token: str) -> HttpResponse:
-    """The digest as it was mailed, but for its preferences link, which asks for a new one."""
+    """The digest as it was mailed, but for its preferences link, which asks for a new one. Where
+    digests of the edition are not kept any more (KEEP_DELIVERIES_DAYS), a page that leads to it."""
     try:
         public_id, edition_id = tokens.read_digest(token)
     except TokenError as error:
@@ -42,6 +43,9 @@ def view(request: HttpRequest, token: str) -> HttpResponse:
         .select_related("subscriber", "audience")
         .first()
     )
+    if delivery is None and (gone := _forgotten(edition_id)):
+        context = {"edition": gone, "url": f"/papers/{gone.name}/"}
+        return private(render(request, "web/site/digest_gone.html", context, status=410))
     if delivery is None or delivery.subscriber is None or delivery.audience is None:
         raise Http404
     if not delivery.audience.cards:
@@ -62,6 +66,11 @@ def view(request: HttpRequest, token: str) -> HttpResponse:
     response = HttpResponse(html)
     response["Content-Security-Policy"] = MAIL_POLICY
     return private(response)
+
+
+def _forgotten(edition_id: int) -> Edition | None:
+    """The edition, where its digests are not kept any more."""
+    return Edition.objects.filter(pk=edition_id, forgetting_at__isnull=False).first()
 
 
 @csrf_exempt  # the token in the address is the secret; no cookie is read or set

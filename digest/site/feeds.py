@@ -184,6 +184,7 @@ def _cards(edition: Edition, selection: Selection) -> Sequence[choosing.Card]:
         period = candidates.period_of(edition)
         learned = taste.model(selection.taste)
         papers = candidates.of(edition)
-        cards = choosing.select(selection, papers, period=period, taste=learned)
+        unwanted = taste.unwanted_by(selection.taste, papers.pinned_ids)
+        cards = choosing.select(selection, papers, period=period, taste=learned, unwanted=unwanted)
         cache.set(key, cards, _CARDS_KEPT_SECONDS)
     return cards

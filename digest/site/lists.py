@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import Count, Exists, Min, OuterRef, QuerySet, Sum
+from django.db.models import Count, Exists, Max, Min, OuterRef, QuerySet, Sum
 from django.http import Http404, HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -76,12 +76,12 @@ def context_of(
     request: HttpRequest, items: QuerySet[Any], topic: Topic | None, *, reason: str
 ) -> dict[str, Any]:
     """Rows, skyline, page, counts and filters of a ranked list of papers or of places in an
-    edition. The first six, or a page of all; `reason` stands at the first one, if it has votes."""
+    edition. The first six, or a page of all; `reason` stands at the first one, if it has the most votes."""
     is_frozen = items.model is EditionPaper
     papers = items.values("paper_id" if is_frozen else "pk").order_by()
     everything, items = items, of_topic(items, topic)
     counts = items.order_by().aggregate(
-        total=Count("pk"), votes=Sum("upvotes"), fewest=Min("upvotes")
+        total=Count("pk"), votes=Sum("upvotes"), fewest=Min("upvotes"), most=Max("upvotes")
     )
     total = counts["total"]
     shows_all = "all" in request.GET or "page" in request.GET or total <= SHOWN_FIRST + 1
@@ -91,7 +91,10 @@ def context_of(
     skyline = None
     if page.number == 1:
         if rows:
-            rows[0] = replace(rows[0], is_lead=True, reason=reason if rows[0].votes else "")
+            # An editor may have put another paper before the one that has the most.
+            is_most = rows[0].votes and rows[0].votes == counts["most"]
+            said = rows[0].reason or (reason if is_most else "")
+            rows[0] = replace(rows[0], is_lead=True, reason=said)
         votes = list(items.values_list("upvotes", flat=True)[:MOST_BARS])
         skyline = presenting.skyline(
             votes, shown=len(rows), total=total, fewest=counts["fewest"] or 0

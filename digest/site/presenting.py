@@ -19,7 +19,8 @@ from django.utils.translation import ngettext
 from digest.delivery import wording
 from digest.delivery.rendering import CLIP, clip
 from digest.delivery.wording import byline
-from digest.models import EditionPaper, Listing, Paper, PaperTopic
+from digest.editions import reasons
+from digest.models import Edition, EditionPaper, Listing, Paper, PaperTopic
 from digest.papers import search
 from subscriptions import schedule
 from subscriptions.catalogue import translated
@@ -232,7 +233,14 @@ def _row(paper: Paper, numbers: Paper | EditionPaper) -> Row:
         pdf_url=paper.pdf_url,
         code_url=paper.code_url,
         topics=tuple(Link(entry.topic.label, topic_url(entry.topic.slug)) for entry in entries),
+        reason=reasons.picked().text if getattr(numbers, "is_pinned", False) else "",
     )
+
+
+def note_of(edition: Edition | None) -> list[list[str]]:
+    """The paragraphs of the editor's note, each with its lines."""
+    note = edition.note if edition else ""
+    return [paragraph.split("\n") for paragraph in wording.paragraphs(note)]
 
 
 @dataclass(frozen=True, slots=True)

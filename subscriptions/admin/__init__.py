@@ -2,6 +2,15 @@
 
 from .readers import ReadOnly, SubscriberAdmin
 from .staff import GroupAdmin, UserAdmin
+from .suppressions import SuppressionAdmin
 from .topics import LinesField, TopicAdmin
 
-__all__ = ["GroupAdmin", "LinesField", "ReadOnly", "SubscriberAdmin", "TopicAdmin", "UserAdmin"]
+__all__ = [
+    "GroupAdmin",
+    "LinesField",
+    "ReadOnly",
+    "SubscriberAdmin",
+    "SuppressionAdmin",
+    "TopicAdmin",
+    "UserAdmin",
+]

@@ -1,20 +1,29 @@
-"""The operator's view of readers: people to look up, records to read."""
+"""The operator's view of readers: people to find, to look up, and to do something for."""
 
-from django.contrib import admin
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, DELETION, LogEntry
+from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
 
-from subscriptions import selectors, services
-from subscriptions.models import (
-    ConsentRecord,
-    LeaveReason,
-    Subscriber,
-    Suppression,
-    TransactionalMessage,
-)
-from subscriptions.records import Evidence
+from subscriptions import addresses, selectors
+from subscriptions.errors import AddressError
+from subscriptions.models import ConsentRecord, LeaveReason, Subscriber
 
-from .theme import ModelAdmin, TabularInline
+from . import acting, finding, standing
+from .paging import BoundedPaginator
+from .theme import ModelAdmin
+
+_SHOWN = 50
+"""Consent records and single messages on a reader's page, the newest."""
+_DOWNLOADED = "Downloaded all that is held"
 
 
 class ReadOnly:
@@ -30,83 +39,215 @@ class ReadOnly:
         return False
 
 
-class ConsentInline(ReadOnly, TabularInline[ConsentRecord, Subscriber]):
-    model = ConsentRecord
-    fields = readonly_fields = ("action", "at", "ip_address", "page", "text", "text_version")
-    extra = 0
-
-
-class MessageInline(ReadOnly, TabularInline[TransactionalMessage, Subscriber]):
-    model = TransactionalMessage
-    fields = readonly_fields = ("kind", "state", "created_at", "attempts", "sent_at")
-    extra = 0
-
-
-def _operator(request: HttpRequest) -> Evidence:
-    return Evidence(page=request.path, text=f"Operator {request.user.pk}, on the reader's behalf")
-
-
 @admin.register(Subscriber)
 class SubscriberAdmin(ReadOnly, ModelAdmin[Subscriber]):
-    list_display = ("pk", "email", "state", "frequency", "hour", "timezone", "next_digest_at")
-    list_filter = ("state", "frequency")
-    search_fields = ("=email", "email__startswith")
+    """Nothing here walks over all readers: the list shows the newest, and search uses indexes."""
+
+    list_display = ("reader", "standing", "rhythm", "came")
+    list_filter = ("state",)
+    list_per_page = 50
+    ordering = ("-pk",)
+    sortable_by = ()
+    search_fields = ("email",)
+    search_help_text = (
+        "An address or its beginning, an id, a public id, or a link from one of their mails."
+    )
     show_full_result_count = False
-    inlines = (ConsentInline, MessageInline)
-    exclude = ("public_id", "address_hash", "token_version", "selection_key")
+    paginator = BoundedPaginator
     list_select_related = ("slot",)
+    change_form_template = "admin/desk/reader.html"
+    fields = ()
     actions = ("unsubscribe_and_tell", "never_mail", "mail_again", "erase")
 
+    class Media:
+        css = {"all": ("daily_papers/reader.css",)}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Subscriber]:
+        return selectors.with_suppression(super().get_queryset(request))
+
+    @admin.display(description="Reader")
+    def reader(self, obj: Subscriber) -> str:
+        return obj.email
+
+    @admin.display(description="State")
+    def standing(self, obj: Any) -> SafeString:
+        """One word, as on the reader's page."""
+        word = "suppressed" if obj.is_suppressed else obj.state
+        tone = {"suppressed": "bad", "active": "ok"}.get(word, "wait")
+        return format_html('<span class="reader-state reader-{}">{}</span>', tone, word)
+
+    @admin.display(description="Digests")
+    def rhythm(self, obj: Subscriber) -> str:
+        return standing.rhythm(obj)
+
+    @admin.display(description="Signed up")
+    def came(self, obj: Subscriber) -> str:
+        return f"{obj.created_at:%Y-%m-%d}"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Subscriber], search_term: str
+    ) -> tuple[QuerySet[Subscriber], bool]:
+        if not search_term.strip():
+            return queryset, False
+        found = finding.readers(queryset, search_term)
+        self._say_if_suppressed(request, search_term, found)
+        return found, False
+
+    def _say_if_suppressed(
+        self, request: HttpRequest, text: str, found: QuerySet[Subscriber]
+    ) -> None:
+        """Who was erased is found no more; why the address gets no mail can be told nevertheless."""
+        try:
+            address = addresses.canonical(finding.address_in(text))
+        except AddressError:
+            return
+        row = selectors.suppressions(address).order_by("pk").first()
+        if row and not found.exists():
+            messages.info(
+                request,
+                f"No reader has this address, and it is never mailed since "
+                f"{row.created_at:%Y-%m-%d}: {row.get_reason_display().lower()}.",
+            )
+
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("subscriptions.change_subscriber")
+        return request.user.has_perm(acting.OPERATE)
 
     def has_erase_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("subscriptions.delete_subscriber")
+        return request.user.has_perm(acting.ERASE)
+
+    def get_urls(self) -> list[URLPattern]:
+        act = self.admin_site.admin_view(never_cache(require_POST(self.act)))
+        return [path("<int:pk>/act/", act, name="reader_act"), *super().get_urls()]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        reader = self._reader(int(object_id)) if object_id.isdecimal() else None
+        shown = self.shown(request, reader) if reader and self.has_view_permission(request) else {}
+        context = (extra_context or {}) | shown | {"title": f"Reader {object_id}", "subtitle": None}
+        return super().change_view(request, object_id, form_url, context)
+
+    def _reader(self, pk: int) -> Subscriber | None:
+        return Subscriber.objects.select_related("slot").filter(pk=pk).first()
+
+    def shown(self, request: HttpRequest, reader: Subscriber) -> dict[str, Any]:
+        """What the page says of the reader. The number of queries does not grow with their rows."""
+        rows = list(selectors.suppressions_of(reader))
+        return {
+            "reader": reader,
+            "standing": standing.of(reader, rows),
+            "followed": standing.followed(selectors.selection_of(reader)),
+            "consents": reader.consent_records.order_by("-pk")[:_SHOWN],
+            "sent_messages": [
+                (message, []) for message in reader.messages.order_by("-pk")[:_SHOWN]
+            ],
+            "acts": [
+                each
+                for each in acting.offered(reader, is_suppressed=bool(rows))
+                if request.user.has_perm(each.permission)
+            ],
+            "may_download": self.has_operate_permission(request),
+            "may_erase": self.has_erase_permission(request),
+            "word": acting.WORD,
+        }
+
+    def act(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Does what the button says; 403 for who may not, 404 for who is gone."""
+        reader = self._reader(pk)
+        if reader is None:
+            raise Http404
+        name = request.POST.get("act", "")
+        if name == "download":
+            return self._download(request, reader)
+        if name == "erase":
+            return self._erase(request, reader)
+        is_suppressed = selectors.suppressions_of(reader).exists()
+        offered = {each.name: each for each in acting.offered(reader, is_suppressed=is_suppressed)}
+        act = offered.get(name)
+        if not self.has_operate_permission(request) or (
+            act and not request.user.has_perm(act.permission)
+        ):
+            return HttpResponse(status=403)
+        if act is None:
+            messages.warning(request, "Nothing was done: the reader has changed meanwhile.")
+        else:
+            self._tell(request, reader, act.do(request, reader))
+        return HttpResponseRedirect(reverse("admin:subscriptions_subscriber_change", args=[pk]))
+
+    def _download(self, request: HttpRequest, reader: Subscriber) -> HttpResponse:
+        if not self.has_operate_permission(request):
+            return HttpResponse(status=403)
+        self.log(request, reader, _DOWNLOADED)
+        response = JsonResponse(
+            selectors.held_data(reader), json_dumps_params={"indent": 2, "ensure_ascii": False}
+        )
+        name = f"daily-papers-reader-{reader.pk}.json"
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response
+
+    def _erase(self, request: HttpRequest, reader: Subscriber) -> HttpResponse:
+        if not self.has_erase_permission(request):
+            return HttpResponse(status=403)
+        if request.POST.get("word", "").strip().lower() != acting.WORD:
+            messages.error(request, f"Nothing was erased: the word to type is “{acting.WORD}”.")
+            page = reverse("admin:subscriptions_subscriber_change", args=[reader.pk])
+            return HttpResponseRedirect(f"{page}#erase")
+        self._tell(request, reader, acting.erase(request, reader), flag=DELETION)
+        return HttpResponseRedirect(reverse("admin:subscriptions_subscriber_changelist"))
+
+    def _tell(
+        self, request: HttpRequest, reader: Subscriber, said: acting.Said, *, flag: int = CHANGE
+    ) -> None:
+        if said.log:
+            self.log(request, reader, said.log, flag=flag)
+            messages.success(request, said.text)
+        else:
+            messages.warning(request, said.text)
+
+    def log(
+        self, request: HttpRequest, reader: Subscriber, text: str, *, flag: int = CHANGE
+    ) -> None:
+        """Who did it, when, and to which number: an address is not kept."""
+        assert request.user.pk is not None  # noqa: S101  admin_view lets nobody else in
+        LogEntry.objects.log_actions(
+            user_id=request.user.pk,
+            queryset=[reader],
+            action_flag=flag,
+            change_message=text,
+            single_object=True,
+        )
 
     @admin.action(description="Unsubscribe, and tell them by mail", permissions=["operate"])
     def unsubscribe_and_tell(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
-        for subscriber in queryset:
-            services.unsubscribe_and_tell(subscriber, evidence=_operator(request))
+        self._act_on_all(request, queryset, acting.unsubscribe)
 
-    @admin.action(description="Never mail this address again", permissions=["operate"])
+    @admin.action(description="Never mail these addresses again", permissions=["operate"])
     def never_mail(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
-        for subscriber in queryset:
-            services.suppress(subscriber, Suppression.Reason.MANUAL)
+        self._act_on_all(request, queryset, acting.suppress)
 
-    @admin.action(description="Let this address be mailed again", permissions=["operate"])
+    @admin.action(description="Let these addresses be mailed again", permissions=["operate"])
     def mail_again(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
-        for subscriber in queryset:
-            services.unsuppress(subscriber)
+        self._act_on_all(request, queryset, acting.mail_again)
 
     @admin.action(description="Erase everything about them", permissions=["erase"])
     def erase(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
-        for subscriber in queryset:
-            services.erase(subscriber)
+        self._act_on_all(request, queryset, acting.erase, flag=DELETION)
 
-
-@admin.register(Suppression)
-class SuppressionAdmin(ModelAdmin[Suppression]):
-    """Deleting all rows of an address, one for each key it was hashed with, lets it be mailed
-    again; actions on a subscriber do both. The search is for a whole address.
-    """
-
-    list_display = ("pk", "reason", "created_at")
-    list_filter = ("reason",)
-    search_fields = ("address_hash",)
-    search_help_text = "A whole address; it may have a row for each SECRET_KEY that there was."
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Suppression], search_term: str
-    ) -> tuple[QuerySet[Suppression], bool]:
-        if search_term:
-            queryset = queryset.filter(pk__in=selectors.suppressions(search_term))
-        return queryset, False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Suppression | None = None) -> bool:
-        return False
+    def _act_on_all(
+        self, request: HttpRequest, queryset: QuerySet[Subscriber], do: Any, *, flag: int = CHANGE
+    ) -> None:
+        done = 0
+        for reader in queryset:
+            with transaction.atomic():
+                said = do(request, reader)
+                if said.log:
+                    self.log(request, reader, said.log, flag=flag)
+                    done += 1
+        messages.success(request, f"Done for {done} of {len(queryset)}.")
 
 
 @admin.register(ConsentRecord)
@@ -114,6 +255,8 @@ class ConsentRecordAdmin(ReadOnly, ModelAdmin[ConsentRecord]):
     list_display = ("pk", "subscriber", "action", "at", "page")
     list_filter = ("action",)
     list_select_related = ("subscriber",)
+    show_full_result_count = False
+    paginator = BoundedPaginator
 
 
 @admin.register(LeaveReason)

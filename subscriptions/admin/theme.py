@@ -10,17 +10,23 @@ if TYPE_CHECKING:
         UserChangeForm,
         UserCreationForm,
     )
-    from django.forms import Textarea
+    from django.forms import NumberInput, Select, Textarea, TextInput
 else:
     from unfold.admin import ModelAdmin, StackedInline, TabularInline
     from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+    from unfold.widgets import UnfoldAdminIntegerFieldWidget as NumberInput
+    from unfold.widgets import UnfoldAdminSelectWidget as Select
     from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
+    from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
 
 __all__ = [
     "AdminPasswordChangeForm",
     "ModelAdmin",
+    "NumberInput",
+    "Select",
     "StackedInline",
     "TabularInline",
+    "TextInput",
     "Textarea",
     "UserChangeForm",
     "UserCreationForm",

@@ -30,8 +30,16 @@ class LinesField(forms.CharField):
 
 
 class TopicForm(forms.ModelForm[Topic]):
-    phrases = LinesField(required=False, help_text="One a line.")
-    categories = LinesField(required=False, help_text="arXiv categories, one a line.")
+    phrases = LinesField(
+        required=False,
+        help_text="One a line. Case, plurals and hyphens do not matter.",
+        widget=Textarea(attrs={"rows": 10}),
+    )
+    categories = LinesField(
+        required=False,
+        help_text="arXiv categories such as cs.CL, one a line.",
+        widget=Textarea(attrs={"rows": 3}),
+    )
 
     class Meta:
         model = Topic
@@ -41,6 +49,20 @@ class TopicForm(forms.ModelForm[Topic]):
 @admin.register(Topic)
 class TopicAdmin(ModelAdmin[Topic]):
     form = TopicForm
+    fieldsets = (
+        (
+            "What it takes",
+            {
+                "fields": ("phrases", "categories"),
+                "description": "Phrases and categories decide which papers are in the topic, together "
+                "with the topic model where it knows it. Name and description do not count.",
+            },
+        ),
+        (
+            "What readers see",
+            {"fields": ("name", "slug", "group", "description", "position")},
+        ),
+    )
     list_display = ("name", "slug", "group", "position")
     list_filter = ("group",)
     search_fields = ("name", "slug")

@@ -158,6 +158,9 @@ class Subscriber(models.Model):
                 | Q(changed_on__isnull=False)
                 | Q(trending=True),
             ),
+            models.Index(
+                fields=["state", "id"], name="subscriber_not_active", condition=~Q(state="active")
+            ),
         ]
 
     def __str__(self) -> str:

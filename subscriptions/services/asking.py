@@ -70,10 +70,11 @@ def request_link(address: str) -> None:
         request_link_for(subscriber)
 
 
-def request_link_for(subscriber: Subscriber) -> None:
-    """A preferences link goes to the subscriber; who is pending is asked to confirm instead."""
+def request_link_for(subscriber: Subscriber) -> bool:
+    """A preferences link goes to the subscriber; who is pending is asked to confirm instead. False
+    where none goes: the address is never mailed, or has had enough."""
     is_pending = subscriber.state == _State.PENDING
-    request_unless_suppressed(subscriber, _Kind.CONFIRM if is_pending else _Kind.PREFERENCES)
+    return request_unless_suppressed(subscriber, _Kind.CONFIRM if is_pending else _Kind.PREFERENCES)
 
 
 def request_new_confirm(subscriber: Subscriber) -> None:
@@ -85,6 +86,5 @@ def request_new_confirm(subscriber: Subscriber) -> None:
     request_unless_suppressed(subscriber, _Kind.PREFERENCES if is_active else _Kind.CONFIRM)
 
 
-def request_unless_suppressed(subscriber: Subscriber, kind: TransactionalMessage.Kind) -> None:
-    if not selectors.is_suppressed(subscriber.email):
-        request_message(subscriber, kind)
+def request_unless_suppressed(subscriber: Subscriber, kind: TransactionalMessage.Kind) -> bool:
+    return not selectors.is_suppressed(subscriber.email) and request_message(subscriber, kind)

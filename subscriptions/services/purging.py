@@ -8,11 +8,14 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from subscriptions import tokens
 from subscriptions.models import (
+    LeaveReason,
     Subscriber,
     TransactionalMessage,
 )
 
 _PAGE = 500
+_REASONS_KEPT = timedelta(days=730)
+"""Why people left years ago says little of what is sent today."""
 _State = TransactionalMessage.State
 _OPEN = [_State.PENDING, _State.CLAIMED]
 
@@ -28,6 +31,7 @@ def purge(now: datetime) -> tuple[int, int]:
         state__in=[_State.SENT, _State.FAILED, _State.UNCERTAIN],
     )
     messages, _ = old.delete()
+    LeaveReason.objects.filter(said_on__lt=(now - _REASONS_KEPT).date()).delete()
     _forget_wished_addresses(now - tokens.CONFIRM_LIFE)
     subscribers = _forget(_unconfirmed(now - timedelta(days=settings.KEEP_UNCONFIRMED_DAYS)))
     if settings.KEEP_LEFT_DAYS:

@@ -148,7 +148,7 @@ def expired(
     *,
     what: str,
     life: str,
-    mail_new: Callable[[Subscriber], None] = services.request_link_for,
+    mail_new: Callable[[Subscriber], object] = services.request_link_for,
 ) -> HttpResponse:
     """The page for a link that has had its time, and what its button does: mail a new one."""
     subscriber = selectors.subscriber_with(error.holder.public_id)

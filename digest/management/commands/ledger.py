@@ -18,7 +18,12 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        found = ledger.of_edition(editions.chosen(options))
+        edition = editions.chosen(options)
+        found = ledger.of_edition(edition)
         self.stdout.write(json.dumps(found.as_json()) if options["json"] else str(found))
+        if edition.forgetting_at is not None and not options["json"]:
+            self.stdout.write(
+                f"Counted on {edition.forgetting_at:%Y-%m-%d}, when its deliveries were forgotten."
+            )
         if not found.is_balanced:
             raise CommandError("The ledger does not add up.")

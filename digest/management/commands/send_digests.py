@@ -27,8 +27,11 @@ def _refuse_held(made: planning.Plan) -> None:
 
 def _why_not() -> str:
     """What keeps the rest from being sent now, in a line; "" where nothing does."""
-    if circuit.available(sending.ways_out()):
+    ways = sending.ways_out()
+    if circuit.available(ways):
         return ""
+    if not ways:
+        return "No provider takes digests now: all are paused. Type: resume_provider. Waiting …"
     return "No provider takes digests now: all rest, or have had their number of today. Waiting …"
 
 

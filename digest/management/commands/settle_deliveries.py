@@ -1,16 +1,32 @@
 """`manage.py settle_deliveries`: what an operator does with uncertain deliveries."""
 
 import argparse
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from digest.delivery import settling
 from digest.editions import building
 from digest.management import arguments
-from digest.models import Delivery, Edition
+from digest.models import Batch, Delivery, Edition
 from digest.tasks import wake_senders
+
+_ADDRESS = re.compile(r"[^\s,;:=<>\"'()]+@[^\s,;:=<>\"'()]+")
+
+
+def _addresses(path: str) -> Iterator[str]:
+    """Every address in a file, whatever stands around it."""
+    try:
+        with Path(path).open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                yield from _ADDRESS.findall(line)
+    except OSError as error:
+        raise CommandError(f"{path} can't be read: {error.strerror}") from error
 
 
 class Command(BaseCommand):
@@ -22,6 +38,7 @@ class Command(BaseCommand):
             "--frequency", choices=Edition.Frequency.values, default=Edition.Frequency.DAILY,
             help="of the edition that --date names (daily)",
         )  # fmt: skip
+        parser.add_argument("--batch", type=int, help="only of this batch, by its number")
         way = parser.add_mutually_exclusive_group(required=True)
         way.add_argument(
             "--release", action="store_true", help="send again; a reader may get a second copy"
@@ -29,6 +46,10 @@ class Command(BaseCommand):
         way.add_argument(
             "--drop", action="store_true", help="give up; a reader may have got nothing"
         )
+        way.add_argument(
+            "--taken", metavar="FILE", help="those to the addresses in FILE, such as an extract of "
+            "the provider's log, count as sent"
+        )  # fmt: skip
 
     def handle(self, *_: Any, **options: Any) -> None:
         settling.find_stale(timezone.now())
@@ -36,11 +57,30 @@ class Command(BaseCommand):
         if options["date"]:
             frequency = options["frequency"]
             first_day = building.first_day(options["date"], frequency)
+            self._refuse_forgotten(first_day, frequency)
             deliveries = deliveries.filter(edition__date=first_day, edition__frequency=frequency)
-        if options["release"]:
+        if options["batch"] is not None:
+            if not Batch.objects.filter(pk=options["batch"]).exists():
+                raise CommandError(f"There is no batch {options['batch']}.")
+            deliveries = deliveries.filter(batch_id=options["batch"])
+        if options["taken"]:
+            number = settling.accept_to(_addresses(options["taken"]), deliveries)
+            self.stdout.write(f"{number} uncertain deliveries are sent, as the file says")
+        elif options["release"]:
             number = settling.release(deliveries)
             wake_senders()
             self.stdout.write(f"{number} uncertain deliveries will be sent again")
         else:
             number = settling.drop(deliveries)
             self.stdout.write(f"{number} uncertain deliveries are given up")
+
+    def _refuse_forgotten(self, day: date, frequency: str) -> None:
+        forgotten = Edition.objects.filter(
+            date=day, frequency=frequency, forgetting_at__isnull=False
+        )
+        if edition := forgotten.first():
+            raise CommandError(
+                f"Deliveries of edition {edition.name} are forgotten since "
+                f"{edition.forgetting_at:%Y-%m-%d} (KEEP_DELIVERIES_DAYS); what was in doubt by then "
+                "was given up. The command ledger has the counts."
+            )

@@ -97,6 +97,14 @@ def _index(rules: tuple[TopicRule, ...]) -> _Index:
     return _Index(dict(phrases), longest)
 
 
+def is_within(phrase: str, longer: str) -> bool:
+    """Whether the longer phrase has all words of the other one in a row, and more."""
+    words, others = _tokens(phrase), _tokens(longer)
+    starts = range(len(others) - len(words) + 1)
+    found = any(others[n : n + len(words)] == words for n in starts)
+    return bool(words) and len(others) > len(words) and found
+
+
 def _tokens(text: str) -> list[str]:
     folded = unicodedata.normalize("NFKC", text).casefold()
     return [_singular(token) for token in _TOKEN.findall(folded)]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -50,7 +51,7 @@ class Past:
 
 @readers_page("GET", "HEAD")
 def history(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpResponse:
-    """All digests of the reader, newest first."""
+    """The digests of the reader that are kept, newest first."""
     deliveries = Delivery.objects.filter(subscriber=subscriber).select_related(
         "edition", "audience"
     )
@@ -64,6 +65,7 @@ def history(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpRes
         subscriber,
         page=page,
         past=_past(shown, subscriber),
+        kept_days=settings.KEEP_DELIVERIES_DAYS,
         token=token,
     )
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 
-from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Case, QuerySet, Value, When
 from django.utils.translation import override
@@ -59,6 +58,7 @@ def tried(selection: Selection, subscriber_id: int) -> Tried | None:
         period=candidates.period_of(edition, since),
         sent=sent.get(subscriber_id, ()),
         taste=taste.model(selection.taste),
+        unwanted=taste.unwanted_by(selection.taste, papers.pinned_ids),
     )
     day, is_text = long_day(edition.date), selection.format == "text"
     if not cards:
@@ -106,15 +106,8 @@ def _mailed(
     kept = cache.get(f"preferences.mail.{key}")
     if kept is None:
         with override(selection.language):
-            rendered = rendering.render(
-                content.edition_content(edition, since),
-                map(content.paper_content, places),
-                site_url=settings.SITE_URL,
-                postal_address=settings.POSTAL_ADDRESS,
-            )
-            follows = wording.follows(len(selection.topics))
-            shown = [card[:3] for card in cards]
-            body = rendering.compose(rendered, shown, follows=follows)
+            about = content.edition_content(edition, since)
+            body = content.body_apart(about, places, cards, topic_count=len(selection.topics))
             html, text = body.filled(rendering.values_of(nobody()))
         kept = (body.subject, html, text, selection.format)
     # Also to begin its hour anew.

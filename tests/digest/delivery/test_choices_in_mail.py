@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from django.utils import timezone
 
-from digest.delivery import content, messages, outbox
+from digest.delivery import content, messages, outbox, providers
 from digest.editions import audiences
 from subscriptions import selectors
 from tests.builders import make_subscriber
@@ -31,7 +31,7 @@ def message_to(reader, edition):
     )  # fmt: skip
     claim = outbox.Claim(0, edition.pk, 0, 0, timezone.now(), {})
     call = messages.Call(claim, edition, content.body_of(audience), readers)
-    return messages.single_message(call), call
+    return messages.single_message(providers.PROVIDERS["outbox"], call), call
 
 
 @pytest.fixture

@@ -46,6 +46,7 @@ def test_messages_wait_for_those_booked_before(settings, pauses, clock):
 
 def test_no_rate_means_no_waiting_and_no_query(settings, pauses, django_assert_num_queries):
     settings.SEND_RATE = 0
+    assert pacing.rate_of(MAILGUN) == 0
     with django_assert_num_queries(0):
         assert pacing.book(MAILGUN, 1000)
     assert pauses == []

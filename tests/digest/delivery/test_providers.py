@@ -196,6 +196,18 @@ def test_event_of_one_message_says_nothing_of_the_next_ones(settings, readers):
     assert states() == ["sent", "pending", "pending"]
 
 
+def test_digests_go_by_the_stream_of_postmark_that_is_set(settings, readers):
+    sent = {"ErrorCode": 0, "Message": "OK", "MessageID": "1", "SubmittedAt": "", "To": ""}
+    settings.POSTMARK_MESSAGE_STREAM = "digests"
+    with Endpoint((200, sent)) as endpoint:
+        use_postmark(settings, endpoint)
+        sending.send(outbox.claim(timezone.now(), size=1), [providers.PROVIDERS["postmark"]])
+        offer("postmark")
+        digest, single = map(json.loads, endpoint.bodies)
+    assert digest["MessageStream"] == "digests"
+    assert "MessageStream" not in single
+
+
 def use_resend(settings, endpoint):
     settings.EMAIL_PROVIDERS = ["resend"]
     settings.ANYMAIL = settings.ANYMAIL | {
@@ -305,7 +317,7 @@ def test_mistake_of_ours_after_a_provider_was_down_leaves_all_pending(
     settings, readers, monkeypatch
 ):
     settings.EMAIL_PROVIDERS = ["mailgun", "outbox"]
-    monkeypatch.setattr(messages, "single_message", lambda _: 1 / 0)
+    monkeypatch.setattr(messages, "single_message", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         sending.send_pending()
     assert states() == ["pending"] * 3

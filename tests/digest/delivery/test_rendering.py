@@ -258,3 +258,28 @@ def test_contrast_is_at_least_four_and_a_half(ink, ground):
     """EMAIL_STANDARDS 8: contrast in light and dark."""
     light, dark = sorted([_luminance(ink), _luminance(ground)], reverse=True)
     assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
+NOTE = "Two <b>papers</b> & a link: https://example.org/x\n\nSecond paragraph,\nsecond line."
+
+
+def test_note_stands_on_top_of_both_parts_as_it_was_typed():
+    html, text = make_body(content=make_content(note=NOTE)).filled(VALUES)
+    said = lxml_html.fromstring(html).xpath("//td[contains(@class, 'editor')]")[0]
+    first, second = said.xpath(".//p[@dir='auto']")
+    assert first.text_content() == "Two <b>papers</b> & a link: https://example.org/x"
+    assert (second.text, second.xpath("br")[0].tail) == ("Second paragraph,", "second line.")
+    assert not said.xpath(".//a | .//b")
+    assert html.index("Second paragraph") < html.index("Paper number 1: a study of things</a>")
+    assert f"A note from the editor:\n\n{NOTE}\n\n-----" in text
+
+
+def test_digest_without_a_note_says_nothing_of_one():
+    html, text = make_body().filled(VALUES)
+    assert "editor" not in html + text
+    assert "\n\n\n" not in text
+
+
+def test_long_line_of_a_note_is_wrapped_in_the_text():
+    _, text = make_body(content=make_content(note="word " * 60)).filled(VALUES)
+    assert max(map(len, text.partition("-----")[0].splitlines())) <= rendering.WIDTH

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from digest.delivery import circuit, notices, outbox, providers, telling, watch
+from digest.delivery import circuit, notices, outbox, plans, providers, telling, watch
 from digest.models import Audience, Batch, Circuit, DayCount, Delivery, Edition, Event, Notice
 
 pytestmark = pytest.mark.django_db
@@ -322,6 +322,22 @@ def test_no_provider_for_waiting_digests_is_told(edition):
     check()
     assert told() == ["no_provider"]
     assert "smtp: ConnectionRefusedError" in Notice.objects.get().what
+
+
+def test_all_paused_is_told_as_such(edition):
+    plans.pause("smtp", because="x")
+    check()
+    assert told() == ["all_paused"]
+    assert "all providers are paused by an operator: smtp" in Notice.objects.get().what
+
+
+def test_pause_of_one_and_rest_of_the_other_are_both_named(edition, settings):
+    settings.EMAIL_PROVIDERS = ["smtp", "mailgun"]
+    plans.pause("mailgun", because="x")
+    Circuit.objects.create(name="smtp", open_until=NOW + timedelta(hours=1), detail="HTTP 500")
+    check()
+    assert told() == ["no_provider"]
+    assert "smtp: HTTP 500; paused: mailgun" in Notice.objects.get().what
 
 
 def test_ledger_that_does_not_add_up_is_told_within_the_hour(clock):

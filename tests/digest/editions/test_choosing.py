@@ -13,10 +13,13 @@ from subscriptions.records import Selection
 NAMES = {"theory": "Theory and optimization", "video": "Video"}
 
 
-def candidate(paper_id, *topics, upvotes=10, text="", authors=(), organization="", score=0.8):
+def candidate(
+    paper_id, *topics, upvotes=10, text="", authors=(), organization="", score=0.8, **edited
+):
     return Candidate(
         paper_id=paper_id,
         upvotes=upvotes,
+        **edited,
         topics={slug: TopicTag(NAMES[slug], score) for slug in topics},
         words=Matchable((text,), tuple(authors), organization),
     )
@@ -169,3 +172,78 @@ def test_trending_digest_goes_by_how_fast_votes_come():
 def test_trending_digest_goes_by_votes_where_no_speed_is_known():
     papers = [candidate(1, upvotes=3), candidate(2, upvotes=30)]
     assert chosen(Selection(trending=True), papers) == [2, 1]
+
+
+PINNED = candidate(3, upvotes=1, is_pinned=True)
+
+
+@pytest.mark.parametrize("dial", range(5))
+def test_pinned_paper_leads_whatever_is_followed(dial):
+    papers = [PINNED, candidate(1, "theory", upvotes=9), candidate(2, "video")]
+    cards = select(Selection(topics=("theory",), dial=dial), papers)
+    assert cards[:2] == [(3, "Editor’s pick"), (1, "You follow Theory and optimization")]
+    assert len({paper_id for paper_id, _ in cards}) == len(cards)
+
+
+def test_pinned_paper_is_no_digest_by_itself():
+    assert select(Selection(topics=("theory",)), [PINNED, candidate(1, "video")]) == []
+
+
+def test_pinned_paper_that_is_followed_is_there_once_and_takes_its_place_of_the_length():
+    papers = [replace(candidate(1, "theory"), is_pinned=True), candidate(2, "theory")]
+    assert chosen(Selection(topics=("theory",), length=1), papers) == [1]
+    assert chosen(Selection(topics=("theory",), length=5), papers) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("selection", "options"),
+    [
+        (Selection(), {"sent": [3]}),
+        (Selection(), {"unwanted": [3]}),
+        (Selection(least_votes=5), {}),
+    ],
+    ids=["sent already", "wants less of it", "too few votes"],
+)
+def test_pinned_paper_does_not_lead_where_it_is_not_wanted(selection, options):
+    papers = [PINNED, candidate(1), candidate(2)]
+    cards = select(selection, papers, **options)
+    assert (3, "Editor’s pick") not in cards
+    assert cards[0][0] == 1
+
+
+def test_popular_digest_follows_the_editor_and_says_no_wrong_place():
+    papers = [
+        candidate(1, upvotes=2, is_moved=True),
+        candidate(2, upvotes=90),
+        candidate(3, upvotes=50),
+    ]
+    assert select(Selection(), papers) == [
+        (1, "Third most votes today"),
+        (2, "Most votes today"),
+        (3, "Second most votes today"),
+    ]
+
+
+def test_paper_that_was_moved_down_comes_later_in_a_popular_digest():
+    papers = [
+        candidate(2, upvotes=50),
+        candidate(3, upvotes=40),
+        candidate(1, upvotes=90, is_moved=True),
+        candidate(4, upvotes=3),
+    ]
+    assert chosen(Selection(dial=0, topics=("theory",)), papers) == [2, 3, 1, 4]
+
+
+def test_personal_digest_keeps_to_the_score_where_the_editor_moved_a_paper():
+    moved = candidate(1, "theory", upvotes=2, is_moved=True)
+    papers = [moved, candidate(2, "theory", upvotes=90)]
+    assert chosen(Selection(topics=("theory",), dial=3), papers) == [2, 1]
+
+
+def test_different_paper_is_the_most_voted_one_wherever_the_editor_put_it():
+    papers = [
+        candidate(1, upvotes=2, is_moved=True),
+        candidate(2, "theory"),
+        candidate(3, upvotes=90),
+    ]
+    assert select(Selection(topics=("theory",)), papers)[-1] == (3, "A little different")

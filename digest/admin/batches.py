@@ -1,0 +1,186 @@
+"""The operator's side of batches: those that wait or are claimed, and what is in doubt, which is settled
+here by one press."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+
+from digest.delivery import doubt, lookup, settling
+from digest.delivery.lookup import Page
+from digest.models import Batch, Delivery, Edition
+from digest.tasks import wake_senders
+
+from .keyed import (
+    MOST_NUMBER,
+    Asked,
+    KeyedAdmin,
+    choice_field,
+    edition_field,
+    link,
+    moment,
+    offer_editions,
+)
+
+_HELD = "held"
+
+
+class AskedBatches(Asked):
+    """Which batches are wanted."""
+
+    state = choice_field("State", [*Batch.State.choices, (_HELD, "open, of a held edition")])
+    edition = edition_field()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offer_editions(self)
+
+
+class Settling(forms.Form):
+    """What is to become of a batch in doubt, or of all that is in doubt of an edition."""
+
+    way = forms.ChoiceField(choices=[("release", "Send again"), ("drop", "Give up")])
+    batch = forms.IntegerField(required=False, min_value=1, max_value=MOST_NUMBER)
+    edition = forms.IntegerField(required=False, min_value=1, max_value=MOST_NUMBER)
+
+    def target(self) -> Batch | Edition | None:
+        """What it is about; None where it is neither or both, or not there."""
+        batch, edition = self.cleaned_data["batch"], self.cleaned_data["edition"]
+        if bool(batch) is bool(edition):
+            return None
+        if batch:
+            return Batch.objects.select_related("edition").filter(pk=batch).first()
+        return Edition.objects.filter(pk=edition).first()
+
+
+def _batch_link(request: HttpRequest, batch: Batch) -> Any:
+    return link(
+        "admin:digest_batch_change",
+        batch.pk,
+        batch.pk,
+        request=request,
+        permission="digest.view_batch",
+    )
+
+
+@admin.register(Batch)
+class BatchAdmin(KeyedAdmin):
+    asked = AskedBatches
+    lead = "Deliveries that go to a provider together, the newest first. Nothing is changed here."
+    columns = (
+        ("Batch", _batch_link),
+        ("Edition", lambda request, row: row.edition.name),
+        ("State", lambda request, row: row.get_state_display()),
+        ("Readers", lambda request, row: f"{row.size:,}"),
+        ("Tries", lambda request, row: row.attempts),
+        ("Provider", lambda request, row: row.only_provider or row.provider),
+        ("Claimed (UTC)", lambda request, row: moment(row.claimed_at)),
+        ("Offered (UTC)", lambda request, row: moment(row.offered_at)),
+        ("Not before (UTC)", lambda request, row: moment(row.retry_at)),
+    )
+    fields = readonly_fields = (
+        "edition",
+        "state",
+        "size",
+        "attempts",
+        "provider",
+        "only_provider",
+        "claimed_at",
+        "offered_at",
+        "retry_at",
+    )
+
+    def page(self, asked: dict[str, Any], form: Asked) -> Page:
+        """By the edition or the state; few are in a state that has an index, but for `done`."""
+        edition, state = asked["edition"], asked["state"]
+        rows: QuerySet[Batch] = Batch.objects.all()
+        if edition is not None:
+            rows = lookup.batches_of(edition)
+        if state == _HELD:
+            held = Edition.objects.filter(held_at__isnull=False).values_list("pk", flat=True)
+            rows = rows.filter(state=Batch.State.OPEN, edition_id__in=list(held))
+        elif state and state != Batch.State.DONE:
+            rows = rows.filter(state=state)
+        matching = Q(state=state) if state == Batch.State.DONE else None
+        rows = rows.prefetch_related("edition")
+        return lookup.walk(rows, below=form.key(1), matching=matching)
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("in-doubt/", wrap(self.in_doubt), name="digest_in_doubt"),
+            path("in-doubt/settle/", wrap(self.settle), name="digest_settle"),
+            *super().get_urls(),
+        ]
+
+    def in_doubt(self, request: HttpRequest) -> HttpResponse:
+        """All that is in doubt, by edition and batch, with what evidence says."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return self._doubt_page(
+            request,
+            "admin/digest/in_doubt.html",
+            title="In doubt",
+            groups=doubt.groups(timezone.now()),
+            can_settle=_can_settle(request),
+        )
+
+    def settle(self, request: HttpRequest) -> HttpResponse:
+        """Asks whether it is meant, and what it risks; once pressed, settles and logs it."""
+        if not _can_settle(request):
+            raise PermissionDenied
+        form = Settling(request.POST or request.GET)
+        target = form.target() if form.is_valid() else None
+        if target is None:
+            raise Http404
+        is_again = form.cleaned_data["way"] == "release"
+        batches = doubt.doubtful()
+        if isinstance(target, Batch):
+            batches = batches.filter(pk=target.pk)
+        else:
+            batches = batches.filter(edition=target)
+        ids = list(batches.order_by("pk").values_list("pk", flat=True)[: doubt.MOST_BATCHES])
+        if request.method == "POST":
+            self._settle(request, target, ids, is_again=is_again)
+            return HttpResponseRedirect(reverse("admin:digest_in_doubt"))
+        in_doubt = Delivery.objects.filter(batch_id__in=ids, state=Delivery.State.UNCERTAIN)
+        return self._doubt_page(
+            request,
+            "admin/digest/settle.html",
+            title="Send again" if is_again else "Give up",
+            readers=in_doubt.count(),
+            target=target,
+            edition=target.edition if isinstance(target, Batch) else target,
+            is_batch=isinstance(target, Batch),
+            is_again=is_again,
+            form=form,
+            is_cut=batches.count() > len(ids),
+        )
+
+    def _settle(
+        self, request: HttpRequest, target: Batch | Edition, ids: list[int], *, is_again: bool
+    ) -> None:
+        deliveries = Delivery.objects.filter(batch_id__in=ids)
+        number = settling.release(deliveries) if is_again else settling.drop(deliveries)
+        if not number:
+            messages.info(request, "Nothing of it is in doubt any more: it was settled meanwhile.")
+            return
+        said = "sent again" if is_again else "given up"
+        self.log_change(request, target, f"In doubt: {number} deliveries are {said}.")
+        messages.success(request, f"{number:,} deliveries are {said}.")
+        transaction.on_commit(wake_senders)
+
+    def _doubt_page(self, request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
+        shared = self.admin_site.each_context(request) | {"opts": self.opts}
+        return TemplateResponse(request, template, shared | context)
+
+
+def _can_settle(request: HttpRequest) -> bool:
+    return request.user.has_perm("digest.settle_delivery")

@@ -1,0 +1,23 @@
+"""Readers as CSV: in, with bad rows named and the rest taken; and out again.
+
+`reading` makes cells of a file as spreadsheets and other services write it, `rows` makes entries of
+cells, `adding` puts them into the database page by page; `exporting` is the way back.
+"""
+
+from .adding import Outcome, add
+from .exporting import COLUMNS, SUPPRESSION_COLUMNS, harmless, rows_of, suppression_rows
+from .reading import Row, Table, opened, table
+
+__all__ = [
+    "COLUMNS",
+    "SUPPRESSION_COLUMNS",
+    "Outcome",
+    "Row",
+    "Table",
+    "add",
+    "harmless",
+    "opened",
+    "rows_of",
+    "suppression_rows",
+    "table",
+]

@@ -1,0 +1,183 @@
+"""From rows to readers: page by page, each in one transaction, so that a second run of the same file
+goes on where the first one was stopped."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models.functions import Lower
+from django.utils import timezone
+
+from subscriptions import addresses
+from subscriptions.errors import PermanentError
+from subscriptions.models import (
+    ConsentRecord,
+    Subscriber,
+    Subscription,
+    Suppression,
+    Topic,
+    TransactionalMessage,
+)
+from subscriptions.records import Selection
+from subscriptions.services import slots
+
+from .headings import Columns, columns, may_be_mailed
+from .reading import Row, Table
+from .rows import Entry, entry
+
+PAGE = 1000
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of the rows so far."""
+
+    added: int = 0
+    known: int = 0
+    """At an address that was there before, or in an earlier row: it stays as it was."""
+    suppressed: int = 0
+    left_out: int = 0
+    """Whom the file itself says not to mail, as they left or bounced where they come from."""
+    bad: int = 0
+    _tried: set[str] = field(default_factory=set)
+    """Whom a trial would have added."""
+
+
+def add(
+    table: Table,
+    outcome: Outcome,
+    *,
+    consent: str = "",
+    is_trial: bool = False,
+    on_bad: Callable[[Row, str], None] = lambda row, problem: None,
+) -> None:
+    """Adds the subscribers of the table: active when `consent` says how they agreed, else asked to
+    confirm by mail. A trial only counts; `on_bad` is told of each row that can't be taken, and why.
+
+    `outcome` is true after every page, even where a later one fails. The number of queries grows
+    with pages, not rows. A second call adds nobody and mails nobody.
+    """
+    topics = {topic.slug: topic for topic in Topic.objects.all()}
+    where = columns(table.headings)
+    while page := list(islice(table.rows, PAGE)):
+        entries = _entries(page, where, topics, outcome, on_bad)
+        wanted = _unknown(entries, outcome)
+        if is_trial:
+            _count(wanted, outcome)
+        else:
+            _add(wanted, topics, consent, outcome)
+
+
+def _entries(
+    page: Iterable[Row],
+    where: Columns,
+    topics: Mapping[str, Topic],
+    outcome: Outcome,
+    on_bad: Callable[[Row, str], None],
+) -> dict[str, Entry]:
+    entries: dict[str, Entry] = {}
+    for row in page:
+        if not row.problem and not may_be_mailed(row.cells, where):
+            outcome.left_out += 1
+            continue
+        found = _entry(row, where, topics)
+        if isinstance(found, str):
+            outcome.bad += 1
+            on_bad(row, found)
+        elif entries.setdefault(found.email.lower(), found) is not found:
+            outcome.known += 1
+    return entries
+
+
+def _entry(row: Row, where: Columns, topics: Mapping[str, Topic]) -> Entry | str:
+    """What the row says, or why it can't be taken."""
+    if row.problem:
+        return row.problem
+    try:
+        return entry(row.cells, where, topics)
+    except PermanentError as error:
+        return str(error)
+
+
+def _unknown(entries: dict[str, Entry], outcome: Outcome) -> dict[str, Entry]:
+    """Those at addresses that are neither there nor suppressed; the others are counted."""
+    known = set(
+        Subscriber.objects.annotate(lower=Lower("email"))
+        .filter(lower__in=entries)
+        .values_list("lower", flat=True)
+    )
+    outcome.known += len(known)
+    rest = {key: each for key, each in entries.items() if key not in known}
+    hashes = {digest: key for key in rest for digest in addresses.hashes_of(key)}
+    found = Suppression.objects.filter(address_hash__in=hashes)
+    suppressed = {hashes[digest] for digest in found.values_list("address_hash", flat=True)}
+    outcome.suppressed += len(suppressed)
+    return {key: each for key, each in rest.items() if key not in suppressed}
+
+
+def _count(wanted: dict[str, Entry], outcome: Outcome) -> None:
+    new = wanted.keys() - outcome._tried  # noqa: SLF001  its own
+    outcome.added += len(new)
+    outcome.known += len(wanted) - len(new)
+    outcome._tried |= new  # noqa: SLF001
+
+
+def _add(
+    wanted: dict[str, Entry], topics: Mapping[str, Topic], consent: str, outcome: Outcome
+) -> None:
+    now = timezone.now()
+    new = {key: _subscriber(each) for key, each in wanted.items()}
+    if consent:
+        rhythms = {each.rhythm for each in wanted.values()}
+        slot_of = {rhythm: slots.ensure(rhythm, now) for rhythm in rhythms}
+        for key, subscriber in new.items():
+            subscriber.state = Subscriber.State.ACTIVE
+            subscriber.confirmed_at = now
+            subscriber.slot = slot_of[wanted[key].rhythm]
+    with transaction.atomic():
+        # Who signed up since the look-up is there under another public id, and stays as they are.
+        made = _inserted(new)
+        Subscription.objects.bulk_create(
+            Subscription(subscriber_id=pk, topic=topics[slug])
+            for key, pk in made.items()
+            for slug in wanted[key].topics
+        )
+        ConsentRecord.objects.bulk_create(
+            ConsentRecord(subscriber_id=pk, action=ConsentRecord.Action.IMPORTED, text=consent)
+            for pk in made.values()
+        )
+        if not consent:
+            TransactionalMessage.objects.bulk_create(
+                TransactionalMessage(subscriber_id=pk, kind=TransactionalMessage.Kind.CONFIRM)
+                for pk in made.values()
+            )
+    outcome.added += len(made)
+    outcome.known += len(wanted) - len(made)
+
+
+def _inserted(new: Mapping[str, Subscriber]) -> dict[str, int]:
+    """The id of each that was inserted now, by the address in small letters."""
+    Subscriber.objects.bulk_create(new.values(), ignore_conflicts=True)
+    names = {subscriber.public_id: key for key, subscriber in new.items()}
+    rows = Subscriber.objects.filter(public_id__in=names).values_list("public_id", "pk")
+    return {names[public_id]: pk for public_id, pk in rows}
+
+
+def _subscriber(each: Entry) -> Subscriber:
+    return Subscriber(
+        email=each.email,
+        address_hash=addresses.hash_of(each.email),
+        frequency=each.rhythm.frequency,
+        hour=each.rhythm.hour,
+        timezone=each.rhythm.timezone,
+        language=settings.LANGUAGES[0][0],
+        selection_key=_selection_key(each.topics, settings.LANGUAGES[0][0]),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _selection_key(topics: tuple[str, ...], language: str) -> str:
+    return Selection(topics=topics, language=language).key

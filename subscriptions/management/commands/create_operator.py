@@ -1,0 +1,61 @@
+"""Makes somebody an operator of the desk, or gives them another role."""
+
+import getpass
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from subscriptions import addresses, roles
+from subscriptions.errors import AddressError
+
+
+class Command(BaseCommand):
+    help = (
+        "Makes somebody an operator with a role: owner (everything, and who works here), editor "
+        "(editions, papers and topics) or support (readers and their mail). They log in at /admin/ "
+        "with the address. The password is asked for, or read from the first line of stdin where "
+        "that is no terminal. Somebody who is there gets the role and keeps the password."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("email", help="what they log in with")
+        parser.add_argument("--role", required=True, choices=roles.Role.values)
+
+    def handle(self, *, email: str, role: str, **options: Any) -> None:
+        try:
+            email = addresses.canonical(email).lower()
+        except AddressError as error:
+            raise CommandError(str(error)) from error
+        user = User.objects.filter(username=email).first()
+        is_new = user is None
+        if user is None:
+            user = User(username=email, email=email)
+            user.set_password(self._password(user))
+        elif role != roles.Role.OWNER and roles.is_last_owner(user):
+            raise CommandError("Nobody else is an owner: give somebody that role first.")
+        elif user.is_superuser:
+            raise CommandError("This is a superuser, who may do everything already.")
+        with transaction.atomic():
+            user.is_active = True
+            user.save()
+            roles.give(user, roles.Role(role))
+        self.stdout.write(f"{email} is {'now ' if is_new else ''}an operator: {role}")
+
+    def _password(self, user: User) -> str:
+        if sys.stdin.isatty():
+            password = getpass.getpass("Password: ")
+            if getpass.getpass("Again: ") != password:
+                raise CommandError("These were two different passwords.")
+        else:
+            password = sys.stdin.readline().rstrip("\r\n")
+        try:
+            validate_password(password, user)
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        return password

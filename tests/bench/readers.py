@@ -1,0 +1,95 @@
+"""The desk's readers, where there are as many as asked for: pages of the list, searches, a reader's page;
+and 100,000 rows in, in again, and all of them out.
+
+Pages are made in one process of the installation's own, and timed with everything but the network.
+"""
+
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from tests.bench.installation import Installation, installation
+
+HEADINGS = ("what", "figure", "the most")
+ROWS = 100_000
+PAGES = 40
+
+
+def run(*, subscribers: int) -> Iterator[tuple[str, ...]]:
+    """Rows of the table."""
+    with installation() as made:
+        made.python("tests.bench.installation", str(subscribers), "500")
+        for name, seconds in json.loads(made.python("tests.bench.readers", str(subscribers))):
+            median, most = statistics.median(seconds), max(seconds)
+            yield name, f"{1000 * median:,.1f} ms", f"{1000 * most:,.1f} ms"
+        yield from _import(made)
+
+
+def _import(made: Installation) -> Iterator[tuple[str, ...]]:
+    file, out = made.folder / "rows.csv", made.folder / "out.csv"
+    with file.open("w") as rows:
+        rows.write("email,topics,frequency,timezone,hour\n")
+        for number in range(ROWS):
+            zone = ("UTC", "Europe/Berlin", "Asia/Tokyo")[number % 3]
+            rows.write(f"new{number}@host{number % 2000}.example,agents;robotics,daily,{zone},7\n")
+    for name, arguments in (
+        (f"import of {ROWS:,} rows", ["import_subscribers", str(file)]),
+        ("the same file again", ["import_subscribers", str(file)]),
+        ("export of all", ["export_subscribers", "--output", str(out)]),
+    ):
+        started = time.perf_counter()
+        made.manage(*arguments)
+        yield name, f"{time.perf_counter() - started:,.1f} s", ""
+
+
+def pages(readers: int) -> list[tuple[str, list[float]]]:
+    """What is looked at, and the seconds of each time; with the installation's settings."""
+    from django.contrib.auth.models import User  # noqa: PLC0415  after the settings
+    from django.test import Client  # noqa: PLC0415
+
+    from subscriptions.models import Subscriber  # noqa: PLC0415
+
+    client = Client(headers={"x-forwarded-proto": "https", "host": "papers.example.org"})
+    client.force_login(User.objects.create_superuser("bench"))
+    first = Subscriber.objects.order_by("pk").values_list("pk", flat=True)[0]
+    numbers = [1 + each * (readers // PAGES) for each in range(PAGES)]
+    addresses = [f"reader{number}@example{number % 1000}.org" for number in numbers]
+    page = "/admin/subscriptions/subscriber/"
+
+    def timed(paths: list[str], found: Callable[[object], bool]) -> list[float]:
+        seconds = []
+        client.get(paths[0])
+        for path in paths:
+            started = time.perf_counter()
+            response = client.get(path)
+            seconds.append(time.perf_counter() - started)
+            assert response.status_code == 200, (path, response.status_code)
+            assert found(response), path
+        return seconds
+
+    def has(number: int) -> Callable[[object], bool]:
+        return lambda response: response.context["cl"].result_count >= number
+
+    return [
+        ("an answer of the desk without readers", timed([f"{page}?q=nobody"] * PAGES, has(0))),
+        ("the list", timed([page] * PAGES, has(100))),
+        ("search by whole address", timed([f"{page}?q={each}" for each in addresses], has(1))),
+        ("search by its beginning", timed([f"{page}?q={each[:9]}" for each in addresses], has(1))),
+        ("search by one letter", timed([f"{page}?q=r"] * PAGES, has(100))),
+        ("those who left", timed([f"{page}?state__exact=unsubscribed"] * PAGES, has(0))),
+        (
+            "a reader's page",
+            timed([f"{page}{first + each - 1}/change/" for each in numbers], lambda response: True),
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
+    print(json.dumps(pages(int(sys.argv[1]))))

@@ -1,0 +1,84 @@
+"""What will go: readers of the next days, counted by slots."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from django.core.cache import cache
+
+from digest.delivery import expecting
+from subscriptions import services
+from tests.builders import make_subscriber, make_topic
+
+pytestmark = pytest.mark.django_db
+WEDNESDAY = datetime(2026, 8, 19, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept():
+    cache.clear()
+
+
+def reader(*topics, at, **fields):
+    return make_subscriber(topics=topics, next_digest_at=at, **fields)
+
+
+def utc(day, hour):
+    return datetime(2026, 8, day, hour, tzinfo=UTC)
+
+
+def test_readers_are_counted_by_the_hour_at_which_they_are_due():
+    for _ in range(2):
+        reader(at=utc(20, 7))
+    reader(at=utc(19, 22), frequency="daily", hour=7, timezone="Asia/Tokyo")
+    reader(at=utc(24, 7), frequency="weekly")
+    today, tomorrow, after = expecting.count(WEDNESDAY).days
+    assert dict(today.hours) == {22: 1}
+    assert dict(tomorrow.hours) == {7: 2, 22: 1}
+    assert (after.day, after.readers) == (date(2026, 8, 21), 3)
+
+
+def test_who_waits_is_due_now():
+    reader(at=utc(19, 7))
+    assert dict(expecting.count(WEDNESDAY).days[0].hours) == {12: 1}
+
+
+def test_weekend_has_no_weekday_readers():
+    reader(at=utc(24, 7))
+    assert [day.readers for day in expecting.count(utc(21, 12)).days] == [0, 0, 0]
+
+
+def test_who_gets_no_mail_is_not_counted():
+    reader(at=utc(20, 7), paused_until=date(2026, 8, 21))
+    services.suppress(reader(at=utc(20, 7)), "manual")
+    make_subscriber(state="unsubscribed")
+    assert [day.readers for day in expecting.count(WEDNESDAY).days] == [0, 0, 1]
+
+
+def test_readers_are_counted_for_each_topic_that_they_follow():
+    theory, video = make_topic("theory"), make_topic("video")
+    reader(theory, video, at=utc(20, 7))
+    reader(theory, at=utc(20, 7))
+    reader(at=utc(20, 7))
+    tomorrow = expecting.count(WEDNESDAY).days[1]
+    assert dict(tomorrow.topics) == {theory.name: 2, video.name: 1}
+    assert tomorrow.rhythms == {"weekdays": 3}
+
+
+def test_numbers_are_kept_for_a_while_with_the_time_of_the_count():
+    first = expecting.expected(WEDNESDAY)
+    reader(at=utc(20, 7))
+    again = expecting.expected(utc(19, 13))
+    assert again == first
+    assert again.counted_at == WEDNESDAY
+
+
+def test_another_day_is_counted_anew():
+    expecting.expected(WEDNESDAY)
+    assert expecting.expected(utc(20, 0)).days[0].day == date(2026, 8, 20)
+
+
+def test_three_queries_however_many_readers_and_slots(django_assert_num_queries):
+    for hour in range(5):
+        reader(make_topic(), at=utc(20, hour), hour=hour)
+    with django_assert_num_queries(3):
+        expecting.count(WEDNESDAY)

@@ -1,0 +1,105 @@
+"""`after_restore`, and what `settle_deliveries` makes of a provider's log."""
+
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.cache import cache
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from digest.models import Delivery, Fetch
+from digest.tasks import WORKER_SEEN
+from tests.builders import make_subscriber
+from tests.digest.builders import make_batch
+from tests.upstream import FakeUpstream
+
+pytestmark = pytest.mark.django_db
+STOPPED = "2026-08-22T12:00:00Z"
+
+
+@pytest.fixture(autouse=True)
+def _no_worker():
+    cache.delete(WORKER_SEEN)
+    yield
+    cache.delete(WORKER_SEEN)
+
+
+def run(*arguments):
+    out, err = StringIO(), StringIO()
+    call_command("after_restore", *arguments, stdout=out, stderr=err)
+    return out.getvalue(), err.getvalue()
+
+
+def test_it_says_what_is_in_doubt_and_what_to_type():
+    make_batch([make_subscriber()], deliveries="pending")
+    out, _ = run("--stopped", STOPPED, "--offline")
+    assert out.startswith("1 deliveries that the backup has as open")
+    assert "settle_deliveries --taken FILE" in out
+
+
+def test_second_run_says_that_it_was_done():
+    run("--stopped", STOPPED, "--offline")
+    assert "nothing is changed" in run("--stopped", STOPPED, "--offline")[0]
+
+
+def test_it_refuses_to_run_beside_a_worker():
+    make_batch([make_subscriber()], deliveries="pending")
+    cache.set(WORKER_SEEN, timezone.now() - timedelta(seconds=30))
+    with pytest.raises(CommandError, match="A worker was seen 30 seconds ago"):
+        run("--stopped", STOPPED, "--offline")
+    assert Delivery.objects.get().state == "pending"
+
+
+def test_time_ahead_is_refused():
+    with pytest.raises(CommandError, match="lies ahead"):
+        run("--stopped", (timezone.now() + timedelta(hours=1)).isoformat(), "--offline")
+
+
+def test_lists_of_lost_days_are_read_anew(settings):
+    settings.PAPER_SOURCES = ["hugging_face"]
+    with FakeUpstream() as upstream:
+        settings.HUGGING_FACE_URL = upstream.url
+        run("--stopped", STOPPED)
+    assert [str(day) for day in Fetch.objects.values_list("day", flat=True).order_by("day")] == [
+        "2026-08-21", "2026-08-22",
+    ]  # fmt: skip
+
+
+def test_source_that_is_away_is_named_and_stops_nothing(settings):
+    settings.PAPER_SOURCES = ["hugging_face"]
+    settings.HUGGING_FACE_URL = "http://127.0.0.1:9"
+    out, err = run("--stopped", STOPPED)
+    assert "hugging_face of 2026-08-22 can't be read" in err
+    assert "in doubt" in out
+
+
+def settle(*arguments):
+    out = StringIO()
+    call_command("settle_deliveries", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_addresses_are_found_in_any_log(tmp_path):
+    readers = [make_subscriber(f"reader{number}@example.org") for number in range(4)]
+    make_batch(readers, deliveries="uncertain")
+    log = tmp_path / "log.csv"
+    log.write_text(
+        '2026-08-21,"Reader One <reader1@example.org>",delivered\n'
+        "to=reader2@example.org;status=sent\nno address here\nelse@example.org\n"
+    )
+    assert settle("--taken", str(log)).startswith("2 uncertain deliveries are sent")
+    left = Delivery.objects.filter(state="uncertain").values_list("subscriber__email", flat=True)
+    assert sorted(left) == ["reader0@example.org", "reader3@example.org"]
+
+
+def test_log_counts_for_the_edition_that_is_named(tmp_path):
+    make_batch([make_subscriber("ada@example.org")], deliveries="uncertain")
+    log = tmp_path / "log"
+    log.write_text("ada@example.org")
+    assert settle("--taken", str(log), "--date", "2026-08-19").startswith("0 ")
+
+
+def test_log_that_is_missing_is_one_line():
+    with pytest.raises(CommandError, match="/nowhere can't be read: No such file"):
+        settle("--taken", "/nowhere")

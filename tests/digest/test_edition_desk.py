@@ -1,0 +1,282 @@
+"""The edition desk in the admin: who may do what, and what the pages answer."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.core import mail
+from django.core.cache import cache
+from django.urls import reverse
+from django.utils import timezone
+from lxml import html as lxml_html
+
+from digest.editions import building, drafts
+from digest.models import Delivery, Draft, Edition, EditorChoice
+from tests.builders import make_subscriber, make_topic
+from tests.digest.builders import make_edition, make_listing, make_paper
+
+pytestmark = pytest.mark.django_db
+VIEW, CHANGE = "view_edition", "change_edition"
+
+
+@pytest.fixture(autouse=True)
+def _no_tests_counted():
+    cache.clear()
+
+
+@pytest.fixture
+def operator(client):
+    def sign_in(*names, email="editor@example.org"):
+        user = User.objects.create_user("editor", email=email, is_staff=True)
+        user.user_permissions.set(Permission.objects.filter(codename__in=names))
+        client.force_login(user)
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def day():
+    """Today, with two papers listed."""
+    today = timezone.now().date()
+    make_listing(make_paper(arxiv_id="2608.00001", title="First", upvotes=9), today)
+    make_listing(make_paper(arxiv_id="2608.00002", title="<Second> & more", upvotes=2), today)
+    return today
+
+
+def coming(day, frequency="daily"):
+    return reverse("admin:edition_draft", args=[frequency, day])
+
+
+def proof(day, name="edition_proof"):
+    return reverse(f"admin:{name}", args=["daily", day])
+
+
+def press(client, day, do, version=0, note=""):
+    return client.post(coming(day), {"do": do, "version": version, "note": note}, follow=True)
+
+
+def papers_on(answer):
+    page = lxml_html.fromstring(answer.content.decode())
+    return [each.get("data-paper") for each in page.xpath("//ol[@id='ed-papers']/li")]
+
+
+def log():
+    return list(LogEntry.objects.order_by("pk").values_list("change_message", flat=True))
+
+
+def test_coming_edition_is_reached_from_the_menu_and_lists_its_papers(operator, day):
+    client = operator(VIEW)
+    answer = client.get(reverse("admin:edition_coming"), follow=True)
+    assert answer.status_code == 200
+    answer = client.get(coming(day))
+    assert papers_on(answer) == ["2608.00001", "2608.00002"]
+    assert "&lt;Second&gt; &amp; more" in answer.content.decode()
+
+
+def test_who_may_only_look_finds_no_buttons_and_changes_nothing(operator, day):
+    client = operator(VIEW)
+    assert b'name="do"' not in client.get(coming(day)).content
+    assert press(client, day, "pin:2608.00002").status_code == 403
+    assert not EditorChoice.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["edition_coming", "edition_expected", "edition_draft", "edition_proof"]
+)
+def test_who_may_not_look_at_editions_is_refused(operator, day, name):
+    args = ["daily", day] if name in ("edition_draft", "edition_proof") else []
+    assert operator("view_paper").get(reverse(f"admin:{name}", args=args)).status_code == 403
+
+
+def test_buttons_change_the_draft_and_are_logged(operator, day):
+    client = operator(CHANGE)
+    answer = press(client, day, "pin:2608.00002", note="Hello")
+    assert papers_on(answer) == ["2608.00002", "2608.00001"]
+    answer = press(client, day, "leave_out:2608.00001", version=1, note="Hello")
+    assert papers_on(answer) == ["2608.00002"]
+    assert "Take back" in answer.content.decode()
+    assert log() == ["Changed the note; Pinned 2608.00002", "Left out 2608.00001"]
+
+
+def test_second_editor_is_told_and_keeps_what_was_typed(operator, day):
+    client = operator(CHANGE)
+    press(client, day, "note", note="The first one’s")
+    answer = press(client, day, "note", version=0, note="The second one’s")
+    said = answer.content.decode()
+    assert answer.status_code == 409
+    assert "Somebody else changed this edition meanwhile." in said
+    assert "The second one’s</textarea>" in said
+    assert Draft.objects.get().note == "The first one’s"
+    assert log() == ["Changed the note"]
+
+
+@pytest.mark.parametrize(
+    "do", ["", "pin:", "pin:2608.9", "move:2608.00001:x", "move:2608.00001:9999999999999", "x:y:z"]
+)
+def test_odd_presses_never_break_the_page(operator, day, do):
+    answer = press(operator(CHANGE), day, do)
+    assert answer.status_code in (200, 409)
+    assert set(papers_on(answer)) == {"2608.00001", "2608.00002"}
+
+
+def test_closed_edition_is_shown_instead_and_takes_no_press(operator, day):
+    client = operator(CHANGE)
+    edition = building.build(day)
+    answer = press(client, day, "pin:2608.00002")
+    assert answer.redirect_chain[-1][0] == reverse("admin:digest_edition_change", args=[edition.pk])
+    assert "is closed: what is in it stays as it is" in answer.content.decode()
+    assert not EditorChoice.objects.exists()
+
+
+@pytest.mark.parametrize("where", ["daily/2026-13-01", "yearly/2026-01-01", "daily/2001-01-01"])
+def test_edition_that_is_none_is_not_found(operator, where):
+    assert operator(VIEW).get(f"/admin/digest/edition/coming/{where}/").status_code == 404
+
+
+def test_week_has_the_same_page(operator, day):
+    monday = building.first_day(day, "weekly")
+    answer = operator(CHANGE).get(coming(day, "weekly"))
+    assert papers_on(answer) == ["2608.00001", "2608.00002"]
+    assert answer.context["edition"].date == monday
+
+
+def test_queries_of_the_page_do_not_grow_with_the_papers(
+    operator, day, django_assert_max_num_queries
+):
+    client = operator(CHANGE)
+    for _ in range(30):
+        make_listing(make_paper(), day)
+    with django_assert_max_num_queries(12):
+        client.get(coming(day))
+
+
+def test_proof_shows_what_a_choice_of_topics_gets(operator, day):
+    topic = make_topic("theory")
+    make_listing(make_paper(title="On theory", topics=[topic]), day)
+    client = operator(VIEW)
+    said = client.get(proof(day), {"topic": "theory"}).content.decode()
+    assert "On theory, and 1 more paper" in said
+    text = client.get(proof(day), {"topic": ["theory", "nonsense"], "show": "text"})
+    assert "You follow Theory" in text.content.decode()
+
+
+def test_mail_of_a_proof_may_load_and_run_nothing_and_is_framed_here_only(operator, day):
+    answer = operator(VIEW).get(proof(day, "edition_proof_mail"))
+    policy = answer["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline';")
+    assert "frame-ancestors 'self'; sandbox" in policy
+    assert answer["X-Frame-Options"] == "SAMEORIGIN"
+    assert answer["Cache-Control"] == "private, no-store"
+
+
+def test_proof_as_one_reader_is_found_by_address_which_stands_in_no_address(operator, day):
+    reader = make_subscriber("ada@example.org")
+    client = operator(VIEW, "view_subscriber")
+    answer = client.post(proof(day), {"who": " Ada@Example.org"}, follow=True)
+    assert answer.redirect_chain[-1][0] == f"{proof(day)}?reader={reader.pk}"
+    assert f"As reader {reader.pk}" in answer.content.decode()
+    assert "ada@example.org" not in answer.content.decode().lower()
+
+
+@pytest.mark.parametrize("who", ["nobody@example.org", "99999999", "9" * 40, "no address", "", "٣"])
+def test_reader_who_is_not_there_is_said_in_one_line(operator, day, who):
+    client = operator(VIEW, "view_subscriber")
+    answer = client.post(proof(day), {"who": who}, follow=True)
+    assert "There is no reader with this address or number." in answer.content.decode()
+
+
+def test_proof_as_one_reader_takes_the_permission_to_look_at_readers(operator, day):
+    reader = make_subscriber("ada@example.org")
+    client = operator(VIEW, CHANGE)
+    assert b"As one reader" not in client.get(proof(day)).content
+    assert client.post(proof(day), {"who": "ada@example.org"}).status_code == 403
+    for name in ("edition_proof", "edition_proof_mail"):
+        assert client.get(proof(day, name), {"reader": reader.pk}).status_code == 403
+    sent = client.post(proof(day, "edition_proof_test"), {"reader": reader.pk})
+    assert (sent.status_code, mail.outbox) == (403, [])
+
+
+def test_test_goes_to_the_operator_s_own_address_and_is_logged(operator, day):
+    client = operator(CHANGE)
+    answer = client.post(proof(day, "edition_proof_test"), {"to": "x@example.com"}, follow=True)
+    assert "on its way to your own address" in answer.content.decode()
+    (sent,) = mail.outbox
+    assert (sent.to, sent.subject[:7]) == (["editor@example.org"], "[Test] ")
+    assert log() == ["Sent themselves a test, for no topics, en"]
+    assert not Delivery.objects.exists()
+
+
+def test_operator_without_an_address_gets_a_line_instead_of_a_test(operator, day):
+    client = operator(CHANGE, email="")
+    answer = client.post(proof(day, "edition_proof_test"), follow=True)
+    assert "Your account has no email address" in answer.content.decode()
+    assert mail.outbox == []
+
+
+def test_test_needs_the_permission_and_a_press(operator, day):
+    client = operator(VIEW)
+    assert client.post(proof(day, "edition_proof_test")).status_code == 403
+    assert client.get(proof(day, "edition_proof_test")).status_code == 405
+
+
+def test_many_tests_in_an_hour_are_too_many(operator, day):
+    client = operator(CHANGE)
+    for _ in range(21):
+        answer = client.post(proof(day, "edition_proof_test"), follow=True)
+    assert "20 an hour go out" in answer.content.decode()
+    assert len(mail.outbox) == 20
+
+
+def test_test_that_no_provider_takes_is_said_in_one_line(operator, day, settings):
+    settings.EMAIL_BACKEND = "digest.delivery.transactional.EmailBackend"
+    settings.EMAIL_PROVIDERS = []
+    answer = operator(CHANGE).post(proof(day, "edition_proof_test"), follow=True)
+    assert "No provider took the test just now" in answer.content.decode()
+    assert log() == []
+
+
+def test_send_is_held_with_a_reason_and_released_both_logged(operator, day):
+    edition = make_edition(day - timedelta(days=1), [make_paper()])
+    client = operator(CHANGE)
+    hold, release = (
+        reverse(f"admin:{name}", args=[edition.pk]) for name in ("edition_hold", "edition_release")
+    )
+    assert "Say why" in client.post(hold, {"because": "  "}).content.decode()
+    client.post(hold, {"because": "A wrong  title"})
+    edition.refresh_from_db()
+    assert (edition.held_at is not None, edition.held_because) == (True, "A wrong title")
+    assert "A wrong title" in client.get(release).content.decode()
+    client.post(release)
+    edition.refresh_from_db()
+    assert edition.held_at is None
+    assert log() == ["Held: A wrong title", "Released; it was held: A wrong title"]
+
+
+@pytest.mark.parametrize("name", ["edition_hold", "edition_release"])
+def test_holding_takes_the_permission_and_looking_changes_nothing(operator, day, name):
+    edition = make_edition(day, [make_paper()])
+    client = operator(VIEW)
+    assert client.post(reverse(f"admin:{name}", args=[edition.pk])).status_code == 403
+    assert (
+        b"Hold the send"
+        not in client.get(reverse("admin:digest_edition_change", args=[edition.pk])).content
+    )
+    assert Edition.objects.get(pk=edition.pk).held_at is None
+
+
+def test_what_will_go_says_how_many_and_when_it_was_counted(operator):
+    make_subscriber(topics=[make_topic("agents")], next_digest_at=timezone.now())
+    answer = operator(VIEW).get(reverse("admin:edition_expected"))
+    assert answer.context["days"][0]["readers"] == 1
+    said = answer.content.decode()
+    assert "Counted on" in said
+    assert "and kept for 10 minutes" in said
+
+
+def test_draft_that_only_a_test_was_logged_for_changes_nothing(operator, day):
+    operator(CHANGE).post(proof(day, "edition_proof_test"))
+    edition = Edition(frequency="daily", date=day)
+    assert drafts.of(edition).version == 0
+    assert building.build(day).paper_count == 2
