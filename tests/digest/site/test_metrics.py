@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from kombu import Connection
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as read_open_metrics,
 )
@@ -101,7 +102,6 @@ def test_values_are_those_that_are_kept(client, kept):
     assert value(found, "source_failed", source="arxiv") == 1
     assert value(found, "source_papers", source="hugging_face") == 3
     assert value(found, "notices_open", kind="late") == 1
-    assert value(found, "queue_messages", queue="mail") == 0
     assert value(found, "up", part="database") == 1
     assert (
         abs(value(found, "last_seen_timestamp_seconds", part="beat") - timezone.now().timestamp())
@@ -140,6 +140,8 @@ def test_queries_do_not_grow_with_what_is_kept(client, kept):
         assert not any("subscriptions_subscriber" in each["sql"] for each in found)
         return len(found)
 
+    # Plans of providers are read once a second.
+    queries()
     before = queries()
     for number in range(5):
         other = Edition.objects.create(
@@ -191,6 +193,16 @@ def test_broker_that_is_away_is_said_and_hides_nothing_else(client, settings, ke
     assert value(found, "up", part="broker") == 0
     assert value(found, "edition_due", edition="2026-08-20") == 12
     assert "queue_messages{" not in found
+
+
+def test_messages_in_each_queue_are_counted(client, settings, redis_server):
+    settings.CELERY_BROKER_URL = redis_server.url
+    with Connection(redis_server.url) as link:
+        for _ in range(3):
+            link.SimpleQueue("mail").put({})
+    found = text(client)
+    assert value(found, "queue_messages", queue="mail") == 3
+    assert value(found, "queue_messages", queue="fetch") == 0
 
 
 def test_it_is_not_kept_and_not_redirected(client, settings):
