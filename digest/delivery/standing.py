@@ -10,7 +10,7 @@ from . import notices
 
 _RECENT = timedelta(days=10)
 LATE = ("late", "unfinished", "unplanned", "no_edition", "no_papers", "no_fetch", "no_provider",
-        "senders_silent", "beat_silent", "worker_silent", "broker_away")  # fmt: skip
+        "all_paused",         "senders_silent", "beat_silent", "worker_silent", "broker_away")  # fmt: skip
 """The notices under which readers may wait for their mail."""
 
 

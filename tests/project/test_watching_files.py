@@ -99,6 +99,14 @@ def test_every_rule_is_in_the_documentation():
     assert [rule["alert"] for rule in ALERTS if f"`{rule['alert']}`" not in page] == []
 
 
+def test_every_alarm_is_in_the_documentation():
+    code = "".join(path.read_text() for path in (ROOT / "digest").rglob("*.py"))
+    kinds = set(re.findall(r'(?:stand|tell)\(\s*"(\w+)"', code)) | {"held", "database_away"}
+    page = (ROOT / "docs" / "watching.md").read_text().split("## Alarms")[1].split("\n## ")[0]
+    assert {kind for kind in kinds if f"`{kind}`" not in page} == set()
+    assert len(kinds) >= 20
+
+
 def test_panels_do_not_lie_over_one_another_and_ask_the_chosen_source():
     taken = set()
     for panel in DASHBOARD["panels"]:
