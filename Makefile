@@ -6,6 +6,7 @@ BENCH ?= all
 SUBSCRIBERS ?= 10000
 AUDIENCES ?= 500
 PAPERS ?= 100000
+PARTITIONED ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -41,7 +42,7 @@ test-sqlite:
 
 bench: $(DEV_STAMP) ## Run the benchmarks; BENCH=delivery one of them, SUBSCRIBERS=100000 its size
 	@$(BIN)/python -m tests.bench $(BENCH) --subscribers $(SUBSCRIBERS) --audiences $(AUDIENCES) \
-		--papers $(PAPERS)
+		--papers $(PAPERS) $(if $(PARTITIONED),--partitioned)
 
 lint: $(DEV_STAMP) ## Formatter, linter, types, contracts, migrations, deployment checks
 	$(BIN)/ruff format --check .

@@ -14,10 +14,11 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Count, Max, Min
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from digest.delivery import circuit, figures, pacing, providers, watch
+from digest.delivery import figures, pacing, plans, watch
 from digest.delivery.ledger import Ledger
 from digest.models import Batch, Circuit, DayCount, Delivery, Edition, Event, Fetch, Listing, Notice
 from digest.tasks import WORKER_SEEN
@@ -89,6 +90,8 @@ class Row:
     is_sum: bool = False
     to_do: str = ""
     """What a person must do about it, where one must."""
+    link: str = ""
+    """Where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ def _sending(edition: Edition) -> Sending:
     return Sending(
         edition=edition,
         ledger=found,
-        rows=_rows(found),
+        rows=_rows(edition, found),
         to_send=to_send,
         settled=settled,
         percent=settled * 100 // to_send if to_send else 100,
@@ -186,7 +189,8 @@ def _left(edition: Edition, pending: int) -> str:
     return f"About {seconds / 3600:.1f} hours to go."
 
 
-def _rows(found: Ledger) -> list[Row]:
+def _rows(edition: Edition, found: Ledger) -> list[Row]:
+    failed = reverse("admin:digest_delivery_changelist")
     reasons = dict(Delivery.Reason.choices)
     parts = sorted(found.skipped.items(), key=lambda part: -part[1])
     return [
@@ -194,15 +198,26 @@ def _rows(found: Ledger) -> list[Row]:
         Row("skipped", sum(found.skipped.values())),
         *(Row(str(reasons.get(reason, reason)), number, is_part=True) for reason, number in parts),
         Row("suppressed", found.suppressed),
-        Row("failed", found.failed, to_do="See what the provider said" if found.failed else ""),
-        Row(
+        _wrong(
+            "failed",
+            found.failed,
+            to_do="See what the provider said",
+            link=f"{failed}?edition={edition.pk}&state=failed",
+        ),
+        _wrong(
             "uncertain",
             found.uncertain,
-            to_do="Evidence is looked for; what has none waits for you" if found.uncertain else "",
+            to_do="Evidence is looked for; what has none waits for you",
+            link=reverse("admin:digest_in_doubt"),
         ),
         Row("pending", found.pending),
         Row("due", found.due, is_sum=True),
     ]
+
+
+def _wrong(name: str, number: int, *, to_do: str, link: str) -> Row:
+    """A row that needs a person once it is above zero."""
+    return Row(name, number, to_do=to_do, link=link) if number else Row(name, 0)
 
 
 def _days(now: datetime) -> list[date]:
@@ -303,19 +318,17 @@ def _providers(now: datetime) -> list[dict[str, Any]]:
     for name, number in counts:
         messages[name] = messages.get(name, 0) + number
     found = []
-    for way in providers.configured():
-        row = rows.get(way.name)
-        cap = pacing.cap_of(way, today)
-        rate = pacing.rate_of(way)
+    for way in plans.ordered():
+        row, plan = rows.get(way.name), plans.of(way.name)
         found.append(
             {
                 "name": way.name,
-                "state": _health(row, now),
-                "is_well": row is None or row.open_until is None,
-                "said": row.detail if row else "",
+                "state": "paused" if plan.is_paused else _health(row, now),
+                "is_well": not plan.is_paused and (row is None or row.open_until is None),
+                "said": row.detail if row and not plan.is_paused else "",
                 "messages": messages.get(way.name, 0),
-                "cap": cap,
-                "rate": f"{rate:g} a second" if rate else "unlimited",
+                "cap": plan.cap(today),
+                "rate": f"{plan.rate:g} a second" if plan.rate else "unlimited",
             }
         )
     return found
@@ -364,7 +377,6 @@ def _queue(now: datetime) -> dict[str, Any]:
         "events": f"{events:,}" if events < _MOST_COUNTED else f"{_MOST_COUNTED:,} or more",
         "worker_seen": seen,
         "is_silent": seen is None or now - seen > SILENCE,
-        "resting": len(circuit.resting(providers.configured())),
     }
 
 

@@ -94,7 +94,7 @@ def check_stuck(now: datetime) -> None:
     trouble = Trouble(
         what=f"{stuck} batches were claimed and are not settled.",
         mend="Is beat running, and a worker for the queue digest? Type: celery -A config status",
-        link="/admin/digest/edition/",
+        link="/admin/digest/batch/?state=claimed",
     )
     notices.stand("stuck", {"": trouble} if stuck else {}, now=now)
     doubtful = Batch.objects.filter(state=State.UNCERTAIN, claimed_at__lt=now - IN_DOUBT).count()
@@ -102,7 +102,7 @@ def check_stuck(now: datetime) -> None:
         what=f"{doubtful} batches have been in doubt for more than a day.",
         mend="Look for them in the provider's log, then type: manage.py settle_deliveries "
         "--release (send again) or --drop (give up)",
-        link="/admin/digest/delivery/?state__exact=uncertain",
+        link="/admin/digest/batch/in-doubt/",
     )
     notices.stand("in_doubt", {"": trouble} if doubtful else {}, now=now)
 
@@ -127,7 +127,7 @@ def check_ways(sending: list[Edition], now: datetime) -> None:
         none[""] = Trouble(
             what=f"No provider takes digests now ({said}{also}); they wait and are tried again.",
             mend="Look at the providers' status pages and at EMAIL_PROVIDERS. Type: manage.py check",
-            link="/admin/digest/edition/",
+            link="/admin/digest/providerplan/",
         )
     notices.stand("all_paused", all_paused, now=now)
     notices.stand("no_provider", none, now=now)

@@ -230,7 +230,7 @@ def _warn(what: str, key: object, share: float) -> None:
         key,
         what=f"{share:.2%} of the readers of {what} complained; at 0.30% the send is held.",
         mend="Look at where they signed up, and into the provider's list of complaints.",
-        link="/admin/digest/event/?type__exact=complained",
+        link="/admin/digest/event/?type=complained",
         level=logging.WARNING,
     )
 

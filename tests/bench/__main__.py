@@ -20,10 +20,12 @@ from tests.bench import (  # noqa: E402
     meaning,
     pages,
     ranking,
+    readers,
     relevance,
     rendering,
     scale,
     smtp,
+    year,
 )
 
 BENCHES: dict[str, ModuleType] = {
@@ -37,10 +39,12 @@ BENCHES: dict[str, ModuleType] = {
     "ranking": ranking,
     "meaning": meaning,
     "desk": desk,
+    "readers": readers,
     "faults": faults,
     "scale": scale,
+    "year": year,
 }
-SLOW = ("scale", "faults", "pages", "meaning", "desk")
+SLOW = ("scale", "faults", "pages", "meaning", "desk", "readers", "year")
 """Minutes long: only when they are asked for by name."""
 HEADINGS = ("what", "figure", "ratio")
 
@@ -51,11 +55,16 @@ def main() -> None:
     parser.add_argument("--subscribers", type=int, default=10_000)
     parser.add_argument("--audiences", type=int, default=500)
     parser.add_argument("--papers", type=int, default=100_000)
+    parser.add_argument(
+        "--partitioned", action="store_true", help="divide the outbox first (delivery, year)"
+    )
     chosen = parser.parse_args()
     for name, bench in BENCHES.items():
         if name != chosen.bench and (chosen.bench != "all" or name in SLOW):
             continue
-        options = {"audiences": chosen.audiences} if bench is delivery else {}
+        options: dict[str, int] = {"audiences": chosen.audiences} if bench is delivery else {}
+        if bench in (delivery, year):
+            options["is_partitioned"] = chosen.partitioned
         size = f"{chosen.subscribers:,} subscribers"
         if bench in (pages, meaning):
             options, size = {"papers": chosen.papers}, f"{chosen.papers:,} papers"

@@ -2,7 +2,9 @@
 
 import email
 import logging
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -207,3 +209,11 @@ def test_page_of_an_edition_is_one_of_the_admin():
         "admin:digest_edition_change",
         {"object_id": str(edition.pk)},
     )
+
+
+def test_pages_that_notices_link_to_are_there(admin_client):
+    """None is made by `reverse`, so that workers need not load the views."""
+    code = "".join(path.read_text() for path in Path(notices.__file__).parent.glob("*.py"))
+    links = set(re.findall(r'link="(/admin/[^"]+)"', code))
+    assert {link: admin_client.get(link).status_code for link in links} == dict.fromkeys(links, 200)
+    assert len(links) >= 5

@@ -6,6 +6,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from digest.models import Batch, Delivery, Edition, Listing, Paper
@@ -269,3 +270,8 @@ def test_imported_papers_may_stand_on_a_days_list(tmp_path):
 def test_times_without_a_zone_are_utc(due, outbox):
     early = datetime(2026, 8, 20, 6, tzinfo=UTC)
     assert "0 digests would go" in send("--dry-run", "--now", f"{early:%Y-%m-%dT%H:%M:%S}")
+
+
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="PostgreSQL has partitions")
+def test_partitions_are_refused_where_the_database_has_none():
+    assert refusal("partition_deliveries").startswith("Partitions need PostgreSQL")
