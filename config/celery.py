@@ -1,6 +1,7 @@
 """The Celery application; tasks are found in each app's `tasks` module."""
 
 import gc
+import logging
 import os
 import time
 from typing import Any
@@ -10,6 +11,7 @@ from celery.signals import (
     after_task_publish,
     beat_init,
     celeryd_init,
+    setup_logging,
     task_postrun,
     task_prerun,
     worker_process_init,
@@ -19,7 +21,7 @@ from django.conf import settings
 from django.core import checks
 from django.utils import timezone
 
-from digest import measuring
+from digest import logs, measuring
 from digest.delivery import signs
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -85,3 +87,32 @@ def _sign(**_: Any) -> None:
     if time.monotonic() - _signed["at"] >= SIGN_EVERY:
         _signed["at"] = time.monotonic()
         signs.note(signs.BEAT_SEEN, timezone.now())
+
+
+@celeryd_init.connect
+def be_quiet(instance: Any, **_: Any) -> None:
+    """The banner is no line of a log that programs read, and a warning should be one."""
+    if settings.LOG_FORMAT == "json":
+        instance.quiet = True
+        logging.captureWarnings(capture=True)
+
+
+@setup_logging.connect
+def keep_our_logs(**_: Any) -> None:
+    """Whoever listens to this signal configures the logs; ours are, by the settings (`logs.py`)."""
+
+
+_bound: dict[str, Any] = {}
+
+
+@task_prerun.connect
+def bind_task(task_id: str, task: Any, **_: Any) -> None:
+    """Every record of a task carries its name and id."""
+    _bound[task_id] = logs.bind(task=task.name, task_id=task_id)
+
+
+@task_postrun.connect
+def unbind_task(task_id: str, **_: Any) -> None:
+    """What the process does next is not of the task."""
+    if token := _bound.pop(task_id, None):
+        logs.unbind(token)
