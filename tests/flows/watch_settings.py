@@ -33,8 +33,8 @@ class Impatience(AppConfig):
 
         waits = {
             (celery, "SIGN_EVERY"): 0.5,
-            (vigil, "BEAT_SILENCE"): timedelta(seconds=6),
-            (vigil, "WORKER_SILENCE"): timedelta(seconds=6),
+            (vigil, "BEAT_SILENCE"): timedelta(seconds=10),
+            (vigil, "WORKER_SILENCE"): timedelta(seconds=12),
             (notices, "WELL_AFTER"): timedelta(seconds=2),
             (alarms, "SENDERS_REST"): timedelta(seconds=3),
             (alarms, "LEDGER_EVERY"): timedelta(seconds=1),
