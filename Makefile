@@ -19,7 +19,7 @@ PAGES_STAMP := $(PAGES)/node_modules/.installed
 DEPLOY := DEBUG=0 SECRET_KEY=only-for-the-check-$(shell printf 'x%.0s' $$(seq 50)) \
 	SITE_URL=https://papers.example.org DATABASE_URL=postgres://localhost/check \
 	REDIS_URL=redis://localhost DEFAULT_FROM_EMAIL=digest@papers.example.org \
-	POSTAL_ADDRESS=somewhere EMAIL_PROVIDERS=mailgun MAILGUN_API_KEY=key WEBHOOK_SECRET=a:b \
+	POSTAL_ADDRESS=somewhere OPERATOR_EMAIL=you@example.org EMAIL_PROVIDERS=mailgun MAILGUN_API_KEY=key WEBHOOK_SECRET=a:b \
 	MAILGUN_WEBHOOK_SIGNING_KEY=key UNSUBSCRIBE_EMAIL=
 
 # Static files need no secret, only settings that are complete.

@@ -3,20 +3,26 @@
 import gc
 import logging
 import os
+import time
 from typing import Any
 
 from celery import Celery
 from celery.signals import (
+    after_task_publish,
+    beat_init,
     celeryd_init,
     setup_logging,
     task_postrun,
     task_prerun,
     worker_process_init,
+    worker_ready,
 )
 from django.conf import settings
 from django.core import checks
+from django.utils import timezone
 
-from digest import logs
+from digest import logs, measuring
+from digest.delivery import signs
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # A worker serves no pages, and Django's checks would load them all, with a client library of every
@@ -26,6 +32,11 @@ os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 app = Celery("daily_papers")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+SIGN_EVERY = 20.0
+"""Seconds between two signs of life of beat."""
+_started: dict[str, float] = {}
+_signed = {"at": 0.0}
 
 
 @celeryd_init.connect
@@ -43,6 +54,39 @@ def spare_the_collector(**_: Any) -> None:
     """
     gc.freeze()
     gc.set_threshold(50_000, 10, 10)
+
+
+@worker_ready.connect
+def serve_metrics(**_: Any) -> None:
+    """For a worker that shares no folder with the site."""
+    if settings.METRICS_PORT:
+        measuring.serve(settings.METRICS_PORT)
+
+
+@task_prerun.connect
+def note_start(task_id: str = "", **_: Any) -> None:
+    """The task's time begins."""
+    _started[task_id] = time.perf_counter()
+
+
+@task_postrun.connect
+def note_end(task_id: str = "", task: Any = None, state: str | None = None, **_: Any) -> None:
+    """The task is counted, with its state and how long it took."""
+    begin = _started.pop(task_id, None)
+    if begin is not None:
+        measuring.count_task(task.name, (state or "unknown").lower(), time.perf_counter() - begin)
+
+
+@beat_init.connect
+def show_that_beat_lives(**_: Any) -> None:
+    """From here on, each task that is sent is beat's."""
+    after_task_publish.connect(_sign, weak=False)
+
+
+def _sign(**_: Any) -> None:
+    if time.monotonic() - _signed["at"] >= SIGN_EVERY:
+        _signed["at"] = time.monotonic()
+        signs.note(signs.BEAT_SEEN, timezone.now())
 
 
 @celeryd_init.connect

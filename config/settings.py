@@ -71,6 +71,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # Counts and times what all others answer.
+    "digest.measuring.middleware",
     "config.logs.with_request_id",
     "django.middleware.security.SecurityMiddleware",
     # Webhooks need none of what follows.
@@ -292,6 +294,22 @@ SILENCED_SYSTEM_CHECKS = (
     ["django_ratelimit.E003", "django_ratelimit.W001"] if EMBEDDED else []
 )
 
+# --- Watching ------------------------------------------------------------------------------
+
+# Who may read /metrics: `Authorization: Bearer TOKEN`; unset: programs on this machine only.
+METRICS_TOKEN = env.secret("METRICS_TOKEN")
+# Where a worker serves its own process's metrics: only where it shares no VAR_DIR with the site.
+METRICS_PORT = env.int("METRICS_PORT", 0)
+# A second way to the operator, beside EMAIL_PROVIDERS: a mail server as in SMTP_URL for
+# OPERATOR_EMAIL, and a webhook that takes JSON (Slack, Mattermost, Discord).
+ALARM_SMTP_URL = env.secret("ALARM_SMTP_URL")
+ALARM_WEBHOOK_URL = env.secret("ALARM_WEBHOOK_URL")
+# Called every so many seconds while all is well, and with /fail behind it while it is not.
+HEARTBEAT_URL = env.secret("HEARTBEAT_URL").rstrip("/")
+HEARTBEAT_EVERY = env.seconds("HEARTBEAT_EVERY", 300, least=1)
+# Seconds after its planning by which a send has to be over, whatever stops it.
+SEND_BY = env.seconds("SEND_BY", 14_400, least=1)
+
 # --- Retention: for how many days it is kept ------------------------------------------------
 
 # Who never confirmed; until then a press on their link, dead after 3 days, sends a new one.
@@ -338,7 +356,7 @@ CONTENT_SECURITY_POLICY = {
 _https = SITE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", _https and not DEBUG)
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31_536_000 if _https else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _https
 if TRUSTED_PROXIES:
@@ -369,10 +387,19 @@ env.expect(
 )
 env.expect("LOG_FORMAT", that=LOG_FORMAT in logs.FORMATS, form=f"one of {', '.join(logs.FORMATS)}")
 env.expect("PORT", that=0 < (PORT or 1) < 65536, form="a number from 1 to 65535")  # noqa: PLR2004
+env.expect("METRICS_PORT", that=0 <= (METRICS_PORT or 0) < 65536, form="a number from 0 to 65535")  # noqa: PLR2004
 for _name, _url, _schemes, _form in (
     ("SITE_URL", SITE_URL, ["https", "http"], "https://papers.example.org"),
     ("REDIS_URL", REDIS_URL, ["redis", "rediss", "unix"], "redis://host:6379/0"),
     ("SMTP_URL", SMTP_URL, ["smtp", "smtps", "submission"], "smtp://user:password@host:587?tls=1"),
+    (
+        "ALARM_SMTP_URL",
+        ALARM_SMTP_URL,
+        ["smtp", "smtps", "submission"],
+        "smtp://user:password@host:587?tls=1",
+    ),
+    ("ALARM_WEBHOOK_URL", ALARM_WEBHOOK_URL, ["https", "http"], "https://host/path"),
+    ("HEARTBEAT_URL", HEARTBEAT_URL, ["https", "http"], "https://host/path"),
     ("HUGGING_FACE_URL", HUGGING_FACE_URL, ["https", "http"], "https://host"),
     ("ARXIV_API_URL", ARXIV_API_URL, ["https", "http"], "https://host"),
     ("ARXIV_RSS_URL", ARXIV_RSS_URL, ["https", "http"], "https://host"),

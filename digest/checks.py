@@ -178,6 +178,23 @@ def check_pace() -> Findings:
 
 
 @_check
+def check_operator() -> Findings:
+    """Somebody is told when something goes wrong."""
+    if settings.ALARM_SMTP_URL and not settings.OPERATOR_EMAIL:
+        yield Warning(
+            "ALARM_SMTP_URL is set, but OPERATOR_EMAIL is not: nobody is mailed.",
+            hint="Set OPERATOR_EMAIL to who should be told.",
+            id="digest.W020",
+        )
+    if not (settings.DEBUG or settings.OPERATOR_EMAIL or settings.ALARM_WEBHOOK_URL):
+        yield Warning(
+            "Nobody is told when something goes wrong: it is in the log only.",
+            hint="Set OPERATOR_EMAIL or ALARM_WEBHOOK_URL; see docs/watching.md.",
+            id="digest.W021",
+        )
+
+
+@_check
 def check_embeddings() -> Findings:
     """The function of embeddings is there."""
     try:

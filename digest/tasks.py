@@ -1,13 +1,11 @@
 """The tasks of the digest: each calls one function, and may run twice, late or side by side."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from celery import shared_task
-from django.core.cache import cache
 from django.utils import timezone
 from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from digest.delivery import (
     alarms,
@@ -16,7 +14,6 @@ from digest.delivery import (
     expecting,
     figures,
     forgetting,
-    notices,
     outbox,
     partitioning,
     partitions,
@@ -24,6 +21,8 @@ from digest.delivery import (
     purging,
     sending,
     settling,
+    signs,
+    telling,
     watch,
 )
 from digest.editions import building, taste
@@ -34,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 SENDERS = 4
 """How many wake-up messages one dispatch sends at most; each worker then goes on by itself."""
-WORKER_SEEN = "worker_seen_at"
+WORKER_SEEN = signs.WORKER_SEEN
 """The cache's key for when a worker last planned."""
 NEWEST_TAGGED = 5_000
 """Papers that get their topics anew at once where a topic is edited."""
@@ -114,19 +113,12 @@ def count_expected() -> None:
 def dispatch_digests() -> None:
     """Closes what is past its cutoff, plans who is due, and wakes as many senders as that needs."""
     now = timezone.now()
-    _say_that_a_worker_is_here(now)
+    signs.note(WORKER_SEEN, now)
     try:
         planning.plan(now, batch_size=sending.batch_size(), page_planned=wake_senders)
     finally:
         # What was planned before waits, whatever became of the rest.
         wake_senders()
-
-
-def _say_that_a_worker_is_here(now: datetime) -> None:
-    try:
-        cache.set(WORKER_SEEN, now, timeout=3600)
-    except (RedisError, OSError):
-        logger.warning("cache is away, /readyz will miss the worker")
 
 
 @shared_task
@@ -161,9 +153,9 @@ def settle_by_evidence() -> None:
 
 @shared_task
 def watch_sends() -> None:
-    """Holds what must stop, and tells the operator of it."""
+    """Holds what must stop, and tells the operator of it and of what did not happen by its time."""
     watch.check(timezone.now())
-    notices.mail_waiting(timezone.now())
+    telling.send_waiting(timezone.now())
 
 
 @shared_task

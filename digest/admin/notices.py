@@ -22,7 +22,7 @@ _PLACES = {
         ("admin:digest_providerplan_changelist", "digest.view_providerplan", "Providers"),
     ),
 }
-_OF_EDITIONS = ("held", "late", "unbalanced")
+_OF_EDITIONS = ("held", "late", "unfinished", "unbalanced")
 """Kinds whose key begins with the number of an edition."""
 
 
@@ -65,6 +65,7 @@ class NoticeAdmin(KeyedAdmin):
         ("What to do", lambda request, row: row.mend),
         ("At the desk", place),
         ("Mailed (UTC)", lambda request, row: moment(row.mailed_at)),
+        ("Well again (UTC)", lambda request, row: moment(row.ended_at)),
     )
 
     def page(self, asked: dict[str, Any], form: Asked) -> Page:

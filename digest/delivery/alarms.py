@@ -1,112 +1,156 @@
 """Tells the operator what of the outbox is late, stuck, in doubt, or does not add up."""
 
 import logging
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Min
+from django.db.models import Max, Min
 
 from digest.models import Batch, Delivery, Edition, Lease
 from subscriptions import selectors
 
 from . import batches, circuit, ledger, notices, pacing, partitions, plans, providers
+from .notices import Trouble
 
 STUCK = timedelta(minutes=15)
 """How long past UNCERTAIN_AFTER a claim may stand: it is settled every five minutes."""
 IN_DOUBT = timedelta(days=1)
 A_DAY = timedelta(days=1)
 LEDGER_EVERY = timedelta(hours=1)
+SENDERS_REST = timedelta(minutes=15)
+"""How long digests may wait without any sender that takes one."""
+
+State = Batch.State
+
+
+def oldest_waiting(states: Iterable[str]) -> dict[int, datetime]:
+    """Since when the oldest digest of each edition waits, about, in batches of these states: the
+    first batch has waited longest."""
+    first: list[int] = []
+    # One by one, as each state has an index of its own.
+    for state in states:
+        left = Batch.objects.filter(state=state).order_by().values("edition_id")
+        first += left.annotate(first=Min("pk")).values_list("first", flat=True)
+    waiting = batches.deliveries_in(first).filter(state=Delivery.State.PENDING)
+    found = waiting.order_by().values_list("edition_id").annotate(since=Min("created_at"))
+    return dict(found)
 
 
 def check_late(now: datetime) -> None:
-    """The first open batch of each edition has waited longest, or about so."""
-    still_open = Batch.objects.filter(state=Batch.State.OPEN, edition__held_at__isnull=True)
-    first = still_open.order_by().values("edition_id").annotate(first=Min("pk"))
-    late = (
-        batches.deliveries_in([row["first"] for row in first])
-        .filter(
-            state=Delivery.State.PENDING,
-            created_at__lt=now - timedelta(seconds=settings.LATE_AFTER),
-        )
-        .order_by()
-        .values("edition_id")
-        .annotate(since=Min("created_at"))
-    )
-    since_of = {row["edition_id"]: row["since"] for row in late}
-    for edition in Edition.objects.filter(pk__in=since_of):
-        since = since_of[edition.pk]
-        notices.tell(
-            "late",
-            f"{edition.pk} {pacing.today()}",
-            what=f"Digests of edition {edition.name} have waited since {since:%Y-%m-%d %H:%M} UTC.",
-            mend="Are workers running, are SEND_RATE and WARM_UP large enough? Type: "
-            + notices.command("ledger", edition),
-        )
+    """Digests wait longer than they should; and a send is not over by its time, for whatever reason,
+    one that is held among them."""
+    open_since = oldest_waiting([State.OPEN])
+    any_since = oldest_waiting([State.OPEN, State.CLAIMED])
+    late: dict[str, Trouble] = {}
+    unfinished: dict[str, Trouble] = {}
+    for edition in Edition.objects.filter(pk__in=any_since).order_by("pk"):
+        key, link = str(edition.pk), notices.page_of(edition)
+        since = open_since.get(edition.pk, now)
+        if edition.held_at is None and since < now - timedelta(seconds=settings.LATE_AFTER):
+            late[key] = Trouble(
+                what=f"Digests of edition {edition.name} have waited since {since:%Y-%m-%d %H:%M} UTC.",
+                mend="Are workers running, are SEND_RATE and WARM_UP large enough? Type: "
+                + notices.command("ledger", edition),
+                link=link,
+            )
+        if any_since[edition.pk] < now - timedelta(seconds=settings.SEND_BY):
+            reason = f"it is held: {edition.held_because}" if edition.held_at else "it is too slow"
+            unfinished[key] = Trouble(
+                what=f"The send of edition {edition.name} should be over and is not; {reason}."[
+                    :300
+                ],
+                mend="Release it, or look at the log of the senders and the providers. Type: "
+                + notices.command("ledger", edition),
+                link=link,
+            )
+    Edition.objects.filter(pk__in={*late, *unfinished}, was_late=False).update(was_late=True)
+    notices.stand("late", late, now=now)
+    notices.stand("unfinished", unfinished, now=now)
 
 
 def check_unplanned(now: datetime) -> None:
     """Slots stay due while nothing can be planned: before the first edition, and when it fails."""
     limit = now - timedelta(seconds=settings.LATE_AFTER)
-    if not Edition.objects.filter(paper_count__gt=0, closed_at__lt=limit).exists():
-        return
     # Weekly readers in the east wait for hours until their week is closed.
     daily = selectors.due_slots(limit).exclude(frequency="weekly")
     weekly = selectors.due_slots(limit - A_DAY).filter(frequency="weekly")
-    if number := daily.count() + weekly.count():
-        notices.tell(
-            "unplanned",
-            pacing.today(),
+    found = {}
+    if Edition.objects.filter(paper_count__gt=0, closed_at__lt=limit).exists() and (
+        number := daily.count() + weekly.count()
+    ):
+        found[""] = Trouble(
             what=f"The readers of {number} hours of sending are due and not planned.",
             mend="Is beat running, and a worker? Its log says why. Type: manage.py send_digests",
+            link="/admin/digest/edition/",
         )
+    notices.stand("unplanned", found, now=now)
 
 
 def check_stuck(now: datetime) -> None:
+    """Claims that nobody settles, and doubt that no evidence ends."""
     limit = now - timedelta(seconds=settings.UNCERTAIN_AFTER) - STUCK
-    stuck = Batch.objects.filter(state=Batch.State.CLAIMED, claimed_at__lt=limit)
-    if number := stuck.count():
-        notices.tell(
-            "stuck",
-            pacing.today(),
-            what=f"{number} batches were claimed and are not settled.",
-            mend="Is beat running, and a worker for the queue digest? Type: celery -A config status",
-        )
-    doubtful = Batch.objects.filter(state=Batch.State.UNCERTAIN, claimed_at__lt=now - IN_DOUBT)
-    if number := doubtful.count():
-        notices.tell(
-            "in_doubt",
-            pacing.today(),
-            what=f"{number} batches have been in doubt for more than a day.",
-            mend="Look for them in the provider's log, then type: manage.py settle_deliveries "
-            "--release (send again) or --drop (give up)",
-        )
+    stuck = Batch.objects.filter(state=State.CLAIMED, claimed_at__lt=limit).count()
+    trouble = Trouble(
+        what=f"{stuck} batches were claimed and are not settled.",
+        mend="Is beat running, and a worker for the queue digest? Type: celery -A config status",
+        link="/admin/digest/batch/?state=claimed",
+    )
+    notices.stand("stuck", {"": trouble} if stuck else {}, now=now)
+    doubtful = Batch.objects.filter(state=State.UNCERTAIN, claimed_at__lt=now - IN_DOUBT).count()
+    trouble = Trouble(
+        what=f"{doubtful} batches have been in doubt for more than a day.",
+        mend="Look for them in the provider's log, then type: manage.py settle_deliveries "
+        "--release (send again) or --drop (give up)",
+        link="/admin/digest/batch/in-doubt/",
+    )
+    notices.stand("in_doubt", {"": trouble} if doubtful else {}, now=now)
 
 
-def check_ways(sending: list[Edition]) -> None:
-    """Every provider rests or is paused while digests wait."""
+def check_ways(sending: list[Edition], now: datetime) -> None:
+    """Every provider rests or is paused while digests wait; or they could be sent, and no sender
+    takes them."""
     ways = [way for way in providers.configured() if way.takes_digests]
-    if not sending or not ways:
-        return
     working = [way for way in ways if not plans.of(way.name).is_paused]
-    resting = circuit.resting(working)
+    resting = circuit.resting(working) if sending else []
     paused = ", ".join(way.name for way in ways if way not in working)
-    if not working:
-        notices.tell(
-            "all_paused",
-            pacing.today(),
+    all_paused, none = {}, {}
+    if sending and ways and not working:
+        all_paused[""] = Trouble(
             what=f"Digests wait, and all providers are paused by an operator: {paused}.",
-            mend=f"Resume one at {settings.SITE_URL}/admin/digest/providerplan/ or type: "
-            f"manage.py resume_provider {ways[0].name}",
+            mend=f"Resume one, or type: manage.py resume_provider {ways[0].name}",
+            link="/admin/digest/providerplan/",
         )
-    elif len(resting) == len(working):
+    elif resting and len(resting) == len(working):
         said = ", ".join(f"{row.name}: {row.detail}" for row in resting)
         also = f"; paused: {paused}" if paused else ""
-        notices.tell(
-            "no_provider",
-            pacing.today(),
+        none[""] = Trouble(
             what=f"No provider takes digests now ({said}{also}); they wait and are tried again.",
             mend="Look at the providers' status pages and at EMAIL_PROVIDERS. Type: manage.py check",
+            link="/admin/digest/providerplan/",
         )
+    notices.stand("all_paused", all_paused, now=now)
+    notices.stand("no_provider", none, now=now)
+    free = [way for way in working if pacing.left_today(way) != 0 and circuit.is_closed(way)]
+    notices.stand("senders_silent", _silence(now) if sending and free else {}, now=now)
+
+
+def _silence(now: datetime) -> dict[str, Trouble]:
+    limit = now - SENDERS_REST
+    waiting = {pk for pk, since in oldest_waiting([State.OPEN]).items() if since < limit}
+    offerable = Batch.objects.filter(state=State.OPEN, edition_id__in=waiting)
+    offerable = offerable.filter(edition__held_at__isnull=True, retry_at__isnull=True)
+    if not waiting or not offerable.exists():
+        return {}
+    newest = Batch.objects.filter(edition_id__in=waiting).aggregate(at=Max("claimed_at"))["at"]
+    if newest and newest > limit:
+        return {}
+    trouble = Trouble(
+        what="Digests wait, a provider is free, and no sender takes them.",
+        mend="Is a worker for the queue mail running? Type: celery -A config status",
+        link="/admin/digest/edition/",
+    )
+    return {"": trouble}
 
 
 def check_ledgers(now: datetime) -> None:
@@ -117,22 +161,26 @@ def check_ledgers(now: datetime) -> None:
     if not due.update(free_at=now + LEDGER_EVERY):
         return
     planned = Edition.objects.filter(due_count__gt=0)
-    for frequency in Edition.Frequency.values:
-        if edition := planned.filter(frequency=frequency).first():
-            _check_ledger(edition)
+    newest = [planned.filter(frequency=name).first() for name in Edition.Frequency.values]
+    found = {}
+    for edition in newest:
+        if edition and (due_count := _unbalanced(edition)):
+            found[str(edition.pk)] = Trouble(
+                what=f"The ledger of edition {edition.name} does not add up: {due_count} were due.",
+                mend="Keep the database as it is, report it, and type: "
+                + notices.command("ledger", edition),
+                link=notices.page_of(edition),
+            )
+    notices.stand("unbalanced", found, now=now)
 
 
-def _check_ledger(edition: Edition) -> None:
+def _unbalanced(edition: Edition) -> int:
+    """How many were due, where that is not what became of them; 0 where it is."""
     found = ledger.of_edition(edition)
     # What is planned or settled while the rows are counted is counted well the second time.
     if found.is_balanced or ledger.of_edition(edition).as_json() != found.as_json():
-        return
-    notices.tell(
-        "unbalanced",
-        f"{edition.pk} {pacing.today()}",
-        what=f"The ledger of edition {edition.name} does not add up: {found.due} were due.",
-        mend=f"Keep the database as it is, report it, and type: {notices.command('ledger', edition)}",
-    )
+        return 0
+    return found.due or 1
 
 
 def check_partitions() -> None:

@@ -1,35 +1,88 @@
-"""Tells the operator: an ERROR in the log at once, and a mail from a task, each once a cause."""
+"""Keeps what the operator is told: an ERROR in the log at once, each once a cause.
+
+`tell` is for what happened; `stand` for what goes on and ends. `telling.py` sends it on.
+"""
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.conf import settings
-from django.core.mail import EmailMessage
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from digest.models import Edition, Notice
-from subscriptions.errors import RefusedError, TemporaryError
 
 logger = logging.getLogger(__name__)
 
-WORTH_MAILING = timedelta(days=1)
-"""An older notice that could not be mailed is in the log and in the table only."""
-MOST_MAILS = 20
-"""In one go."""
+WELL_AFTER = timedelta(minutes=3)
+"""How long it must have been well before that is believed: what comes and goes is told once."""
 
 
-def tell(kind: str, key: object, *, what: str, mend: str, level: int = logging.ERROR) -> bool:
-    """Afterwards the operator was told, or is by `mail_waiting`; False where they had been before.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What is wrong, how it is mended, and where it is seen: a page of the site, from the root on."""
+
+    what: str
+    mend: str
+    link: str = ""
+
+
+def tell(
+    kind: str, key: object, *, what: str, mend: str, link: str = "", level: int = logging.ERROR
+) -> bool:
+    """Afterwards the operator was told, or is by `telling.send_waiting`; False where they had been
+    before.
 
     No network is used here, so this may stand in a transaction and between two calls.
     """
+    return _add(kind, str(key), Trouble(what=what, mend=mend, link=link), level=level)
+
+
+def stand(kind: str, found: Mapping[str, Trouble], *, now: datetime) -> None:
+    """Afterwards the open notices of the kind are those that were found, by what they are about:
+    new ones are told, and what was not found for a while has ended, which is told, too."""
+    for key, trouble in found.items():
+        _add(kind, key, trouble, lasts=True)
+    still = open_notices().filter(kind=kind)
+    still.filter(key__in=[key[:60] for key in found]).update(seen_at=now)
+    over = still.exclude(key__in=[key[:60] for key in found])
+    for notice in over.filter(seen_at__lte=now - WELL_AFTER):
+        if open_notices().filter(pk=notice.pk).update(ended_at=now):
+            logger.info("operator notice ended", extra={"kind": kind, "what": notice.what})
+
+
+def give_up(kind: str, *, before: datetime, now: datetime) -> None:
+    """Afterwards notices of the kind from before then are over, without a word."""
+    old = open_notices().filter(kind=kind, created_at__lt=before)
+    old.update(ended_at=now, end_mailed_at=now, end_posted_at=now)
+
+
+def open_notices() -> QuerySet[Notice]:
+    """What is wrong now."""
+    return Notice.objects.filter(lasts=True, ended_at__isnull=True)
+
+
+def _add(
+    kind: str, key: str, trouble: Trouble, *, lasts: bool = False, level: int = logging.ERROR
+) -> bool:
+    now = timezone.now()
     _, is_new = Notice.objects.get_or_create(
         kind=kind,
-        key=str(key)[:60],
-        defaults={"what": what[:300], "mend": mend[:300], "created_at": timezone.now()},
+        key=key[:60],
+        ended_at=None,
+        defaults={
+            "what": trouble.what[:300],
+            "mend": trouble.mend[:300],
+            "link": trouble.link,
+            "lasts": lasts,
+            "created_at": now,
+            "seen_at": now if lasts else None,
+        },
     )
     if is_new:
-        logger.log(level, "operator notice", extra={"kind": kind, "what": what, "mend": mend})
+        beside = {"kind": kind, "what": trouble.what, "mend": trouble.mend}
+        logger.log(level, "operator notice", extra=beside)
     return is_new
 
 
@@ -39,35 +92,7 @@ def command(name: str, edition: Edition) -> str:
     return f"manage.py {name} --date {edition.date}{frequency}"
 
 
-def mail_waiting(now: datetime) -> int:
-    """Mails what was not mailed yet to OPERATOR_EMAIL; returns how many. Each is taken by one
-    process, and is free again where no provider takes it now."""
-    if not settings.OPERATOR_EMAIL:
-        return 0
-    waiting = Notice.objects.filter(mailed_at__isnull=True, created_at__gt=now - WORTH_MAILING)
-    number = 0
-    for notice in waiting.order_by("pk")[:MOST_MAILS]:
-        mine = Notice.objects.filter(pk=notice.pk)
-        if not mine.filter(mailed_at__isnull=True).update(mailed_at=now):
-            continue
-        try:
-            _message(notice).send()
-        except TemporaryError:
-            mine.update(mailed_at=None)
-            logger.warning("operator's mail waits, no provider takes it")
-            break
-        except RefusedError:
-            logger.exception("operator's mail is refused")
-            continue
-        number += 1
-    return number
-
-
-def _message(notice: Notice) -> EmailMessage:
-    site = settings.SITE_URL.partition("://")[2]
-    return EmailMessage(
-        subject=f"Daily Papers at {site}: {notice.what}"[:150],
-        body=f"{notice.what}\n{notice.mend}\n",
-        to=[settings.OPERATOR_EMAIL],
-        headers={"Auto-Submitted": "auto-generated"},
-    )
+def page_of(edition: Edition) -> str:
+    """Where the operator sees the edition. Not by `reverse`, which loads every view, and with them
+    a client library of every provider, into workers that serve none."""
+    return f"/admin/digest/edition/{edition.pk}/change/"

@@ -14,7 +14,7 @@ from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
 
 from digest.models import Batch, Circuit, DayCount, Delivery, Edition, Event, Notice
 
-from . import alarms, batches, circuit, notices, pacing
+from . import alarms, batches, circuit, deadman, notices, pacing, standing
 
 MOST_COMPLAINTS = 0.003
 WARN_OF_COMPLAINTS = 0.001
@@ -69,8 +69,10 @@ def check(now: datetime) -> None:
     alarms.check_late(now)
     alarms.check_unplanned(now)
     alarms.check_stuck(now)
-    alarms.check_ways(sending)
+    alarms.check_ways(sending, now)
     alarms.check_ledgers(now)
+    deadman.check(now)
+    standing.keep(now)
 
 
 def hold(edition: Edition, *, because: str, now: datetime) -> bool:
@@ -87,6 +89,7 @@ def hold(edition: Edition, *, because: str, now: datetime) -> bool:
             f"{edition.pk} {now.isoformat()}",
             what=f"The {edition.frequency} edition {edition.name} is held: {because}.",
             mend=f"Look into it, then type: {notices.command('release_edition', edition)}",
+            link=notices.page_of(edition),
         )
     return True
 
@@ -227,6 +230,7 @@ def _warn(what: str, key: object, share: float) -> None:
         key,
         what=f"{share:.2%} of the readers of {what} complained; at 0.30% the send is held.",
         mend="Look at where they signed up, and into the provider's list of complaints.",
+        link="/admin/digest/event/?type=complained",
         level=logging.WARNING,
     )
 

@@ -182,6 +182,11 @@ def build_due(now: datetime) -> list[Edition]:
     new installation does not record days on which it did not exist as empty. After a longer
     standstill the days whose lists were read before it are closed, too.
     """
+    return [build(day, frequency=name) for day, name in due(now)]
+
+
+def due(now: datetime) -> list[tuple[date, str]]:
+    """The day and frequency of each edition that is past its cutoff and not closed."""
     last = (now - timedelta(days=1)).astimezone(UTC).date()
     if closes_at(last) > now:
         last -= timedelta(days=1)
@@ -200,7 +205,7 @@ def build_due(now: datetime) -> list[Edition]:
             "date", "frequency"
         )
     )
-    return [build(day, frequency=name) for day, name in wanted if (day, name) not in known]
+    return [(day, name) for day, name in wanted if (day, name) not in known]
 
 
 def _left_open(earliest: date, before: date) -> list[date]:

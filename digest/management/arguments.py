@@ -4,6 +4,7 @@ import argparse
 from datetime import UTC, date, datetime
 
 _FIRST_YEAR, _LAST_YEAR = 1991, 2199
+_LONGEST_PAUSE = 600
 
 
 def day(text: str) -> date:
@@ -25,3 +26,10 @@ def moment(text: str) -> datetime:
     if not _FIRST_YEAR <= parsed.year <= _LAST_YEAR:
         raise argparse.ArgumentTypeError(f"{text!r} is too far from now")
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def pause(text: str) -> int:
+    """A number of seconds from 1 to 600."""
+    if not text.isdecimal() or not 1 <= int(text) <= _LONGEST_PAUSE:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 1 to 600")
+    return int(text)

@@ -35,6 +35,10 @@ class Edition(models.Model):
     """Whether everything was settled by then, so that the count holds."""
     pace = models.FloatField(default=0, db_default=0)
     """Deliveries that were settled a second between the last two counts."""
+    handed_at = models.DateTimeField(null=True, blank=True)
+    """When the newest of its batches was offered, as `standing.keep` saw it last."""
+    was_late = models.BooleanField(default=False, db_default=False)
+    """Digests of it waited longer than they may, or it was not closed by its time."""
     forgetting_at = models.DateTimeField(null=True, blank=True)
     """Since then its deliveries are being forgotten: what was counted stays its ledger, and it is
     never planned again, as nobody knows any more who had it."""

@@ -104,20 +104,37 @@ class ProviderPlan(models.Model):
 
 
 class Notice(models.Model):
-    """Something the operator was told: once for each cause."""
+    """Something the operator was told: once for each cause, and again where it was well meanwhile."""
 
     kind = models.CharField(max_length=20)
-    key = models.CharField(max_length=60)
+    key = models.CharField(max_length=60, blank=True)
     """What it is about: an edition, a provider; with the day where it is said once a day."""
     what = models.CharField(max_length=300)
     """What happened, in one line without any address."""
     mend = models.CharField(max_length=300)
     """What to do, in one line with the command to type."""
+    link = models.CharField(max_length=300, blank=True, default="", db_default="")
+    """The page of the site where it can be seen, from the root on."""
+    lasts = models.BooleanField(default=False, db_default=False)
+    """It is a state, which ends; other notices are of what happened, and stay as they are."""
     created_at = models.DateTimeField()
+    seen_at = models.DateTimeField(null=True, blank=True)
+    """When it was still so."""
+    ended_at = models.DateTimeField(null=True, blank=True)
+    """Null while it lasts."""
     mailed_at = models.DateTimeField(null=True, blank=True)
+    posted_at = models.DateTimeField(null=True, blank=True)
+    """When the webhook took it."""
+    end_mailed_at = models.DateTimeField(null=True, blank=True)
+    end_posted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["kind", "key"], name="notice_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "key"], condition=Q(ended_at__isnull=True), name="notice_once_open"
+            )
+        ]
+        indexes = [models.Index(fields=["created_at"], name="notice_newest")]
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.key}"

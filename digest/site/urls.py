@@ -7,6 +7,7 @@ from . import (
     digests,
     feeds,
     health,
+    metrics,
     opened,
     opinions,
     outbox,
@@ -14,6 +15,7 @@ from . import (
     papers,
     preferences,
     searching,
+    status,
     topics,
 )
 
@@ -63,6 +65,8 @@ urlpatterns = [
     path("robots.txt", crawlers.robots, name="robots"),
     path("sitemap.xml", crawlers.sitemap, name="sitemap"),
     path("sitemap-<slug:name>.xml", crawlers.sitemap_part, name="sitemap_part"),
+    path("status/", status.status, name="status"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("healthz", health.alive, name="alive"),
     path("readyz", health.ready, name="ready"),
 ]

@@ -29,20 +29,25 @@ _LIVE = (
 
 def run(*, subscribers: int, papers: int = 100_000) -> list[tuple[str, ...]]:
     """Rows of the table."""
-    with installation(EMAIL_PROVIDERS="mailgun,smtp", SMTP_URL="smtp://localhost:1") as made:
+    with installation(
+        EMAIL_PROVIDERS="mailgun,smtp", SMTP_URL="smtp://localhost:1", METRICS_TOKEN="token"
+    ) as made:
         made.manage("collectstatic", "--noinput", "-v0")
         made.python("tests.bench.installation", str(subscribers), "500")
         with psycopg.connect(made.environment["DATABASE_URL"], autocommit=True) as database:
             _fill(database, subscribers, papers)
             live = _times(lambda: [database.execute(query).fetchall() for query in _LIVE], LIVE)
         session, counted, again = made.python("tests.bench.desk").split()
-        shown = _times(_asker(_start_web(made), session), ASKED)
+        port = _start_web(made)
+        shown = _times(_asker(port, "/admin/", {"Cookie": f"sessionid={session}"}), ASKED)
+        measured = _times(_asker(port, "/metrics", {"Authorization": "Bearer token"}), ASKED)
     base = statistics.median(live)
     return [
         _row(f"the same numbers of {EDITIONS} editions, counted live", live, base),
         _row("the first count of all five", [float(counted)], base),
         _row("a count while one is sent (every 20 s)", [float(again)], base),
         _row("the dashboard", shown, base),
+        _row("/metrics", measured, base),
     ]
 
 
@@ -149,21 +154,21 @@ def _is_up(port: int) -> bool:
         connection.close()
 
 
-def _asker(port: int, session: str) -> Callable[[], None]:
-    headers = {
-        "Host": "papers.example.org",
-        "X-Forwarded-Proto": "https",
-        "Cookie": f"sessionid={session}",
-    }
+_WORDS = {"/admin/": b"desk-ledger", "/metrics": b"daily_papers_deliveries{"}
+"""What a whole answer has."""
+
+
+def _asker(port: int, path: str, headers: dict[str, str]) -> Callable[[], None]:
+    headers = {"Host": "papers.example.org", "X-Forwarded-Proto": "https"} | headers
 
     def ask() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        connection.request("GET", "/admin/", headers=headers)
+        connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         page = response.read()
         connection.close()
-        if response.status != 200 or b"desk-ledger" not in page:
-            raise RuntimeError(f"the dashboard answered {response.status}")
+        if response.status != 200 or _WORDS[path] not in page:
+            raise RuntimeError(f"{path} answered {response.status}")
 
     ask()
     return ask

@@ -14,6 +14,7 @@ PRODUCTION = {
     "REDIS_URL": "redis://localhost",
     "EMAIL_PROVIDERS": ["mailgun"],
     "WEBHOOK_SECRET": ["user:word"],
+    "OPERATOR_EMAIL": "operator@example.org",
     "ANYMAIL": {"MAILGUN_API_KEY": "key"},
 }
 
@@ -58,6 +59,7 @@ def test_good_production_settings_pass():
         ("SEND_RATES", {"carrier_pigeon": 20.0}, "digest.E012"),
         ("WARM_UP", {"carrier_pigeon": (date(2026, 11, 1), 500, 1.5)}, "digest.E012"),
         ("SEND_RATES", {"smtp": 20.0}, "digest.W005"),
+        ("OPERATOR_EMAIL", "", "digest.W021"),
         ("WARM_UP", {"smtp": (date(2026, 11, 1), 500, 1.5)}, "digest.W005"),
         ("REDIS_URL", "", "digest.W004"),
     ],
@@ -89,3 +91,10 @@ def test_embeddings_that_cannot_be_imported_are_an_error(settings, path):
 def test_embeddings_may_be_any_function(settings):
     settings.EMBEDDINGS = "json.dumps"
     assert "digest.E014" not in found()
+
+
+def test_mail_server_for_alarms_needs_somebody_to_mail(settings):
+    settings.ALARM_WEBHOOK_URL = "https://hooks.example.net/"
+    settings.ALARM_SMTP_URL = "smtp://mail.example.net"
+    settings.OPERATOR_EMAIL = ""
+    assert found() == {"digest.W020"}

@@ -15,13 +15,14 @@ READER = "page-reader@example.org"
 PUBLIC = (
     "/", "/?all=1", "/papers/2026-08-20/", "/papers/2026-W34/", "/papers/2026-08/",
     "/papers/2026-08-22/", "/papers/2608.16590/", "/trending/", "/topics/", "/topics/agents/",
-    "/search/", "/search/?q=robot+learning", "/search/?q=zzzqqq", "/api/v1/docs",
+    "/search/", "/search/?q=robot+learning", "/search/?q=zzzqqq", "/api/v1/docs", "/status/",
     "/subscribe/", "/preferences/", "/embed/", "/embed/form/", "/outbox/",
 )  # fmt: skip
 # What has an address but is no page that a reader looks at.
 NO_PAGES = {
     "site:alive": "text for machines",
     "site:ready": "text for machines",
+    "site:metrics": "text for machines",
     "site:outbox_body": "the frame in site:outbox_mail, and looked at there",
     "site:preview_mail": "a frame of site:preferences, in a mail's own HTML",
     "site:version": "leads to site:paper",

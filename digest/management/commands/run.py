@@ -51,6 +51,7 @@ class Command(BaseCommand):
         processes.start("worker", [*celery, "--queues=fetch,digest", "--hostname=worker@%h"])
         processes.start("sender", [*celery, "--queues=mail", "--hostname=sender@%h"])
         processes.start("beat", [*python, "celery", "-q", "-A", "config", "beat"])
+        processes.start("watch", [sys.executable, "manage.py", "watch"])
         processes.start("papers", [sys.executable, "manage.py", "first_edition"], is_lasting=False)
         if _is_up(processes):
             processes.say("run", f"Daily Papers is at {settings.SITE_URL}/")

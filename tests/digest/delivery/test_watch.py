@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from digest.delivery import circuit, notices, outbox, plans, providers, watch
+from digest.delivery import circuit, notices, outbox, plans, providers, telling, watch
 from digest.models import Audience, Batch, Circuit, DayCount, Delivery, Edition, Event, Notice
 
 pytestmark = pytest.mark.django_db
@@ -234,12 +234,13 @@ def test_hold_is_told_once_with_the_command_that_ends_it(edition, settings, capl
     report(make_batch(edition, sent=100), 5)
     for _ in range(3):
         watch.check(NOW)
-        notices.mail_waiting(NOW)
+        telling.send_waiting(NOW)
     (message,) = mail.outbox
     assert message.to == ["operator@example.org"]
     assert message.body == (
         "The daily edition 2026-11-02 is held: 5.00% of its readers complained (5).\n"
         "Look into it, then type: manage.py release_edition --date 2026-11-02\n"
+        f"https://papers.example.org/admin/digest/edition/{edition.pk}/change/\n"
     )
     assert [r.levelno for r in caplog.records if r.name == "digest.delivery.notices"] == [40]
 
@@ -250,32 +251,55 @@ def test_mail_to_the_operator_waits_until_a_provider_takes_it(settings):
     settings.SMTP_URL = "smtp://127.0.0.1:9"
     providers.connection.cache_clear()
     notices.tell("late", 1, what="Late.", mend="Type: manage.py ledger")
-    number = notices.mail_waiting(NOW)
+    number = telling.send_waiting(NOW)
     assert (number, Notice.objects.get().mailed_at) == (0, None)
 
 
 def test_without_an_operator_nobody_is_mailed(settings):
     notices.tell("late", 1, what="Late.", mend="Type: manage.py ledger")
-    assert (notices.mail_waiting(NOW), mail.outbox) == (0, [])
+    assert (telling.send_waiting(NOW), mail.outbox) == (0, [])
 
 
-def test_digests_that_wait_too_long_are_late_once_a_day(edition, clock):
+def test_digests_that_wait_too_long_are_late_once(edition, clock):
     check(clock, minutes=120)
     before = told()
     check(clock)
-    check(clock)
-    assert (before, told()) == ([], ["late"])
-    assert "2026-11-02 have waited since 2026-11-03 06:00 UTC" in Notice.objects.get().what
+    check(clock, minutes=24 * 60)
+    edition.refresh_from_db()
+    assert ("late" in before, told().count("late"), edition.was_late) == (False, 1, True)
+    late = Notice.objects.get(kind="late").what
+    assert "2026-11-02 have waited since 2026-11-03 06:00 UTC" in late
 
 
-def test_held_edition_is_not_late(edition, clock):
+def test_held_edition_is_not_late_but_its_send_is_not_over_by_its_time(edition, clock):
     watch.hold(edition, because="a typo", now=NOW)
-    check(clock, minutes=600)
-    assert told() == ["held"]
+    check(clock, minutes=240)
+    before = told()
+    check(clock)
+    assert (before, told()) == (["held"], ["held", "unfinished"])
+    assert "it is held: a typo" in Notice.objects.get(kind="unfinished").what
 
 
-def test_claims_that_nobody_settles_are_told(edition, clock):
-    make_batch(edition, sent=5, state="claimed")
+def test_digests_that_no_sender_takes_are_told_within_the_quarter_of_an_hour(edition, clock):
+    check(clock, minutes=15)
+    before = told()
+    check(clock)
+    make_batch(edition, sent=5, offered_at=NOW + timedelta(minutes=17))
+    for _ in range(4):
+        check(clock, minutes=2)
+    assert (before, told()) == ([], ["senders_silent"])
+    assert Notice.objects.get().ended_at is not None
+
+
+def test_senders_that_may_not_send_today_are_not_silent(edition, clock, settings):
+    settings.WARM_UP = {"smtp": (DAY, 1, 1.0)}
+    DayCount.objects.create(provider="smtp", day=NOW.date(), messages=1)
+    check(clock, minutes=30)
+    assert told() == []
+
+
+def test_claims_that_nobody_settles_are_told(clock):
+    make_batch(make_edition(), sent=5, state="claimed")
     check(clock, minutes=29)
     before = told()
     check(clock, minutes=2)

@@ -1,0 +1,51 @@
+"""How sends went and go: kept each minute, for whoever wants to see it at once."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, F, Max, OuterRef, Q
+
+from digest.models import Batch, Edition
+
+from . import notices
+
+_RECENT = timedelta(days=10)
+LATE = ("late", "unfinished", "unplanned", "no_edition", "no_papers", "no_fetch", "no_provider",
+        "all_paused",         "senders_silent", "beat_silent", "worker_silent", "broker_away")  # fmt: skip
+"""The notices under which readers may wait for their mail."""
+
+
+def keep(now: datetime) -> None:
+    """Afterwards each edition that is being sent, or was a while ago, says when the newest of its
+    batches was offered. A look at the batches of the last few editions, not at deliveries."""
+    recent = Edition.objects.filter(due_count__gt=0, date__gt=(now - _RECENT).date())
+    found = (
+        Batch.objects.filter(edition__in=recent.filter(_may_change(now)), offered_at__isnull=False)
+        .order_by()
+        .values_list("edition_id")
+        .annotate(at=Max("offered_at"))
+    )
+    for edition_id, at in found:
+        is_older = Q(handed_at__isnull=True) | Q(handed_at__lt=at)
+        Edition.objects.filter(is_older, pk=edition_id).update(handed_at=at)
+
+
+def _may_change(now: datetime) -> Q:
+    """Readers of all hours and zones get an edition within two days of its end; later only those who
+    were held, or in doubt, and `counted_at` says that they were looked at."""
+    is_new = Q(closed_at__gt=now - timedelta(days=2)) | Q(handed_at__isnull=True)
+    return is_new | Q(counted_at__gt=F("handed_at"), is_counted=False)
+
+
+def held() -> list[Edition]:
+    """The editions whose send is stopped with something left of it."""
+    unsettled = [Batch.State.OPEN, Batch.State.CLAIMED]
+    left = Batch.objects.filter(edition=OuterRef("pk"), state__in=unsettled)
+    stopped = Edition.objects.filter(held_at__isnull=False)
+    return list(stopped.filter(Exists(left)).order_by("-date")[:20])
+
+
+def state() -> str:
+    """`held`, `late` or `well`, for everybody to know."""
+    if held():
+        return "held"
+    return "late" if notices.open_notices().filter(kind__in=LATE).exists() else "well"

@@ -1,0 +1,189 @@
+"""Sends notices to the operator: by mail, and to a webhook; in short words, with the mend and a link.
+
+With ALARM_SMTP_URL or ALARM_WEBHOOK_URL that is a way of its own, which works while the providers of
+the digests don't.
+"""
+
+import logging
+import smtplib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import dj_email_url
+import requests
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.core.mail.backends.smtp import EmailBackend
+from django.db.models import Q, QuerySet
+
+from digest.models import Notice
+from digest.records import Result
+from subscriptions.errors import RefusedError, TemporaryError
+
+from . import providers
+from .notices import Trouble
+
+logger = logging.getLogger(__name__)
+
+WORTH_TELLING = timedelta(days=1)
+"""An older notice that could not be sent is in the log and in the table only."""
+MOST_AT_ONCE = 20
+TIMEOUT = 15
+"""Seconds for the mail server or the webhook."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """What is told: that something is wrong, or well again."""
+
+    kind: str
+    trouble: Trouble
+    is_over: bool = False
+
+    @property
+    def headline(self) -> str:
+        return f"Well again. It was: {self.trouble.what}" if self.is_over else self.trouble.what
+
+    @property
+    def lines(self) -> list[str]:
+        link = f"{settings.SITE_URL}{self.trouble.link}" if self.trouble.link else ""
+        mend = "" if self.is_over else self.trouble.mend
+        return [line for line in (self.headline, mend, link) if line]
+
+
+def send_waiting(now: datetime) -> int:
+    """Sends what was not sent yet, each way for itself; returns how many were. Each is taken by one
+    process, and is free again where the way is closed now."""
+    return sum(
+        _send_all(now, send, column, is_over=is_over)
+        for send, columns in _ways()
+        for column, is_over in zip(columns, (False, True), strict=True)
+    )
+
+
+def send_at_once(news: News) -> bool:
+    """Sends without the database, for when that is away; whether any way took it, or there
+    is none."""
+    ways = _ways()
+    taken = not ways
+    for send, _ in ways:
+        try:
+            (_mail_by_any_provider if send is _mail else send)(news)
+            taken = True
+        except (TemporaryError, RefusedError) as error:
+            logger.warning("operator can't be told", extra={"error": str(error)})
+    return taken
+
+
+_Send = Callable[[News], None]
+
+
+def _ways() -> list[tuple[_Send, tuple[str, str]]]:
+    """Each way, and the columns that say when it took the notice and its end."""
+    ways: list[tuple[_Send, tuple[str, str]]] = []
+    if settings.OPERATOR_EMAIL:
+        ways.append((_mail, ("mailed_at", "end_mailed_at")))
+    if settings.ALARM_WEBHOOK_URL:
+        ways.append((_post, ("posted_at", "end_posted_at")))
+    return ways
+
+
+def _waiting(now: datetime, column: str, *, is_over: bool) -> QuerySet[Notice]:
+    is_young = Q(created_at__gt=now - WORTH_TELLING)
+    if is_over:
+        # Who was not told of the beginning is not told of the end.
+        was_told = Q(**{f"{column.removeprefix('end_')}__isnull": False})
+        is_young = Q(ended_at__gt=now - WORTH_TELLING) & was_told
+    return Notice.objects.filter(is_young, **{f"{column}__isnull": True}).order_by("pk")
+
+
+def _send_all(now: datetime, send: _Send, column: str, *, is_over: bool) -> int:
+    number = 0
+    for notice in _waiting(now, column, is_over=is_over)[:MOST_AT_ONCE]:
+        mine = Notice.objects.filter(pk=notice.pk)
+        if not mine.filter(**{f"{column}__isnull": True}).update(**{column: now}):
+            continue
+        trouble = Trouble(what=notice.what, mend=notice.mend, link=notice.link)
+        try:
+            send(News(kind=notice.kind, trouble=trouble, is_over=is_over))
+        except TemporaryError as error:
+            mine.update(**{column: None})
+            logger.warning("operator's notice waits", extra={"error": str(error)})
+            break
+        except RefusedError:
+            logger.exception("operator's mail is refused")
+            continue
+        number += 1
+    return number
+
+
+def _message(news: News) -> EmailMessage:
+    site = settings.SITE_URL.partition("://")[2]
+    return EmailMessage(
+        subject=f"Daily Papers at {site}: {news.headline}"[:150],
+        body="\n".join([*news.lines, ""]),
+        to=[settings.OPERATOR_EMAIL],
+        headers={"Auto-Submitted": "auto-generated"},
+    )
+
+
+def _mail(news: News) -> None:
+    """By the mail server for alarms, else as every single message; TemporaryError where neither
+    takes it now."""
+    if settings.ALARM_SMTP_URL:
+        _mail_by_server(news)
+    else:
+        _message(news).send()
+
+
+def _mail_by_server(news: News) -> None:
+    parsed = dj_email_url.parse(settings.ALARM_SMTP_URL)
+    server = EmailBackend(
+        host=parsed["EMAIL_HOST"],
+        port=parsed["EMAIL_PORT"],
+        username=parsed["EMAIL_HOST_USER"] or "",
+        password=parsed["EMAIL_HOST_PASSWORD"] or "",
+        use_tls=parsed["EMAIL_USE_TLS"],
+        use_ssl=parsed["EMAIL_USE_SSL"],
+        timeout=TIMEOUT,
+    )
+    try:
+        server.send_messages([_message(news)])
+    except (smtplib.SMTPException, OSError) as error:
+        raise TemporaryError(f"ALARM_SMTP_URL: {type(error).__name__}") from error
+
+
+def _mail_by_any_provider(news: News) -> None:
+    if settings.ALARM_SMTP_URL:
+        _mail_by_server(news)
+        return
+    message = _message(news)
+    message.encoding = providers.quoted_printable()
+    for provider in providers.configured():
+        answer = providers.offer(provider, message)
+        if answer.result in (Result.SENT, Result.UNCERTAIN):
+            return
+    raise TemporaryError("no provider takes the operator's mail")
+
+
+def _post(news: News) -> None:
+    """A JSON object that Slack, Mattermost (`text`) and Discord (`content`) show as it is, and that
+    other programs can read. The address is a secret, and so are errors that repeat it."""
+    text = "\n".join(news.lines)
+    fields = {
+        "text": text,
+        "content": text[:2000],
+        "kind": news.kind,
+        "state": "well" if news.is_over else "failing",
+        "what": news.trouble.what,
+        "mend": news.trouble.mend,
+        "link": f"{settings.SITE_URL}{news.trouble.link}",
+        "site": settings.SITE_URL,
+    }
+    try:
+        answer = requests.post(settings.ALARM_WEBHOOK_URL, json=fields, timeout=TIMEOUT)
+    except requests.RequestException as error:
+        raise TemporaryError(f"ALARM_WEBHOOK_URL: {type(error).__name__}") from None
+    if not answer.ok:
+        raise TemporaryError(f"ALARM_WEBHOOK_URL: HTTP {answer.status_code}")
