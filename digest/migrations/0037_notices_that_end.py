@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('digest', '0041_settle_permission'),
+        ("digest", "0034_forgetting_deliveries"),
     ]
 
     operations = [
