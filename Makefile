@@ -22,7 +22,11 @@ DEPLOY := DEBUG=0 SECRET_KEY=only-for-the-check-$(shell printf 'x%.0s' $$(seq 50
 	POSTAL_ADDRESS=somewhere EMAIL_PROVIDERS=mailgun MAILGUN_API_KEY=key WEBHOOK_SECRET=a:b \
 	MAILGUN_WEBHOOK_SIGNING_KEY=key UNSUBSCRIBE_EMAIL=
 
-.PHONY: help run test test-postgres test-sqlite bench lint format screenshots messages lock clean
+# Static files need no secret, only settings that are complete.
+COMPLETE := DEBUG=0 SECRET_KEY=build DEFAULT_FROM_EMAIL=build@localhost POSTAL_ADDRESS=build \
+	VAR_DIR=$(VENV)/build
+
+.PHONY: help run test test-postgres test-sqlite bench lint format docs static screenshots messages lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -60,6 +64,14 @@ messages: $(DEV_STAMP) ## Gather the texts that need a translation, and compile 
 	$(BIN)/python manage.py makemessages -l de --no-location --no-obsolete \
 		-i $(VENV) -i "tests/*" -i var -i staticfiles
 	$(BIN)/python manage.py compilemessages -i $(VENV)
+
+docs: $(DEV_STAMP) ## Build the site of docs/ into site/
+	@$(BIN)/python -m tests.reference
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "The site is in site/; open site/index.html"
+
+static: $(RUN_STAMP) ## Gather the static files, as a server without Docker needs them
+	@$(COMPLETE) $(BIN)/python manage.py collectstatic --noinput
 
 screenshots: $(DEV_STAMP) ## Take the README's pictures from a real installation
 	$(BIN)/python -m tests.screenshots

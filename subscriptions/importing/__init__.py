@@ -1,12 +1,14 @@
 """Readers as CSV: in, with bad rows named and the rest taken; and out again.
 
 `reading` makes cells of a file as spreadsheets and other services write it, `rows` makes entries of
-cells, `adding` puts them into the database page by page; `exporting` is the way back.
+cells, `adding` puts them into the database page by page, `suppressing` those whom not to mail;
+`exporting` is the way back.
 """
 
 from .adding import Outcome, add
 from .exporting import COLUMNS, SUPPRESSION_COLUMNS, harmless, rows_of, suppression_rows
 from .reading import Row, Table, opened, table
+from .suppressing import suppress
 
 __all__ = [
     "COLUMNS",
@@ -18,6 +20,7 @@ __all__ = [
     "harmless",
     "opened",
     "rows_of",
+    "suppress",
     "suppression_rows",
     "table",
 ]

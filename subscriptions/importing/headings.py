@@ -45,6 +45,22 @@ def is_address(name: str) -> bool:
     return _plain(name) in _ADDRESS
 
 
+def is_hash(name: str) -> bool:
+    """Whether the column is that of hashes, as `export_subscribers --suppressions` writes it."""
+    return _plain(name) == "addresshash"
+
+
+def place_of_address(headings: Sequence[str]) -> int:
+    """Where the address is in a row."""
+    return next(place for place, name in enumerate(headings) if is_address(name))
+
+
+def place_of_reason(headings: Sequence[str]) -> int | None:
+    """Where a row says why nothing is mailed, if it does."""
+    plain = [_plain(name) for name in headings]
+    return plain.index("reason") if "reason" in plain else None
+
+
 def columns(headings: Sequence[str]) -> Columns:
     """The columns of a table that has one of addresses; all others are passed over."""
     plain = [_plain(name) for name in headings]

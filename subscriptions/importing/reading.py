@@ -11,7 +11,7 @@ from typing import BinaryIO, TextIO
 
 from subscriptions.errors import PermanentError
 
-from .headings import is_address
+from .headings import is_address, is_hash
 
 SEPARATORS = (",", ";", "\t", "|")
 MOST_LINES = 100
@@ -78,18 +78,22 @@ def _as_windows_1252(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(_FALLBACK, _as_windows_1252)
 
 
-def table(lines: Iterable[str]) -> Table:
+def table(lines: Iterable[str], *, with_hashes: bool = False) -> Table:
     """The table in these lines, the first of which has the headings.
 
-    Raises PermanentError where none of them is that of an address.
+    Raises PermanentError where none of them is that of an address, or `with_hashes` of its hash.
     """
     numbered = enumerate(lines, start=1)
     first = _first_line(numbered)
     hint = first.strip().casefold()
     if hint.startswith("sep=") and len(hint) <= len("sep=,"):
         first = _first_line(numbered)
-    separator, headings = _headings(first)
-    address = next(place for place, name in enumerate(headings) if is_address(name))
+
+    def is_wanted(name: str) -> bool:
+        return is_address(name) or (with_hashes and is_hash(name))
+
+    separator, headings = _headings(first, is_wanted)
+    address = next(place for place, name in enumerate(headings) if is_wanted(name))
     return Table(headings, separator, _rows(numbered, separator, address))
 
 
@@ -97,13 +101,13 @@ def _first_line(numbered: Iterator[_Line]) -> str:
     return next((line for _, line in numbered if line.strip("\ufeff \t\r\n,;|")), "")
 
 
-def _headings(line: str) -> tuple[str, list[str]]:
+def _headings(line: str, is_wanted: Callable[[str], bool]) -> tuple[str, list[str]]:
     line = line.removeprefix("\ufeff")
     found: list[tuple[int, str, list[str]]] = []
     said = ""
     for separator in SEPARATORS:
         cells, said = _cells([line], separator)
-        if any(is_address(cell) for cell in cells):
+        if any(map(is_wanted, cells)):
             found.append((len(cells), separator, cells))
     if found:
         _, separator, cells = max(found, key=lambda each: each[0])

@@ -20,6 +20,7 @@ from tests.bench import (  # noqa: E402
     meaning,
     pages,
     ranking,
+    readers,
     relevance,
     rendering,
     scale,
@@ -38,11 +39,12 @@ BENCHES: dict[str, ModuleType] = {
     "ranking": ranking,
     "meaning": meaning,
     "desk": desk,
+    "readers": readers,
     "faults": faults,
     "scale": scale,
     "year": year,
 }
-SLOW = ("scale", "faults", "pages", "meaning", "desk", "year")
+SLOW = ("scale", "faults", "pages", "meaning", "desk", "readers", "year")
 """Minutes long: only when they are asked for by name."""
 HEADINGS = ("what", "figure", "ratio")
 

@@ -9,19 +9,31 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+
+import psycopg
 
 from tests.bench.installation import Installation, installation
 
 HEADINGS = ("what", "figure", "the most")
 ROWS = 100_000
+HUNDREDTH = 100
+"""Of the readers has left."""
 PAGES = 40
 
 
 def run(*, subscribers: int) -> Iterator[tuple[str, ...]]:
     """Rows of the table."""
     with installation() as made:
+        made.manage("collectstatic", "--noinput", "-v0")
         made.python("tests.bench.installation", str(subscribers), "500")
+        with psycopg.connect(made.environment["DATABASE_URL"], autocommit=True) as database:
+            database.execute(
+                "UPDATE subscriptions_subscriber SET state = 'unsubscribed', slot_id = NULL "
+                "WHERE id %% %s = 0",
+                [HUNDREDTH],
+            )
+            database.execute("VACUUM ANALYZE subscriptions_subscriber")
         for name, seconds in json.loads(made.python("tests.bench.readers", str(subscribers))):
             median, most = statistics.median(seconds), max(seconds)
             yield name, f"{1000 * median:,.1f} ms", f"{1000 * most:,.1f} ms"
@@ -59,7 +71,7 @@ def pages(readers: int) -> list[tuple[str, list[float]]]:
     addresses = [f"reader{number}@example{number % 1000}.org" for number in numbers]
     page = "/admin/subscriptions/subscriber/"
 
-    def timed(paths: list[str], found: Callable[[object], bool]) -> list[float]:
+    def timed(paths: list[str], has: str) -> list[float]:
         seconds = []
         client.get(paths[0])
         for path in paths:
@@ -67,22 +79,22 @@ def pages(readers: int) -> list[tuple[str, list[float]]]:
             response = client.get(path)
             seconds.append(time.perf_counter() - started)
             assert response.status_code == 200, (path, response.status_code)
-            assert found(response), path
+            assert has in response.content.decode(), path
         return seconds
 
-    def has(number: int) -> Callable[[object], bool]:
-        return lambda response: response.context["cl"].result_count >= number
+    def searched(words: list[str]) -> list[str]:
+        return [f"{page}?q={each}" for each in words]
 
     return [
-        ("an answer of the desk without readers", timed([f"{page}?q=nobody"] * PAGES, has(0))),
-        ("the list", timed([page] * PAGES, has(100))),
-        ("search by whole address", timed([f"{page}?q={each}" for each in addresses], has(1))),
-        ("search by its beginning", timed([f"{page}?q={each[:9]}" for each in addresses], has(1))),
-        ("search by one letter", timed([f"{page}?q=r"] * PAGES, has(100))),
-        ("those who left", timed([f"{page}?state__exact=unsubscribed"] * PAGES, has(0))),
+        ("a search for nobody, the baseline", timed(searched(["nobody"] * PAGES), "0 subscribers")),
+        ("the list", timed([page] * PAGES, "the first 10,000")),
+        ("search by whole address", timed(searched(addresses), "1 subscriber")),
+        ("search by its beginning", timed(searched([each[:8] for each in addresses]), "@example")),
+        ("search by one letter", timed(searched(["r"] * PAGES), "500 subscribers")),
+        ("those who left", timed([f"{page}?state__exact=unsubscribed"] * PAGES, "unsubscribed")),
         (
             "a reader's page",
-            timed([f"{page}{first + each - 1}/change/" for each in numbers], lambda response: True),
+            timed([f"{page}{first + each - 1}/change/" for each in numbers], "Consent history"),
         ),
     ]
 

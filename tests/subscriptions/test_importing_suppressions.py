@@ -1,0 +1,69 @@
+"""Whom not to mail, taken over from elsewhere."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from subscriptions import selectors, services
+from subscriptions.models import Subscriber, Suppression
+from tests.builders import make_subscriber
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def bring(tmp_path):
+    def run(text, *arguments):
+        path = tmp_path / "blocked.csv"
+        path.write_text(text)
+        output, errors = StringIO(), StringIO()
+        call_command("import_suppressions", str(path), *arguments, stdout=output, stderr=errors)
+        return output.getvalue(), errors.getvalue()
+
+    return run
+
+
+def test_addresses_of_another_service_are_never_mailed(bring):
+    reader = make_subscriber("ada@example.org")
+    text = "Email Address,CLEAN_TIME\nADA@example.org,2026-01-01\nbob@example.org,2026-01-01\nnobody,\n"
+    printed, errors = bring(text, "--reason", "bounced")
+    assert printed == "2 never to be mailed now, 0 known before, 1 bad\n"
+    assert errors.startswith("line 4: ")
+    assert not selectors.mailable_subscribers().filter(pk=reader.pk).exists()
+    assert selectors.suppressions("bob@example.org").get().reason == "bounced"
+    assert bring(text, "--reason", "complained")[0].startswith("0 never to be mailed now, 2 known")
+    assert set(Suppression.objects.values_list("reason", flat=True)) == {"bounced"}
+
+
+def test_hashes_of_another_installation_say_whom_not_to_mail_here(bring):
+    for name, reason in (("gone", "erased"), ("dead", "bounced")):
+        services.suppress(make_subscriber(f"{name}@example.org"), Suppression.Reason(reason))
+    written = StringIO()
+    call_command("export_subscribers", "--suppressions", stdout=written)
+    Subscriber.objects.all().delete()
+    Suppression.objects.all().delete()
+    printed, _ = bring(written.getvalue(), "--json")
+    assert json.loads(printed) == {"added": 2, "known": 0, "bad": 0, "first_bad_rows": []}
+    assert selectors.suppressions("gone@example.org").get().reason == "erased"
+    assert selectors.suppressions("dead@example.org").get().reason == "bounced"
+
+
+def test_reader_of_an_older_key_is_not_mailed_either(bring, settings):
+    reader = make_subscriber("ada@example.org")
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another"
+    assert bring("email\nada@example.org\n")[0].startswith("1 never to be mailed now")
+    assert not selectors.mailable_subscribers().filter(pk=reader.pk).exists()
+
+
+@pytest.mark.parametrize("cell", ["abc", "g" * 64, "'" + "a" * 64, ""])
+def test_what_is_no_hash_is_named(bring, cell):
+    printed, errors = bring(f"address_hash,reason\n{cell},erased\n{'a' * 64},erased\n")
+    assert printed == "1 never to be mailed now, 0 known before, 1 bad\n"
+    assert errors.startswith("line 2: ")
+
+
+def test_file_without_addresses_is_one_clear_line(bring):
+    with pytest.raises(CommandError, match="no column named email"):
+        bring("name\nAda\n")
