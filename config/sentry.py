@@ -11,6 +11,7 @@ from typing import Any
 import sentry_sdk
 from sentry_sdk.integrations.celery import CeleryIntegration
 from sentry_sdk.integrations.django import DjangoIntegration
+from sentry_sdk.integrations.logging import ignore_logger
 
 from digest import logs
 
@@ -22,6 +23,8 @@ _ASKED = ("method", "route")
 def start(dsn: str, *, environment: str) -> None:
     """Afterwards errors of this process, and ERROR records of its log, are reported."""
     version = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]["version"]
+    # Who forges a call is refused and logged; that is no error of ours.
+    ignore_logger("django.security.*")
     sentry_sdk.init(
         dsn=dsn,
         environment=environment,

@@ -118,14 +118,6 @@ def with_suppression(subscribers: QuerySet[Subscriber]) -> QuerySet[Any]:
     return subscribers.annotate(is_suppressed=_is_suppressed())
 
 
-def subscribers_with_status(names: Collection[str]) -> QuerySet[Subscriber]:
-    """Those of the states, and `suppressed` ones: at an address that is never mailed, whatever their
-    state is."""
-    is_of_state = Q(state__in=names) & ~Q(_is_suppressed())
-    wanted = is_of_state | Q(_is_suppressed()) if "suppressed" in names else is_of_state
-    return Subscriber.objects.filter(wanted)
-
-
 def addressees(ids: Collection[int] | QuerySet[Any, Any]) -> dict[int, Addressee]:
     """What a digest needs to know of each of the subscribers, whose ids may be a query, and
     whether mail may go to them right now; who was erased is left out. One query."""
@@ -171,18 +163,6 @@ def ids_of_addresses(found: Collection[str]) -> list[int]:
     lower = {address.lower() for address in found}
     rows = Subscriber.objects.alias(lower=Lower("email")).filter(lower__in=lower)
     return list(rows.values_list("pk", flat=True))
-
-
-def ids_at_beginning(beginning: str, most: int) -> list[int]:
-    """At most so many subscribers whose address begins so, in whatever case; found by an index, of
-    which no more is read than that."""
-    rows = Subscriber.objects.alias(lower=Lower("email"))
-    if connection.vendor == "postgresql":
-        rows = rows.filter(lower__startswith=beginning.lower())
-    else:
-        # SQLite's LIKE uses no index. Addresses are ASCII: nothing in them comes after this letter.
-        rows = rows.filter(lower__gte=beginning.lower(), lower__lt=f"{beginning.lower()}\x7f")
-    return list(rows.order_by().values_list("pk", flat=True)[:most])
 
 
 def subscribers_of_messages(message_ids: Collection[int]) -> dict[int, int]:

@@ -65,6 +65,9 @@ def unsubscribe(request: HttpRequest, reader: Subscriber) -> Said:
     """Afterwards they are unsubscribed, and a mail tells them."""
     if not services.unsubscribe_and_tell(reader, evidence=_evidence(request)):
         return Said("They had left before.")
+    if selectors.is_suppressed(reader.email):
+        told = "Unsubscribed; no mail says so, as nothing is mailed to this address."
+        return Said(told, "Unsubscribed the reader")
     wake_sender()
     return Said("Unsubscribed; a mail tells them, with a way back.", "Unsubscribed the reader")
 

@@ -1,5 +1,6 @@
 """The operator's view of readers: people to find, to look up, and to do something for."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -23,6 +24,8 @@ from .theme import ModelAdmin
 
 _SHOWN = 50
 """Consent records and single messages on a reader's page, the newest."""
+_MOST_AT_ONCE = 200
+"""Readers that an action of the list takes: a slip must not reach everybody."""
 _DOWNLOADED = "Downloaded all that is held"
 
 
@@ -57,7 +60,8 @@ class SubscriberAdmin(ReadOnly, ModelAdmin[Subscriber]):
     list_select_related = ("slot",)
     change_form_template = "admin/desk/reader.html"
     fields = ()
-    actions = ("unsubscribe_and_tell", "never_mail", "mail_again", "erase")
+    actions = ("unsubscribe_and_tell", "never_mail", "mail_again")
+    list_disable_select_all = True
 
     class Media:
         css = {"all": ("daily_papers/reader.css",)}
@@ -233,21 +237,26 @@ class SubscriberAdmin(ReadOnly, ModelAdmin[Subscriber]):
     def mail_again(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
         self._act_on_all(request, queryset, acting.mail_again)
 
-    @admin.action(description="Erase everything about them", permissions=["erase"])
-    def erase(self, request: HttpRequest, queryset: QuerySet[Subscriber]) -> None:
-        self._act_on_all(request, queryset, acting.erase, flag=DELETION)
-
     def _act_on_all(
-        self, request: HttpRequest, queryset: QuerySet[Subscriber], do: Any, *, flag: int = CHANGE
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Subscriber],
+        do: Callable[[HttpRequest, Subscriber], acting.Said],
     ) -> None:
+        readers = list(queryset[: _MOST_AT_ONCE + 1])
+        if len(readers) > _MOST_AT_ONCE:
+            messages.error(
+                request, f"Nothing was done: {_MOST_AT_ONCE} readers at once are the most."
+            )
+            return
         done = 0
-        for reader in queryset:
+        for reader in readers:
             with transaction.atomic():
                 said = do(request, reader)
                 if said.log:
-                    self.log(request, reader, said.log, flag=flag)
+                    self.log(request, reader, said.log)
                     done += 1
-        messages.success(request, f"Done for {done} of {len(queryset)}.")
+        messages.success(request, f"Done for {done} of {len(readers)}.")
 
 
 @admin.register(ConsentRecord)

@@ -6,7 +6,14 @@ cells, `adding` puts them into the database page by page, `suppressing` those wh
 """
 
 from .adding import Outcome, add
-from .exporting import COLUMNS, SUPPRESSION_COLUMNS, harmless, rows_of, suppression_rows
+from .exporting import (
+    COLUMNS,
+    SUPPRESSION_COLUMNS,
+    harmless,
+    rows_of,
+    suppression_rows,
+    with_status,
+)
 from .reading import Row, Table, opened, table
 from .suppressing import suppress
 
@@ -23,4 +30,5 @@ __all__ = [
     "suppress",
     "suppression_rows",
     "table",
+    "with_status",
 ]

@@ -1,9 +1,9 @@
 """Readers and suppressions as rows of CSV, with no cell that a spreadsheet would run."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from subscriptions import selectors
 from subscriptions.models import Subscriber, Subscription, Suppression
@@ -13,6 +13,18 @@ SUPPRESSION_COLUMNS = ("address_hash", "reason", "created_at")
 _PAGE = 5000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "'", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """The last four are the first four as wide as Chinese letters, which some spreadsheets run, too."""
+
+
+def with_status(names: Collection[str]) -> QuerySet[Subscriber]:
+    """Those of the states, and `suppressed` ones: at an address that is never mailed, whatever their
+    state is."""
+    wanted = Q(state__in=names, is_suppressed=False)
+    if "suppressed" in names:
+        wanted |= Q(is_suppressed=True)
+    found: QuerySet[Subscriber] = selectors.with_suppression(Subscriber.objects.all()).filter(
+        wanted
+    )
+    return found
 
 
 def rows_of(subscribers: QuerySet[Subscriber]) -> Iterator[list[str]]:

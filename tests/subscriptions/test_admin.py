@@ -47,7 +47,7 @@ def said(response):
     return [str(message) for message in response.context["messages"]]
 
 
-@pytest.mark.parametrize("action", ["erase", "never_mail", "mail_again", "unsubscribe_and_tell"])
+@pytest.mark.parametrize("action", ["never_mail", "mail_again", "unsubscribe_and_tell"])
 def test_who_may_only_look_changes_nothing(staff, action):
     reader = make_subscriber()
     act(staff("view_subscriber"), action, reader)
@@ -110,6 +110,22 @@ def test_nothing_is_sent_to_an_address_that_is_never_mailed(support):
         "Nothing was done: the reader has changed meanwhile."
     ]
     assert not TransactionalMessage.objects.exists()
+
+
+def test_slip_in_the_list_does_not_reach_everybody(support):
+    for _ in range(201):
+        make_subscriber()
+    first = Subscriber.objects.first()
+    chosen = {"action": "never_mail", "_selected_action": [first.pk], "select_across": "1"}
+    assert "Nothing was done" in said(support.post(LIST, chosen, follow=True))[0]
+    assert not Suppression.objects.exists()
+
+
+def test_nobody_is_erased_from_the_list(staff):
+    client = staff("view_subscriber", "change_subscriber", "delete_subscriber")
+    act(client, "erase", make_subscriber())
+    act(client, "delete_selected", Subscriber.objects.get())
+    assert Subscriber.objects.exists()
 
 
 def test_download_is_what_readers_get_themselves(support):
@@ -212,7 +228,7 @@ def plan_of(rows):
 
 
 def test_search_by_beginning_walks_an_index():
-    plan = plan_of(lambda: selectors.ids_at_beginning("ada@ex", 10))
+    plan = plan_of(lambda: finding.ids_at_beginning("ada@ex", 10))
     wanted = {
         "postgresql": "Index Scan using subscriber_email_beginning",
         "sqlite": "USING INDEX subscriber_email_unique (<expr>>? AND <expr><?)",

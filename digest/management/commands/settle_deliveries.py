@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -20,7 +21,11 @@ _ADDRESS = re.compile(r"[^\s,;:=<>\"'()]+@[^\s,;:=<>\"'()]+")
 
 
 def _addresses(path: str) -> Iterator[str]:
-    """Every address in a file, whatever stands around it."""
+    """Every address in a file, whatever stands around it; `-`: of standard input."""
+    if path == "-":
+        for line in sys.stdin:
+            yield from _ADDRESS.findall(line)
+        return
     try:
         with Path(path).open(encoding="utf-8", errors="replace") as file:
             for line in file:

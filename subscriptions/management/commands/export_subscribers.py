@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import track
 
-from subscriptions import importing, selectors
+from subscriptions import importing
 from subscriptions.management import files
 from subscriptions.models import Subscriber, Suppression
 
@@ -75,7 +75,7 @@ class Command(BaseCommand):
             total = Suppression.objects.count()
             rows, headings = importing.suppression_rows(), importing.SUPPRESSION_COLUMNS
         else:
-            subscribers = selectors.subscribers_with_status(status or _STATUSES)
+            subscribers = importing.with_status(status or _STATUSES)
             total, rows = subscribers.count(), importing.rows_of(subscribers)
             headings = importing.COLUMNS
         return self._copy(rows, file, headings, total)

@@ -194,6 +194,15 @@ def test_uncertain_deliveries_are_dropped_or_sent_again(due, outbox):
     assert run("settle_deliveries", "--drop") == "0 uncertain deliveries are given up\n"
 
 
+def test_one_batch_is_settled_by_its_number(due, outbox):
+    run("send_digests", "--date", str(DAY))
+    in_doubt()
+    number = Batch.objects.get().pk
+    said = run("settle_deliveries", "--drop", "--batch", str(number))
+    assert said == "2 uncertain deliveries are given up\n"
+    assert refusal("settle_deliveries", "--drop", "--batch", "7") == "There is no batch 7."
+
+
 def test_preview_is_written_to_a_file(due, tmp_path):
     target = tmp_path / "digest.html"
     run("preview_digest", "--format", "html", "--output", str(target))
