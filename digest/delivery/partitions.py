@@ -54,7 +54,9 @@ def is_partitioned() -> bool:
     """Whether the outbox is; never on SQLite."""
     if connection.vendor != "postgresql":
         return False
-    return bool(rows_of("SELECT 1 FROM pg_class WHERE oid = %s::regclass AND relkind = 'p'", TABLE))
+    return bool(
+        rows_of("SELECT 1 FROM pg_class WHERE oid = to_regclass(%s) AND relkind = 'p'", TABLE)
+    )
 
 
 def rows_of(query: str, *values: str) -> list[tuple[object, ...]]:

@@ -16,6 +16,8 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from redis.exceptions import RedisError
 
+from digest.delivery import partitions
+
 from .findings import SECONDS, Asked, Findings, saying
 
 _FULL = 0.8
@@ -72,6 +74,11 @@ def _look_at_postgres() -> Findings:
         yield warn(
             f"{used} of {most} connections are in use",
             "Raise max_connections, or put PgBouncer in front.",
+        )
+    if number := partitions.overflow():
+        yield warn(
+            f"{number} deliveries are in {partitions.DEFAULT}: no partition was made for their month",
+            "Is beat running, and a worker at night? Type: manage.py partition_deliveries",
         )
     if zone != "UTC":
         yield warn(

@@ -25,6 +25,8 @@ from digest.delivery import (
     sending,
     watch,
 )
+from digest.management.doctor import installation
+from digest.management.doctor.findings import Asked
 from digest.models import Batch, Delivery, Edition, Event, Notice
 from subscriptions.models import Suppression
 from tests.builders import make_subscriber
@@ -265,6 +267,8 @@ def test_edition_that_no_month_was_made_for_is_told_of_and_the_next_has_one():
     assert partitions.overflow() == 1
     alarms.check_partitions()
     assert Notice.objects.get().kind == "partitions"
+    said = [str(each) for each in installation.check_database(Asked())]
+    assert any("1 deliveries are in digest_delivery_default" in line for line in said)
     tasks.purge_deliveries()
     make_batch([make_subscriber()], DAY + timedelta(days=1))
     assert partitions.overflow() == 1
