@@ -6,6 +6,7 @@ BENCH ?= all
 SUBSCRIBERS ?= 10000
 AUDIENCES ?= 500
 PAPERS ?= 100000
+PARTITIONED ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +22,11 @@ DEPLOY := DEBUG=0 SECRET_KEY=only-for-the-check-$(shell printf 'x%.0s' $$(seq 50
 	POSTAL_ADDRESS=somewhere EMAIL_PROVIDERS=mailgun MAILGUN_API_KEY=key WEBHOOK_SECRET=a:b \
 	MAILGUN_WEBHOOK_SIGNING_KEY=key UNSUBSCRIBE_EMAIL=
 
-.PHONY: help run test test-postgres test-sqlite bench lint format screenshots messages lock clean
+# Static files need no secret, only settings that are complete.
+COMPLETE := DEBUG=0 SECRET_KEY=build DEFAULT_FROM_EMAIL=build@localhost POSTAL_ADDRESS=build \
+	VAR_DIR=$(VENV)/build
+
+.PHONY: help run test test-postgres test-sqlite bench lint format docs static screenshots messages lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -41,7 +46,7 @@ test-sqlite:
 
 bench: $(DEV_STAMP) ## Run the benchmarks; BENCH=delivery one of them, SUBSCRIBERS=100000 its size
 	@$(BIN)/python -m tests.bench $(BENCH) --subscribers $(SUBSCRIBERS) --audiences $(AUDIENCES) \
-		--papers $(PAPERS)
+		--papers $(PAPERS) $(if $(PARTITIONED),--partitioned)
 
 lint: $(DEV_STAMP) ## Formatter, linter, types, contracts, migrations, deployment checks
 	$(BIN)/ruff format --check .
@@ -59,6 +64,14 @@ messages: $(DEV_STAMP) ## Gather the texts that need a translation, and compile 
 	$(BIN)/python manage.py makemessages -l de --no-location --no-obsolete \
 		-i $(VENV) -i "tests/*" -i var -i staticfiles
 	$(BIN)/python manage.py compilemessages -i $(VENV)
+
+docs: $(DEV_STAMP) ## Build the site of docs/ into site/
+	@$(BIN)/python -m tests.reference
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "The site is in site/; open site/index.html"
+
+static: $(RUN_STAMP) ## Gather the static files, as a server without Docker needs them
+	@$(COMPLETE) $(BIN)/python manage.py collectstatic --noinput
 
 screenshots: $(DEV_STAMP) ## Take the README's pictures from a real installation
 	$(BIN)/python -m tests.screenshots

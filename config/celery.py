@@ -1,12 +1,22 @@
 """The Celery application; tasks are found in each app's `tasks` module."""
 
 import gc
+import logging
 import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_init, worker_process_init
+from celery.signals import (
+    celeryd_init,
+    setup_logging,
+    task_postrun,
+    task_prerun,
+    worker_process_init,
+)
+from django.conf import settings
 from django.core import checks
+
+from digest import logs
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # A worker serves no pages, and Django's checks would load them all, with a client library of every
@@ -33,3 +43,32 @@ def spare_the_collector(**_: Any) -> None:
     """
     gc.freeze()
     gc.set_threshold(50_000, 10, 10)
+
+
+@celeryd_init.connect
+def be_quiet(instance: Any, **_: Any) -> None:
+    """The banner is no line of a log that programs read, and a warning should be one."""
+    if settings.LOG_FORMAT == "json":
+        instance.quiet = True
+        logging.captureWarnings(capture=True)
+
+
+@setup_logging.connect
+def keep_our_logs(**_: Any) -> None:
+    """Whoever listens to this signal configures the logs; ours are, by the settings (`logs.py`)."""
+
+
+_bound: dict[str, Any] = {}
+
+
+@task_prerun.connect
+def bind_task(task_id: str, task: Any, **_: Any) -> None:
+    """Every record of a task carries its name and id."""
+    _bound[task_id] = logs.bind(task=task.name, task_id=task_id)
+
+
+@task_postrun.connect
+def unbind_task(task_id: str, **_: Any) -> None:
+    """What the process does next is not of the task."""
+    if token := _bound.pop(task_id, None):
+        logs.unbind(token)

@@ -25,15 +25,10 @@ def _is_at_batches(request: HttpRequest) -> bool:
 
 
 def _is_at_closed_editions(request: HttpRequest) -> bool:
-    """The menu takes a page for open whose address begins as its own, and ours do."""
-    begins = "/admin/digest/edition/"
-    others = (f"{begins}coming/", f"{begins}expected/")
+    """What is to come has entries of its own above the editions."""
+    begins = reverse("admin:digest_edition_changelist")
+    others = (reverse("admin:edition_coming"), reverse("admin:edition_expected"))
     return request.path.startswith(begins) and not request.path.startswith(others)
-
-
-def _page(title: str, icon: str, name: str, permission: str) -> dict[str, Any]:
-    """One of our own, which is no list of rows."""
-    return _item(title, icon, name, permission) | {"link": reverse_lazy(f"admin:{name}")}
 
 
 THEME: dict[str, Any] = {
@@ -100,11 +95,19 @@ THEME: dict[str, Any] = {
             {
                 "title": "Editions",
                 "items": [
-                    _page(
-                        "Coming edition", "edit_calendar", "edition_coming", "digest.view_edition"
+                    _item(
+                        "Coming edition",
+                        "edit_calendar",
+                        "edition",
+                        "digest.view_edition",
+                        page="coming",
                     ),
-                    _page(
-                        "What will go", "event_upcoming", "edition_expected", "digest.view_edition"
+                    _item(
+                        "What will go",
+                        "event_upcoming",
+                        "edition",
+                        "digest.view_edition",
+                        page="expected",
                     ),
                     _item("Editions", "newspaper", "digest_edition", "digest.view_edition")
                     | {"active": _is_at_closed_editions},

@@ -1,10 +1,24 @@
-"""One line a record: time, level, logger, the constant message, then what was handed over beside it."""
+"""One line a record, for people or as JSON: time, level, logger, the constant message, then what was
+handed over or bound beside it. The last thing that happens to a line is that addresses and tokens
+are masked in it, whoever wrote it.
+"""
 
 import logging
+import re
+import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from django.core.signals import request_finished
+from django.http import HttpRequest, HttpResponseBase
+from pythonjsonlogger.json import JsonFormatter
+
+from digest import logs
+
+FORMATS = ("console", "json")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "data"}
+_REQUEST_ID = re.compile(r"[\w-]{1,40}", re.ASCII)
 
 
 class WithoutPaths(logging.Filter):
@@ -21,6 +35,15 @@ class WithoutPaths(logging.Filter):
         return True
 
 
+class WithBound(logging.Filter):
+    """Puts what is bound (`digest.logs.bound`) beside the message; what was handed over comes first."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        for name, value in logs.values().items():
+            vars(record).setdefault(name, value)
+        return True
+
+
 class Formatter(logging.Formatter):
     """`08:15:02 INFO    digest.papers.ingest: papers stored new=12 bad=0`, in UTC."""
 
@@ -32,25 +55,68 @@ class Formatter(logging.Formatter):
         line = f"{at:%H:%M:%S} {record.levelname:7} {record.name}: {record.getMessage()}{beside}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
-        return line
+        return logs.masked(line)
 
 
-def configuration(level: str) -> dict[str, Any]:
+class Json(JsonFormatter):
+    """`{"time": …, "level": "INFO", "logger": …, "event": "papers stored", "new": 12, "bad": 0}`; an
+    exception is an object with its type, message and traceback."""
+
+    def __init__(self) -> None:
+        names = {"levelname": "level", "name": "logger", "message": "event"}
+        super().__init__(
+            [*names],
+            rename_fields=names,
+            reserved_attrs=[*_STANDARD],
+            timestamp="time",
+            json_ensure_ascii=False,
+        )
+
+    def add_fields(
+        self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
+    ) -> None:
+        """What stands in the line."""
+        traceback = message_dict.pop("exc_info", "")
+        at = datetime.fromtimestamp(record.created, tz=UTC).isoformat(timespec="milliseconds")
+        super().add_fields(log_data, record, message_dict)
+        log_data["time"] = at
+        if record.exc_info and (error := record.exc_info[1]):
+            kind = f"{type(error).__module__}.{type(error).__qualname__}"
+            said = {"type": kind.removeprefix("builtins."), "message": str(error)}
+            log_data["exception"] = said | {"traceback": traceback}
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """The line as it may be seen, the time first."""
+        first = {"time": log_data.pop("time")}
+        return first | {name: logs.all_masked(value) for name, value in log_data.items()}
+
+
+def formatter(form: str) -> logging.Formatter:
+    """The formatter of LOG_FORMAT."""
+    return Json() if form == "json" else Formatter()
+
+
+def configuration(level: str, form: str) -> dict[str, Any]:
     """Django's LOGGING: everything of `level` and above to standard error, a line each."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"plain": {"()": "config.logs.Formatter"}},
-        "filters": {"without_paths": {"()": "config.logs.WithoutPaths"}},
+        "formatters": {"line": {"()": formatter, "form": form}},
+        "filters": {
+            "without_paths": {"()": "config.logs.WithoutPaths"},
+            "with_bound": {"()": "config.logs.WithBound"},
+        },
         "handlers": {
             "console": {
                 "class": "logging.StreamHandler",
-                "formatter": "plain",
-                "filters": ["without_paths"],
+                "formatter": "line",
+                "filters": ["without_paths", "with_bound"],
             }
         },
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
+            # Django's own handlers would print paths, tokens and all, a second time.
+            "django": {"handlers": [], "level": "INFO"},
             "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
             "celery.app.trace": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
@@ -61,3 +127,30 @@ def configuration(level: str) -> dict[str, Any]:
             "pylatexenc": {"level": "CRITICAL"},
         },
     }
+
+
+def with_request_id(
+    answer: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Middleware: every record of a request carries its id, which the answer's `X-Request-ID` names.
+    An id that a proxy gave is kept.
+
+    It stays bound when the answer is made, as Django logs what it was after all middleware.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        given = request.headers.get("X-Request-ID", "")
+        name = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        logs.bind(request_id=name)
+        found = answer(request)
+        found.headers["X-Request-ID"] = name
+        return found
+
+    return middleware
+
+
+def _end_of_request(**_: Any) -> None:
+    logs.clear()
+
+
+request_finished.connect(_end_of_request)

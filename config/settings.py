@@ -3,6 +3,7 @@
 import logging
 import re
 from datetime import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.logs.with_request_id",
     "django.middleware.security.SecurityMiddleware",
     # Webhooks need none of what follows.
     "digest.receivers.short_way",
@@ -345,7 +347,12 @@ if TRUSTED_PROXIES:
 # --- Logs ----------------------------------------------------------------------------------
 
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
-LOGGING = logs.configuration(LOG_LEVEL)
+# `console`: a line for people; `json`: an object a line.
+LOG_FORMAT = env.str("LOG_FORMAT", "console")
+LOGGING = logs.configuration(LOG_LEVEL, LOG_FORMAT)
+# Errors go there, without any address or token; unset: nothing of Sentry is loaded.
+SENTRY_DSN = env.secret("SENTRY_DSN")
+SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", "development" if DEBUG else "production")
 
 # --- Values that were read well but make no sense --------------------------------------------
 
@@ -360,6 +367,7 @@ env.expect(
     that=LOG_LEVEL in logging.getLevelNamesMapping(),
     form="one of DEBUG, INFO, WARNING, ERROR",
 )
+env.expect("LOG_FORMAT", that=LOG_FORMAT in logs.FORMATS, form=f"one of {', '.join(logs.FORMATS)}")
 env.expect("PORT", that=0 < (PORT or 1) < 65536, form="a number from 1 to 65535")  # noqa: PLR2004
 for _name, _url, _schemes, _form in (
     ("SITE_URL", SITE_URL, ["https", "http"], "https://papers.example.org"),
@@ -380,6 +388,7 @@ for _name, _text, _pattern, _form in (
     ("REPLY_TO", REPLY_TO, rf"({_ADDRESS}|[^<>\r\n]*<{_ADDRESS}>)", "one address"),
     ("UNSUBSCRIBE_EMAIL", UNSUBSCRIBE_EMAIL, _ADDRESS, "a bare address"),
     ("OPERATOR_EMAIL", OPERATOR_EMAIL, _ADDRESS, "a bare address"),
+    ("SENTRY_DSN", SENTRY_DSN, r"https?://[^\s@/]+@[^\s@/]+/(\S+/)?\d+", "like https://key@host/7"),
     ("LIST_ID", LIST_ID, r"[^<>\r\n]{0,150}<[\w.-]{3,100}>", "like Daily <daily.example.org>"),
 ):
     env.expect(_name, that=not _text or bool(re.fullmatch(_pattern, _text)), form=_form)
@@ -395,3 +404,5 @@ env.finish(
         if not DEBUG and not value
     ]
 )
+if SENTRY_DSN:
+    import_module("config.sentry").start(SENTRY_DSN, environment=SENTRY_ENVIRONMENT)

@@ -34,6 +34,9 @@ _gathered: ContextVar[list[intake.Report] | None] = ContextVar("gathered", defau
 def receive_event(event: Any, esp_name: str, **_: Any) -> None:
     """Anymail has checked the signature and the shared secret before it calls this, once an event;
     the events of one call are stored together."""
+    if event.recipient == intake.PROBE:
+        logger.info("webhook tried", extra={"provider": esp_name})
+        return
     report = _report(event, esp_name)
     gathered = _gathered.get()
     if gathered is None:

@@ -6,6 +6,25 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
+class Verdict(StrEnum):
+    """How something that was looked at does."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+    SKIPPED = "skipped"
+    """It does not apply here, or can't be asked."""
+
+
+class Finding(NamedTuple):
+    """What a look at a part of the installation found: a line, and the mend where it needs one."""
+
+    name: str
+    state: Verdict
+    what: str
+    mend: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperRecord:
     """A paper as one source describes it: text as received, whitespace joined, nothing escaped.

@@ -13,6 +13,7 @@ from digest.delivery import (
     alarms,
     events,
     evidence,
+    expecting,
     figures,
     forgetting,
     notices,
@@ -101,6 +102,12 @@ def learn_tastes() -> None:
 def build_editions() -> None:
     """Closes every edition that is past its cutoff."""
     building.build_due(timezone.now())
+
+
+@shared_task
+def count_expected() -> None:
+    """Who is due in the next days, for the operator who looks."""
+    expecting.keep(timezone.now())
 
 
 @shared_task

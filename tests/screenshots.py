@@ -1,4 +1,4 @@
-"""`make screenshots`: the README's pictures, taken from a real installation with the sample edition.
+"""`make screenshots`: the pictures of README and docs, taken from a real installation with the sample edition.
 
 It starts `manage.py run` in a scratch folder with no upstream, subscribes as a reader would, and
 photographs the pages and the digest in Chromium: desktop, phone, light and dark.
@@ -14,6 +14,7 @@ from pathlib import Path
 import requests
 from playwright.sync_api import Browser, sync_playwright
 
+from tests import desk_screenshots
 from tests.flows.mailbox import link, mail_with
 from tests.flows.processes import ROOT, Installation, wait_for
 
@@ -76,6 +77,8 @@ def main() -> None:
             shoot(browser, preferences, "preferences-phone-dark", PHONE, "dark")
             shoot(browser, digest, "digest-desktop", DESKTOP, "light")
             shoot(browser, digest, "digest-phone-dark", PHONE, "dark")
+            desk_screenshots.prepare(installation)
+            desk_screenshots.shoot(browser, installation, TARGET)
             browser.close()
     finally:
         installation.stop(with_signal=signal.SIGINT)

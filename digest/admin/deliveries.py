@@ -113,17 +113,18 @@ class DeliveryAdmin(KeyedAdmin):
         """By the reader, the batch, the edition, or all: each by an index of its own."""
         edition, is_planned = asked["edition"], asked["planned"] != _IN_NONE
         rows: QuerySet[Delivery] = Delivery.objects.all()
-        order = lookup.BY_KEY
+        order, among = lookup.BY_KEY, None
         if edition is not None and not asked["reader"]:
             rows = lookup.deliveries_of(edition, is_planned=is_planned)
             order = lookup.BY_BATCH if is_planned else lookup.BY_KEY
+            among = lookup.batches_of(edition) if is_planned else None
         elif edition is not None:
             rows = rows.filter(edition=edition)
         if asked["reader"]:
             rows, order = rows.filter(subscriber_id=asked["reader"]), lookup.BY_EDITION
         if asked["batch"]:
             rows = rows.filter(batch_id=asked["batch"])
-            order = order if asked["reader"] else lookup.BY_BATCH
+            order, among = (order, None) if asked["reader"] else (lookup.BY_BATCH, None)
         names = {"state": asked["state"], "esp_message_id": asked["message_id"]}
         wanted = {name: value for name, value in names.items() if value}
         return lookup.walk(
@@ -131,6 +132,7 @@ class DeliveryAdmin(KeyedAdmin):
             order=order,
             below=form.key(len(order)),
             matching=Q(**wanted) if wanted else None,
+            among=among,
         )
 
     @admin.display(description="Reader")

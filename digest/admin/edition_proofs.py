@@ -151,7 +151,8 @@ def page(
         "topics": Topic.objects.all(),
         "languages": settings.LANGUAGES,
         "said_of_reader": _said_of(asked),
-        "mail_url": f"{reverse('admin:edition_proof_mail', args=where)}?{asked.query}",
+        "mail_url": f"{reverse('admin:edition_proof_mail', args=where)}?{asked.query}"
+        f"&scheme={looks['scheme']}",
         "test_url": reverse("admin:edition_proof_test", args=where),
         "may_look_at_readers": may_look_at_readers(request),
         "may_send": edition_draft.may_edit(request),
@@ -225,14 +226,14 @@ def _found(
 def mail(
     model_admin: ModelAdmin[Any], request: HttpRequest, frequency: str, day: str
 ) -> HttpResponse:
-    """The mail's HTML as a mail reader shows it: no scripts, nothing remote, no address kept."""
+    """The mail's HTML as a mail reader shows it: no scripts, nothing remote."""
     proof = _asked(model_admin, request, request.GET, frequency, day).proof
     if proof is None:
         raise Http404
-    response = HttpResponse(proof.html)
+    scheme = "dark" if request.GET.get("scheme") == "dark" else "light"
+    response = HttpResponse(proof.html_in(scheme))
     response["Content-Security-Policy"] = _MAIL_POLICY
     response["Referrer-Policy"] = "no-referrer"
-    response["Cache-Control"] = "private, no-store"
     return response
 
 

@@ -1,23 +1,30 @@
 """The send of an edition in the admin: held and released by hand; and who is due in the next days."""
 
+import logging
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
+from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from digest.delivery import expecting, watch
 from digest.models import Edition
-from digest.tasks import wake_senders
+from digest.tasks import count_expected, wake_senders
 from subscriptions.models import Subscriber
 
 from . import edition_draft
+
+logger = logging.getLogger(__name__)
 
 _LONGEST_REASON = 200
 
@@ -88,7 +95,9 @@ def expected(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     now = timezone.now()
-    found = expecting.expected(now)
+    found = expecting.kept(now) or expecting.keep(now)
+    if found.is_old(now):
+        _count_anew()
     rhythms = dict(Subscriber.Frequency.choices)
     days = [
         {
@@ -108,10 +117,19 @@ def expected(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse
         "title": "What will go",
         "days": days,
         "counted_at": found.counted_at,
-        "minutes": expecting.KEPT_SECONDS // 60,
+        "minutes": expecting.COUNTED_EVERY // timedelta(minutes=1),
         "coming": edition_draft.coming(now),
     }
     return render(request, "admin/digest/edition_expected.html", context)
+
+
+def _count_anew() -> None:
+    """In the background: nobody waits for a million readers to be counted. At most one a minute."""
+    try:
+        if cache.add("expected-digests-asked", 1, timeout=60):
+            count_expected.delay()
+    except (OperationalError, RedisError, OSError):
+        logger.warning("broker or cache is away, readers are not counted anew")
 
 
 def _bars(numbers: Counter[str] | dict[str, int]) -> list[Bar]:

@@ -19,7 +19,9 @@ from subscriptions.records import Rhythm
 logger = logging.getLogger(__name__)
 
 DAYS = 3
-KEPT_SECONDS = 600
+COUNTED_EVERY = timedelta(minutes=10)
+"""While somebody looks."""
+_DAY_SECONDS = 86_400
 _KEY = "expected-digests"
 _OF_ONE_SLOT = Mapping[date | None, int]
 """How many readers are paused until when; None: not paused."""
@@ -49,24 +51,35 @@ class Expected:
     days: tuple[Day, ...]
     counted_at: datetime
 
+    def is_old(self, now: datetime) -> bool:
+        """Whether it is time to count anew."""
+        return now - self.counted_at > COUNTED_EVERY
 
-def expected(now: datetime) -> Expected:
-    """The rest of today and the days after it (DAYS), as counted in the last KEPT_SECONDS. Who has
-    left, is suppressed, or paused until later is not counted; who is due and finds nothing in the
-    edition is."""
+
+def kept(now: datetime) -> Expected | None:
+    """As it was counted last, if that was on this day (UTC)."""
     try:
-        kept: Expected | None = cache.get(_KEY)
-        if kept is None or kept.days[0].day != now.astimezone(UTC).date():
-            kept = count(now)
-            cache.set(_KEY, kept, KEPT_SECONDS)
+        found: Expected | None = cache.get(_KEY)
     except (RedisError, OSError) as error:
         logger.warning("cache is away, counted anew", extra={"error": type(error).__name__})
-        kept = count(now)
-    return kept
+        return None
+    return found if found and found.days[0].day == now.astimezone(UTC).date() else None
+
+
+def keep(now: datetime) -> Expected:
+    """The rest of today and the days after it (DAYS), counted now; afterwards `kept` has it, where
+    there is a cache."""
+    found = count(now)
+    try:
+        cache.set(_KEY, found, _DAY_SECONDS)
+    except (RedisError, OSError) as error:
+        logger.warning("cache is away, nothing kept", extra={"error": type(error).__name__})
+    return found
 
 
 def count(now: datetime) -> Expected:
-    """The same, counted now. Three queries, however many readers."""
+    """The same, and not kept. Who has left, is suppressed, or paused until later is not counted; who
+    is due and finds nothing in the edition is. Three queries, however many readers."""
     today = now.astimezone(UTC).date()
     days = tuple(Day(today + timedelta(days=n)) for n in range(DAYS))
     slots = Slot.objects.in_bulk()

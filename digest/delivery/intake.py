@@ -15,6 +15,10 @@ from typing import Any
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
+PROBE = "doctor@probe.invalid"
+"""The reader of an event by which `manage.py doctor` tries a webhook: it is verified and read as any,
+and never kept. Nothing can be sent there (RFC 2606)."""
+
 # Events outlive the erasure of their reader.
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+")
 _MOST_DIGITS = 18

@@ -17,8 +17,10 @@ from digest.models import Batch, Delivery, Edition, Event
 from . import batches
 
 PAGE = 50
-WINDOW = 50_000
+WINDOW = 20_000
 BUDGET = 1.0
+_MOST_BATCHES = 1000
+"""In a window."""
 Key = tuple[int, ...]
 Order = tuple[str, ...]
 
@@ -44,9 +46,12 @@ def walk(
     order: Order = BY_KEY,
     below: Key | None = None,
     matching: Q | None = None,
+    among: QuerySet[Batch] | None = None,
 ) -> Page:
     """A page of the rows that match, the highest keys first. An index is by the `order`; for what
-    must match there is none."""
+    must match there is none. BY_BATCH, `among` are the batches that the rows are in: then their
+    sizes say how far a window goes, and no row is read for that.
+    """
     down = rows.order_by(*(f"-{name}" for name in order))
     if matching is None:
         return _page(list(_below(down, order, below)[: PAGE + 1]), order)
@@ -54,7 +59,10 @@ def walk(
     ends_at = time.monotonic() + BUDGET
     while True:
         window = _below(down, order, below)
-        end = window.values_list(*order)[WINDOW - 1 : WINDOW].first()
+        if among is None:
+            end = window.values_list(*order)[WINDOW - 1 : WINDOW].first()
+        else:
+            end = _end_among(among, below)
         part = window if end is None else window.filter(_at_or_above(order, end))
         found += part.filter(matching)[: PAGE + 1 - len(found)]
         if len(found) > PAGE or end is None:
@@ -62,6 +70,21 @@ def walk(
         below = end
         if time.monotonic() > ends_at:
             return Page(found, end, is_cut_short=True)
+
+
+def _end_among(among: QuerySet[Batch], below: Key | None) -> Key | None:
+    """The lowest batch of the next window, with all that is in it; None where that is the last."""
+    rows = among
+    if below is not None:
+        # Of a batch that a window ended with, nothing is left.
+        rows = among.filter(pk__lte=below[0]) if below[1] else among.filter(pk__lt=below[0])
+    number = 0
+    sizes = list(rows.order_by("-pk").values_list("pk", "size")[:_MOST_BATCHES])
+    for batch_id, size in sizes:
+        number += size
+        if number >= WINDOW:
+            return batch_id, 0
+    return (sizes[-1][0], 0) if len(sizes) == _MOST_BATCHES else None
 
 
 def _page(found: list[Any], order: Order) -> Page:

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Max, OuterRef, QuerySet, Subquery, Sum
 from django.utils import timezone
 
+from digest import logs
 from digest.editions import audiences, building
 from digest.errors import EditionOpenError
 from digest.models import Batch, Delivery, Edition
@@ -96,13 +97,14 @@ def plan(
         made.editions.append(edition)
         # A month takes long to pick from: who waits for a day's papers goes first.
         for slot in sorted(slots_due(now, frequency), key=lambda slot: slot.frequency == _MONTHLY):
-            try:
-                own = edition if day else _begun(slot, edition)
-                if own and _plan_slot(slot, own, made, now, batch_size, page_planned):
-                    services.advance(slot, now, ended_on=own.date)
-            except Exception as error:
-                logger.exception("slot can't be planned", extra={"slot": slot.pk})
-                failure = error
+            with logs.bound(edition=edition.pk, slot=slot.pk):
+                try:
+                    own = edition if day else _begun(slot, edition)
+                    if own and _plan_slot(slot, own, made, now, batch_size, page_planned):
+                        services.advance(slot, now, ended_on=own.date)
+                except Exception as error:
+                    logger.exception("slot can't be planned", extra={"slot": slot.pk})
+                    failure = error
     for edition in made.editions:
         merging.merge(edition, now=now)
     if made.states:

@@ -18,6 +18,9 @@ from subscriptions.records import Selection
 from . import apart, content, planning, rendering
 from .preview import nobody
 
+_DARK = "@media (prefers-color-scheme: dark)"
+"""In `templates/email/parts/kept.css`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -27,6 +30,11 @@ class Proof:
     html: str
     text: str
     paper_count: int
+
+    def html_in(self, scheme: str) -> str:
+        """The HTML as a mail reader in `light` or `dark` colors shows it, whatever the browser's
+        own are: no browser can be asked to show a part of a page in others."""
+        return self.html.replace(_DARK, "@media all" if scheme == "dark" else "@media not all")
 
 
 def of_selection(frequency: str, day: date, selection: Selection, *, now: datetime) -> Proof | None:

@@ -125,11 +125,15 @@ def configured() -> list[Provider]:
 @lru_cache(maxsize=32)
 def connection(name: str) -> Any:
     """The provider's one connection of this process; opened when it is first used, and kept."""
-    options = _OPTIONS[name]() if name in _OPTIONS else {}
     try:
-        return get_connection(PROVIDERS[name].backend, **options)
+        return get_connection(PROVIDERS[name].backend, **options(name))
     except (ImproperlyConfigured, ImportError) as error:
         raise ProviderSettingsError(f"{name}: {error}") from error
+
+
+def options(name: str) -> dict[str, Any]:
+    """What the provider's back end is made with beside Anymail's settings; ProviderSettingsError."""
+    return _OPTIONS[name]() if name in _OPTIONS else {}
 
 
 def _smtp_options() -> dict[str, Any]:

@@ -74,9 +74,11 @@ def _over(editions: Sequence[Edition]) -> tuple[list[Partition], list[Partition]
     """The partitions of single months; and those of which no other edition than these has rows, or
     can come to have any."""
     ranges = partitions.all_ranges()
+    if not ranges:
+        return [], []
     due_ids = {edition.pk for edition in editions}
     others = [pk for pk in _with_rows().values_list("pk", flat=True) if pk not in due_ids]
-    newest = partitions.newest_edition_id() if ranges else 0
+    newest = partitions.newest_edition_id()
     over = [
         each for each in ranges if (each.after or 0) <= newest and not any(map(each.has, others))
     ]

@@ -25,13 +25,10 @@ logger = logging.getLogger(__name__)
 State = Delivery.State
 DETAIL = "restored from a backup: may have been sent since"
 _KIND = "restored"
-_GAPS: dict[type[models.Model], int] = {
-    # Providers and readers hold these numbers, of rows that are lost, and may come back with them.
-    # An edition's is a part of its batches' and has room for 2 ** 31.
-    Edition: 10_000,
-    Delivery: 1_000_000_000,
-    TransactionalMessage: 1_000_000_000,
-}
+_GAP = 1_000_000_000
+"""More than a backup can lack of deliveries or single mails."""
+_MARGIN = 20
+"""Editions more than one for each day and week: those that an operator closed by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +73,14 @@ def settle(stopped: datetime) -> Restored | None:
         key = stopped.isoformat()
         if Notice.objects.filter(kind=_KIND, key=key).exists():
             return None
+        # First, so that what is made anew has numbers that nothing lost ever had.
+        _leave_numbers_out(stopped)
         pending = _put_in_doubt()
         # Who was due since is planned as they were then. Rows of before are in doubt by now, so
         # that none is taken for late and merged into these.
         planning.plan(stopped)
         due = _put_in_doubt() - pending
         found = Restored(pending, due, _move_on(stopped), _stop_messages())
-        _leave_numbers_out()
         notices.tell(
             _KIND,
             key,
@@ -125,15 +123,26 @@ def _stop_messages() -> int:
     return waiting.update(state=states.UNCERTAIN, address="")
 
 
-def _leave_numbers_out() -> None:
+def _leave_numbers_out(stopped: datetime) -> None:
+    """Providers and readers hold numbers of rows that are lost, and may come back with them.
+
+    Editions get no more than they need: their numbers are a part of their batches', and say which
+    partition their deliveries are in.
+    """
+    days = (stopped - (newest_trace() or stopped)).days
+    _skip(Edition, 2 * max(days, 0) + _MARGIN)
+    _skip(Delivery, _GAP)
+    _skip(TransactionalMessage, _GAP)
+
+
+def _skip(model: type[models.Model], number: int) -> None:
+    table = model._meta.db_table  # noqa: SLF001  documented for all to use
     with connection.cursor() as cursor:
-        for model, gap in _GAPS.items():
-            table = model._meta.db_table  # noqa: SLF001  documented for all to use
-            if connection.vendor == "sqlite":
-                cursor.execute(
-                    "UPDATE sqlite_sequence SET seq = seq + %s WHERE name = %s", [gap, table]
-                )
-            else:
-                cursor.execute("SELECT pg_get_serial_sequence(%s, 'id')", [table])
-                (sequence,) = cursor.fetchone()
-                cursor.execute("SELECT setval(%s, nextval(%s) + %s)", [sequence, sequence, gap])
+        if connection.vendor == "sqlite":
+            cursor.execute(
+                "UPDATE sqlite_sequence SET seq = seq + %s WHERE name = %s", [number, table]
+            )
+            return
+        cursor.execute("SELECT pg_get_serial_sequence(%s, 'id')", [table])
+        (sequence,) = cursor.fetchone()
+        cursor.execute("SELECT setval(%s, nextval(%s) + %s)", [sequence, sequence, number])

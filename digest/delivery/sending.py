@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
+from digest import logs
 from digest.models import Audience
 from digest.records import Outcome, Reader, Result
 from subscriptions import services
@@ -148,16 +149,17 @@ def send(claims: Sequence[outbox.Claim], ways: Sequence[Provider]) -> None:
     )
     failure: Exception | None = None
     for claim in claims:
-        try:
-            allowed = _allowed(claim, ways)
-            call = _call(claim, audiences[claim.audience_id], allowed)
-            work.note(_offer_in_turn(work, call, allowed))
-        except Exception as error:
-            logger.exception("batch failed", extra={"batch": claim.batch_id})
-            failure = error
-            work.write()
-            outbox.give_back(claim, but=work.offered)
-            watch.note_error(claim.edition_id)
+        with logs.bound(edition=claim.edition_id, batch=claim.batch_id):
+            try:
+                allowed = _allowed(claim, ways)
+                call = _call(claim, audiences[claim.audience_id], allowed)
+                work.note(_offer_in_turn(work, call, allowed))
+            except Exception as error:
+                logger.exception("batch failed", extra={"batch": claim.batch_id})
+                failure = error
+                work.write()
+                outbox.give_back(claim, but=work.offered)
+                watch.note_error(claim.edition_id)
     work.write()
     if failure is not None:
         raise failure

@@ -78,11 +78,10 @@ class Contents:
 
 
 def contents(edition: Edition, draft: Draft | None) -> Contents:
-    """What the edition would be made of if it closed now; it need not have a row. Two queries."""
+    """What the edition would be made of if it closed now; it need not have a row. Three queries."""
     choices = drafts.choices_of(draft)
-    found = drafts.in_order(
-        _candidates(edition, _unused(edition).exclude(drafts.is_left_out(edition))), choices
-    )
+    wanted = _unused(edition).exclude(pk__in=drafts.left_out_of(edition))
+    found = drafts.in_order(_candidates(edition, wanted), choices)
     return Contents(found, choices, draft.note if draft else "")
 
 
@@ -103,12 +102,8 @@ def as_if_closed(
 
 def left_out(edition: Edition) -> QuerySet[Paper]:
     """The papers that an editor lately left out of it, or of an edition before, and may take back."""
-    lately = EditorChoice.objects.filter(
-        paper=OuterRef("pk"),
-        decision=EditorChoice.Decision.LEFT_OUT,
-        draft__date__gte=edition.date - timedelta(days=CATCH_UP_DAYS),
-    )
-    unused = _unused(edition).filter(drafts.is_left_out(edition), Exists(lately))
+    lately = drafts.left_out_of(edition, since=edition.date - timedelta(days=CATCH_UP_DAYS))
+    unused = _unused(edition).filter(pk__in=lately)
     return _candidates(edition, unused).order_by("-upvotes", "-pk")
 
 

@@ -2,9 +2,10 @@
 others go, out of what was decided about its draft."""
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
 from digest.models import Draft, Edition, EditorChoice, Paper
 
@@ -40,23 +41,27 @@ def choices_of(draft: Draft | None) -> dict[int, EditorChoice]:
     return {choice.paper_id: choice for choice in draft.choices.all()}
 
 
-def is_left_out(edition: Edition) -> Q:
-    """Of a paper: whether an editor left it out of this edition, or of one before it, and did not
-    take it back into this one. What a day goes without its week goes without."""
-    said = EditorChoice.objects.filter(paper=OuterRef("pk"))
-    out = said.filter(
+def left_out_of(edition: Edition, *, since: date | None = None) -> set[int]:
+    """The ids of papers that an editor left out of this edition, or of one before it (since a day),
+    and did not take back into this one. What a day goes without its week goes without. One query."""
+    frequencies = {edition.frequency, Edition.Frequency.DAILY.value}
+    if edition.frequency == Edition.Frequency.DAILY:
+        frequencies = {edition.frequency}
+    out = Q(
         decision=Decision.LEFT_OUT,
-        draft__frequency__in={edition.frequency, Edition.Frequency.DAILY.value}
-        if edition.frequency == Edition.Frequency.WEEKLY
-        else {edition.frequency},
-        draft__date__lte=edition.last_day,
+        draft__frequency__in=frequencies,
+        draft__date__range=(since or date.min, edition.last_day),
     )
-    back = said.filter(
+    back = Q(
         decision__in=[Decision.IN, Decision.PINNED],
         draft__frequency=edition.frequency,
         draft__date=edition.date,
     )
-    return Q(Exists(out)) & ~Q(Exists(back))
+    said = EditorChoice.objects.filter(out | back).values_list("paper_id", "decision")
+    found: dict[bool, set[int]] = {True: set(), False: set()}
+    for paper_id, decision in said:
+        found[decision == Decision.LEFT_OUT].add(paper_id)
+    return found[True] - found[False]
 
 
 def is_pinned(paper_id: int, choices: Choices) -> bool:

@@ -25,6 +25,7 @@ from tests.bench import (  # noqa: E402
     rendering,
     scale,
     smtp,
+    year,
 )
 
 BENCHES: dict[str, ModuleType] = {
@@ -41,8 +42,9 @@ BENCHES: dict[str, ModuleType] = {
     "readers": readers,
     "faults": faults,
     "scale": scale,
+    "year": year,
 }
-SLOW = ("scale", "faults", "pages", "meaning", "desk", "readers")
+SLOW = ("scale", "faults", "pages", "meaning", "desk", "readers", "year")
 """Minutes long: only when they are asked for by name."""
 HEADINGS = ("what", "figure", "ratio")
 
@@ -53,11 +55,16 @@ def main() -> None:
     parser.add_argument("--subscribers", type=int, default=10_000)
     parser.add_argument("--audiences", type=int, default=500)
     parser.add_argument("--papers", type=int, default=100_000)
+    parser.add_argument(
+        "--partitioned", action="store_true", help="divide the outbox first (delivery, year)"
+    )
     chosen = parser.parse_args()
     for name, bench in BENCHES.items():
         if name != chosen.bench and (chosen.bench != "all" or name in SLOW):
             continue
-        options = {"audiences": chosen.audiences} if bench is delivery else {}
+        options: dict[str, int] = {"audiences": chosen.audiences} if bench is delivery else {}
+        if bench in (delivery, year):
+            options["is_partitioned"] = chosen.partitioned
         size = f"{chosen.subscribers:,} subscribers"
         if bench in (pages, meaning):
             options, size = {"papers": chosen.papers}, f"{chosen.papers:,} papers"

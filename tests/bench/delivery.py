@@ -33,17 +33,24 @@ class Measured:
     """Seconds of processor time, by process."""
 
 
-def run(*, subscribers: int, audiences: int = 500) -> list[Row]:
+def run(*, subscribers: int, audiences: int = 500, is_partitioned: bool = False) -> list[Row]:
     """Rows of what, figure, and the ratio to one render, one inliner and one call a reader."""
     with installation(EMAIL_PROVIDERS="mailgun") as made:
-        few = measure(made, min(FEW, subscribers), min(audiences, FEW, subscribers))
+        few = measure(
+            made,
+            min(FEW, subscribers),
+            min(audiences, FEW, subscribers),
+            is_partitioned=is_partitioned,
+        )
     with installation(EMAIL_PROVIDERS="mailgun") as made:
-        found = measure(made, subscribers, min(audiences, subscribers))
+        found = measure(
+            made, subscribers, min(audiences, subscribers), is_partitioned=is_partitioned
+        )
         naive = float(made.python("tests.bench.naive"))
         alone = _planned_alone(made)
     following = min(subscribers, FOLLOWING)
     with installation(EMAIL_PROVIDERS="mailgun") as made:
-        own = measure(made, following, following, with_keywords=True)
+        own = measure(made, following, following, with_keywords=True, is_partitioned=is_partitioned)
         lists = _count(made, "SELECT count(*) FROM digest_audience")
     rate = found.sent / found.seconds
     share = found.peak_mib / few.peak_mib - 1
@@ -78,11 +85,18 @@ def run(*, subscribers: int, audiences: int = 500) -> list[Row]:
 
 
 def measure(
-    made: Installation, subscribers: int, audiences: int, *, with_keywords: bool = False
+    made: Installation,
+    subscribers: int,
+    audiences: int,
+    *,
+    with_keywords: bool = False,
+    is_partitioned: bool = False,
 ) -> Measured:
     """Sends to so many readers of a fresh installation, and checks that each got one digest."""
     address = made.start_esp("--mode", "lean")
     made.environment["MAILGUN_API_URL"] = f"{address}/v3"
+    if is_partitioned:
+        _divide(made)
     options = ["keywords"] if with_keywords else []
     made.python("tests.bench.installation", str(subscribers), str(audiences), *options)
     for number in range(WORKERS):
@@ -112,6 +126,17 @@ def measure(
         messages=made.messages() - before,
         used=used,
     )
+
+
+def _divide(made: Installation) -> None:
+    """The edition to come is of the second month, and there are three."""
+    made.manage("partition_deliveries", "--now", NOW.isoformat())
+    with psycopg.connect(made.environment["DATABASE_URL"]) as database:
+        bound = database.execute(
+            "SELECT substring(pg_get_expr(relpartbound, oid) FROM '\\d+')::int FROM pg_class"
+            " WHERE relname = 'digest_delivery_2026_09'"
+        ).fetchone()[0]
+        database.execute("SELECT setval('digest_edition_id_seq', %s)", [bound])
 
 
 def _planned_alone(made: Installation) -> float:

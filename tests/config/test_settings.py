@@ -59,6 +59,7 @@ def test_everything_missing_in_production_is_named_at_once(tmp_path):
         ("WARM_UP", "smtp:2026-13-01:500:1.5"), ("WARM_UP", "smtp:2026-11-01:many:1.5"),
         ("WARM_UP", "smtp:2026-11-01:500:0.5"), ("WARM_UP", "smtp:2026-11-01:500:1.5:x"),
         ("LATE_AFTER", "0"), ("LATE_AFTER", "soon"), ("OPERATOR_EMAIL", "me"),
+        ("LOG_FORMAT", "xml"), ("SENTRY_DSN", "https://sentry.example.org/1"), ("SENTRY_DSN", "key"),
         ("SITE_URL", "http://[::1"), ("ARXIV_CATEGORIES", "../x y"), ("TRUSTED_PROXIES", "-1"),
     ],
 )  # fmt: skip

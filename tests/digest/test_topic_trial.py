@@ -89,6 +89,31 @@ def test_trial_takes_what_tagging_takes(gardening):
     assert set(titles(found.taken)) == tagged == {"Tomatoes at night", "Soil"}
 
 
+def test_each_phrase_says_what_it_does():
+    make_paper(title="Tomato soup at night")
+    make_paper(title="Doors", abstract="A leek is not a door.")
+    rule = TopicRule("gardening", ("tomato soup", "soup", "leek", "Radishes"))
+    found = {each.text: each for each in trial.run(rule).phrases}
+    assert titles_of(found["tomato soup"].taken) == ["Tomato soup at night"]
+    assert (found["soup"].found_in, found["soup"].within) == (0, "tomato soup")
+    assert (found["leek"].found_in, list(found["leek"].taken)) == (1, [])
+    assert (found["Radishes"].found_in, found["Radishes"].within) == (0, "")
+
+
+def titles_of(papers):
+    return [paper.title for paper in papers]
+
+
+def test_page_explains_phrases_that_take_nothing(admin_client):
+    make_paper(title="Tomato soup at night", abstract="A leek is not a door.")
+    lines = "tomato soup\nsoup\nleek\nradish"
+    answer = admin_client.post(reverse("admin:topic_trial"), {"slug": "new", "phrases": lines})
+    said = answer.content.decode()
+    assert "tomato soup: 1 taken" in said
+    assert "soup: only within “tomato soup”, which counts instead" in said
+    assert "radish: no paper of the newest 1 has it" in said
+
+
 def test_page_of_a_topic_says_what_it_takes(admin_client, gardening):
     make_paper(title="Tomatoes at night")
     page = admin_client.get(reverse("admin:subscriptions_topic_change", args=[gardening.pk]))

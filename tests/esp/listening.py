@@ -29,6 +29,8 @@ class Taker(Protocol):
 
     def take(self, request: Request) -> Reply: ...
 
+    def account(self, request: Request) -> Reply: ...
+
     def control(self, method: str, path: str, body: bytes) -> Reply: ...
 
 
@@ -81,7 +83,7 @@ def _handler(taker: Taker) -> type[BaseHTTPRequestHandler]:
             if self.path.startswith("/_control/"):
                 self.reply(taker.control("GET", self.path, b""))
             else:
-                self.reply(Reply(404))
+                self.reply(taker.account(Request(self.path, self.headers, b"")))
 
         def do_POST(self) -> None:
             size = int(self.headers.get("Content-Length", 0))

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
-from . import control, faults, mailgun
+from . import accounts, control, faults, mailgun
 from .events import PROVIDERS, Events, Postman
 from .faults import Chances
 from .listening import Listener, Reply
@@ -44,6 +44,8 @@ class FakeEsp:
         """How many copies for each address were taken; kept also where copies are not."""
         self.answered: Counter[str] = Counter()
         """By status, `none` for a silence: how calls were answered."""
+        self.accounts: dict[str, dict[str, Any]] = {}
+        """What is said of the account in the place of `accounts.GOOD`."""
         self.keeps_copies, self.is_lean = keeps_copies, is_lean
         self.postman = Postman(events) if events is not None else None
         self.closing = threading.Event()
@@ -245,6 +247,13 @@ class FakeEsp:
                     self.inbox[copy.to].append(copy)
         if self.postman is not None:
             self.postman.add(copies)
+
+    def account(self, request: Request) -> Reply:
+        """The reply to who asks about the account."""
+        status, data, headers = accounts.answer(request, self.accounts)
+        reply = _reply(status, data)
+        reply.headers |= headers
+        return reply
 
     def control(self, method: str, path: str, body: bytes) -> Reply:
         return _reply(*control.answer(self, method, path, body))

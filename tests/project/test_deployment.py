@@ -107,6 +107,23 @@ def test_secrets_may_come_from_files(tmp_path):
     assert sources == {"database_url", "secret_key", "webhook_secret"}
 
 
+def test_database_and_broker_may_be_others(tmp_path):
+    others = "DATABASE_URL=postgres://host/name\nREDIS_URL=redis://host\n"
+    environment = composed(tmp_path, ENV + others)["web"].environment
+    assert environment["DATABASE_URL"] == "postgres://host/name"
+    assert environment["REDIS_URL"] == "redis://host"
+
+
+def test_own_proxy_of_the_production_page_takes_the_place_of_ours(tmp_path):
+    page = (ROOT / "docs" / "production.md").read_text()
+    (override,) = re.findall(r"`(services: \{proxy.*?)`", page)
+    file = tmp_path / "override.yml"
+    file.write_text(override)
+    services = composed(tmp_path, ENV, str(file))
+    assert "proxy" not in services
+    assert services["web"].rest["ports"][0]["host_ip"] == "127.0.0.1"
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_unit_starts_what_the_container_does(services, name):
     program, *arguments = unit(name).command

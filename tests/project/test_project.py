@@ -114,15 +114,3 @@ def test_no_module_grows_past_its_room():
             if "migrations" not in path.parts:
                 lines = path.read_text().count("\n")
                 assert lines < 450, (path, lines)
-
-
-def test_compose_file_names_the_processes_of_the_production_page():
-    compose = (ROOT / "docker-compose.yml").read_text()
-    production = (ROOT / "docs" / "production.md").read_text()
-    for command in (
-        "celery -A config worker -Q fetch,digest -c 3",
-        "celery -A config worker -Q mail -c 4",
-        "celery -A config beat",
-    ):
-        assert command in compose
-        assert command in production

@@ -1,15 +1,16 @@
 """What the unsubscribe page offers instead, how that is undone, and the reason that is asked."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.urls import reverse
+from django.utils import timezone
 from lxml import html as lxml_html
 
-from subscriptions import tokens
+from subscriptions import services, tokens
 from subscriptions.models import LeaveReason, Subscriber
 from tests.builders import make_subscriber
 
@@ -120,3 +121,11 @@ def test_operator_sees_how_often_each_reason_was_given(client):
     client.force_login(get_user_model().objects.create_superuser("op", "op@example.org", "x"))
     response = client.get(reverse("admin:subscriptions_leavereason_changelist"))
     assert "Too many mails (2)" in words(response)
+
+
+def test_why_somebody_left_is_forgotten_after_two_years():
+    row = LeaveReason.objects.create(reason="other")
+    services.purge(timezone.now() + timedelta(days=729))
+    assert LeaveReason.objects.filter(pk=row.pk).exists()
+    services.purge(timezone.now() + timedelta(days=732))
+    assert not LeaveReason.objects.exists()

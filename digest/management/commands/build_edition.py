@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from digest.editions import building
-from digest.management import arguments
+from digest.management import arguments, printing
 from digest.models import Edition
 
 
@@ -27,6 +27,7 @@ class Command(BaseCommand):
             default=Edition.Frequency.DAILY,
             help="daily, or weekly: the ISO week that holds the date",
         )
+        printing.add_json(parser)
 
     def handle(self, *_: Any, **options: Any) -> None:
         today = timezone.now().date()
@@ -35,4 +36,13 @@ class Command(BaseCommand):
             raise CommandError(f"{day} has not begun; its edition can't be closed yet.")
         edition = building.build(day, frequency=options["frequency"])
         papers = f"{edition.paper_count} papers" if edition.paper_count else "empty, not sent"
-        self.stdout.write(f"{edition.frequency} edition {edition.name}: {papers}")
+        printing.tell(
+            self.stdout,
+            f"{edition.frequency} edition {edition.name}: {papers}",
+            data={
+                "edition": edition.name,
+                "frequency": edition.frequency,
+                "papers": edition.paper_count,
+            },
+            is_json=options["json"],
+        )

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from digest.errors import VectorsError
+from digest.management import printing
 from digest.papers import vectors
 from digest.papers.vectors import embeddings
 
@@ -28,23 +29,32 @@ class Command(BaseCommand):
             type=Path,
             help="only write the fitted space to this file, and change nothing",
         )
+        printing.add_json(parser)
 
     def handle(self, *_: Any, **options: Any) -> None:
         try:
-            self._fit(options["output"], is_anew=options["anew"])
+            said, data = self._fit(options["output"], is_anew=options["anew"])
         except VectorsError as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"{options['output']}: {error.strerror}") from error
+        printing.tell(self.stdout, said, data=data, is_json=options["json"])
 
-    def _fit(self, output: Path | None, *, is_anew: bool) -> None:
+    def _fit(self, output: Path | None, *, is_anew: bool) -> tuple[str, dict[str, Any]]:
+        """What is said, and the same as data."""
         if output is not None:
             output.write_bytes(vectors.written(vectors.fitted()))
-            self.stdout.write(f"The space is in {output}.")
-            return
-        done = vectors.write_missing(most=vectors.ALL)
-        if is_anew:
-            vectors.unplace()
-        if not embeddings.name():
-            space = vectors.fit()
-            self.stdout.write(f"{space.name}: {len(space.hashes)} stems.")
-        done += vectors.write_missing(most=vectors.ALL)
-        self.stdout.write(f"{done} papers were placed.")
+            return f"The space is in {output}.", {"file": str(output)}
+        lines, data = [], {}
+        # How long it takes is not known before; that it goes on is.
+        with printing.progress(self.stderr) as bar:
+            bar.add_task("Fitting", total=None)
+            done = vectors.write_missing(most=vectors.ALL)
+            if is_anew:
+                vectors.unplace()
+            if not embeddings.name():
+                space = vectors.fit()
+                lines.append(f"{space.name}: {len(space.hashes)} stems.")
+                data = {"space": space.name, "stems": len(space.hashes)}
+            done += vectors.write_missing(most=vectors.ALL)
+        return "\n".join([*lines, f"{done} papers were placed."]), data | {"papers": done}

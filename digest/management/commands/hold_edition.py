@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from digest.delivery import watch
-from digest.management import editions
+from digest.management import editions, printing
 
 
 class Command(BaseCommand):
@@ -15,6 +15,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         editions.add_arguments(parser)
+        printing.add_json(parser)
         parser.add_argument("--because", required=True, help="why, for whoever reads the log")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -24,4 +25,14 @@ class Command(BaseCommand):
         edition = editions.chosen(options)
         is_new = watch.hold(edition, because=because, now=timezone.now())
         words = "is held" if is_new else "was held already"
-        self.stdout.write(f"{edition.frequency} edition {edition.name} {words}")
+        printing.tell(
+            self.stdout,
+            f"{edition.frequency} edition {edition.name} {words}",
+            data={
+                "edition": edition.name,
+                "frequency": edition.frequency,
+                "is_held": True,
+                "is_new": is_new,
+            },
+            is_json=options["json"],
+        )

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
-from rich.progress import Progress
+from django.core.management.base import BaseCommand, CommandParser
 
+from digest.management import printing
 from digest.models import Paper
 from digest.papers import search
 
@@ -15,9 +15,16 @@ class Command(BaseCommand):
         "or after papers were changed by hand. It can run beside everything else, and again."
     )
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        printing.add_json(parser)
+
     def handle(self, *_: Any, **options: Any) -> None:
-        # No bar where the output is no terminal.
-        with Progress(disable=not self.stdout.isatty()) as progress:
+        with printing.progress(self.stderr) as progress:
             task = progress.add_task("Papers", total=Paper.objects.count())
             done = search.index_all(watch=lambda number: progress.advance(task, number))
-        self.stdout.write(f"{done} papers can be found.")
+        printing.tell(
+            self.stdout,
+            f"{done} papers can be found.",
+            data={"papers": done},
+            is_json=options["json"],
+        )

@@ -1,13 +1,12 @@
 """`manage.py ledger`: what became of everyone who was due."""
 
 import argparse
-import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from digest.delivery import ledger
-from digest.management import editions
+from digest.management import editions, printing
 
 
 class Command(BaseCommand):
@@ -15,12 +14,18 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         editions.add_arguments(parser)
-        parser.add_argument("--json", action="store_true", help="print JSON")
+        printing.add_json(parser)
 
     def handle(self, *_: Any, **options: Any) -> None:
         edition = editions.chosen(options)
         found = ledger.of_edition(edition)
-        self.stdout.write(json.dumps(found.as_json()) if options["json"] else str(found))
+        printing.tell(
+            self.stdout,
+            str(found),
+            data=found.as_json(),
+            is_json=options["json"],
+            shown=printing.ledger_table(found),
+        )
         if edition.forgetting_at is not None and not options["json"]:
             self.stdout.write(
                 f"Counted on {edition.forgetting_at:%Y-%m-%d}, when its deliveries were forgotten."

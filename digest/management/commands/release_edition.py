@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from digest.delivery import watch
-from digest.management import editions
+from digest.management import editions, printing
 from digest.tasks import wake_senders
 
 
@@ -15,9 +15,21 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         editions.add_arguments(parser)
+        printing.add_json(parser)
 
     def handle(self, *_: Any, **options: Any) -> None:
         edition = editions.chosen(options)
-        words = "is sent on" if watch.release(edition) else "was not held"
+        is_new = watch.release(edition)
+        words = "is sent on" if is_new else "was not held"
         wake_senders()
-        self.stdout.write(f"{edition.frequency} edition {edition.name} {words}")
+        printing.tell(
+            self.stdout,
+            f"{edition.frequency} edition {edition.name} {words}",
+            data={
+                "edition": edition.name,
+                "frequency": edition.frequency,
+                "is_held": False,
+                "is_new": is_new,
+            },
+            is_json=options["json"],
+        )

@@ -1,20 +1,26 @@
 """`manage.py send_digests`: plans and sends what is due."""
 
 import argparse
-import json
 import time
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
+from rich.console import Group
+from rich.markup import escape
+from rich.progress import Progress, TaskID
 
-from digest.delivery import circuit, ledger, planning, sending, settling
+from digest.delivery import circuit, ledger, outbox, planning, sending, settling
 from digest.errors import DigestError
-from digest.management import arguments
+from digest.management import arguments, printing
 from digest.models import Edition
 from digest.tasks import wake_senders
 
 LONGEST_PAUSE = 5.0
+LOOK_UP = timedelta(seconds=1)
+"""How long it sends before it tells how far it is."""
 
 
 def _refuse_held(made: planning.Plan) -> None:
@@ -35,6 +41,10 @@ def _why_not() -> str:
     return "No provider takes digests now: all rest, or have had their number of today. Waiting …"
 
 
+def _total(bar: Progress, task: TaskID) -> float:
+    return bar.tasks[task].total or 0
+
+
 class Command(BaseCommand):
     help = "Plans and queues every digest that is due and not yet sent."
 
@@ -51,7 +61,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--wait", action="store_true", help="send here too; end when all are settled"
         )
-        parser.add_argument("--json", action="store_true", help="print JSON")
+        printing.add_json(parser)
 
     def handle(self, *_: Any, **options: Any) -> None:
         now = options["now"] or timezone.now()
@@ -69,36 +79,66 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         if not options["dry_run"] and not options["wait"]:
             wake_senders()
-        self.stdout.write(self._report(made, options))
-
-    def _report(self, made: planning.Plan, options: dict[str, Any]) -> str:
         if options["wait"] and not options["dry_run"]:
-            ledgers = [ledger.of_edition(edition) for edition in made.editions]
-            if options["json"]:
-                found = [entry.as_json() for entry in ledgers]
-                return json.dumps(found[0] if len(found) == 1 else found)
-            return "\n".join(map(str, ledgers)) or "No edition is closed yet; nothing to send."
+            self._tell_ledgers(made, is_json=options["json"])
+        else:
+            self._tell_plan(made, options)
+
+    def _tell_ledgers(self, made: planning.Plan, *, is_json: bool) -> None:
+        ledgers = [ledger.of_edition(edition) for edition in made.editions]
+        found = [entry.as_json() for entry in ledgers]
+        printing.tell(
+            self.stdout,
+            "\n".join(map(str, ledgers)) or "No edition is closed yet; nothing to send.",
+            data=found[0] if len(found) == 1 else found,
+            is_json=is_json,
+            shown=Group(*map(printing.ledger_table, ledgers)) if ledgers else None,
+        )
+
+    def _tell_plan(self, made: planning.Plan, options: dict[str, Any]) -> None:
         names = [edition.name for edition in made.editions]
         topics = dict(made.topics.most_common())
         hours = dict(sorted(made.hours.items()))
-        if options["json"]:
-            states = dict(made.states)
-            counted = {"to_send": made.to_send, "states": states, "topics": topics, "hours": hours}
-            return json.dumps({"editions": names, **counted})
         verb = "would go" if options["dry_run"] else "are queued"
-        lines = [f"{made.to_send} digests {verb}, of {', '.join(names) or 'no edition'}"]
-        lines += [
-            f"  not sent, {name}: {n}" for name, n in made.states.items() if name != "pending"
+        said = f"{made.to_send} digests {verb}, of {', '.join(names) or 'no edition'}"
+        skipped = {name: n for name, n in made.states.items() if name != "pending"}
+        groups = {"not sent,": skipped, "topic": topics, "hour": hours}
+        lines = [
+            f"  {kind} {name}: {n}" for kind, each in groups.items() for name, n in each.items()
         ]
-        lines += [f"  topic {name}: {n}" for name, n in topics.items()]
-        lines += [f"  hour {name}: {n}" for name, n in hours.items()]
-        return "\n".join(lines)
+        rows = [
+            (kind.rstrip(","), escape(str(name)), f"{n:,}")
+            for kind, each in groups.items()
+            for name, n in each.items()
+        ]
+        printing.tell(
+            self.stdout,
+            "\n".join([said, *lines]),
+            data={
+                "editions": names,
+                "to_send": made.to_send,
+                "states": dict(made.states),
+                "topics": topics,
+                "hours": hours,
+            },
+            is_json=options["json"],
+            # The sentence above, since a title is no wider than its table.
+            shown=Group(escape(said), printing.table(rows, columns=("", "", "digests#")))
+            if rows
+            else None,
+        )
 
     def _wait(self, made: planning.Plan) -> None:
         """Works as a sender, and waits for what other workers hold, until all is settled."""
+        with printing.progress(self.stderr) as bar:
+            task = bar.add_task("Digests", total=outbox.pending(timezone.now()))
+            self._send(made, lambda left: bar.update(task, completed=_total(bar, task) - left))
+
+    def _send(self, made: planning.Plan, tell_left: Callable[[int], None]) -> None:
         pause, told = 0.1, ""
         while True:
-            offered = sending.send_pending()
+            offered = sending.send_pending(until=timezone.now() + LOOK_UP)
+            tell_left(outbox.pending(timezone.now()))
             if all(ledger.is_settled(edition) for edition in made.editions):
                 return
             _refuse_held(made)

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from digest.delivery import settling
 from digest.editions import building
-from digest.management import arguments
+from digest.management import arguments, printing
 from digest.models import Batch, Delivery, Edition
 from digest.tasks import wake_senders
 
@@ -20,7 +21,11 @@ _ADDRESS = re.compile(r"[^\s,;:=<>\"'()]+@[^\s,;:=<>\"'()]+")
 
 
 def _addresses(path: str) -> Iterator[str]:
-    """Every address in a file, whatever stands around it."""
+    """Every address in a file, whatever stands around it; `-`: of standard input."""
+    if path == "-":
+        for line in sys.stdin:
+            yield from _ADDRESS.findall(line)
+        return
     try:
         with Path(path).open(encoding="utf-8", errors="replace") as file:
             for line in file:
@@ -50,6 +55,7 @@ class Command(BaseCommand):
             "--taken", metavar="FILE", help="those to the addresses in FILE, such as an extract of "
             "the provider's log, count as sent"
         )  # fmt: skip
+        printing.add_json(parser)
 
     def handle(self, *_: Any, **options: Any) -> None:
         settling.find_stale(timezone.now())
@@ -65,14 +71,20 @@ class Command(BaseCommand):
             deliveries = deliveries.filter(batch_id=options["batch"])
         if options["taken"]:
             number = settling.accept_to(_addresses(options["taken"]), deliveries)
-            self.stdout.write(f"{number} uncertain deliveries are sent, as the file says")
+            done, words = "taken", "are sent, as the file says"
         elif options["release"]:
             number = settling.release(deliveries)
             wake_senders()
-            self.stdout.write(f"{number} uncertain deliveries will be sent again")
+            done, words = "released", "will be sent again"
         else:
             number = settling.drop(deliveries)
-            self.stdout.write(f"{number} uncertain deliveries are given up")
+            done, words = "dropped", "are given up"
+        printing.tell(
+            self.stdout,
+            f"{number} uncertain deliveries {words}",
+            data={done: number},
+            is_json=options["json"],
+        )
 
     def _refuse_forgotten(self, day: date, frequency: str) -> None:
         forgotten = Edition.objects.filter(

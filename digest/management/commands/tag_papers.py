@@ -4,9 +4,8 @@ import argparse
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from rich.progress import Progress
 
-from digest.management import arguments
+from digest.management import arguments, printing
 from digest.models import Paper
 from digest.papers import topics
 
@@ -24,17 +23,22 @@ class Command(BaseCommand):
         parser.add_argument(
             "--since", type=arguments.day, help="only papers published on this day or later (all)"
         )
+        printing.add_json(parser)
 
     def handle(self, *_: Any, **options: Any) -> None:
         papers = Paper.objects.order_by("pk")
         if options["since"]:
             papers = papers.filter(published_at__date__gte=options["since"])
         ids = list(papers.values_list("pk", flat=True))
-        # No bar where the output is no terminal.
-        with Progress(disable=not self.stdout.isatty()) as progress:
+        with printing.progress(self.stderr) as progress:
             task = progress.add_task("Papers", total=len(ids))
             for start in range(0, len(ids), PAGE):
                 page = ids[start : start + PAGE]
                 topics.tag(page)
                 progress.advance(task, len(page))
-        self.stdout.write(f"{len(ids)} papers have their topics.")
+        printing.tell(
+            self.stdout,
+            f"{len(ids)} papers have their topics.",
+            data={"papers": len(ids)},
+            is_json=options["json"],
+        )

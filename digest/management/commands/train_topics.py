@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from rich.progress import track
 
 from digest.errors import DigestError
+from digest.management import printing
 from digest.papers.sources import stored
 from digest.papers.topics import labels, model, scoring, tagging, training
 from digest.papers.topics.rules import TopicRule
@@ -37,6 +37,7 @@ class Command(BaseCommand):
             help="files of kept responses that have the papers (the archive)",
         )  # fmt: skip
         parser.add_argument("--output", type=Path, default=model.FILE, metavar="FILE")
+        printing.add_json(parser)
 
     def handle(self, *_: Any, **options: Any) -> None:
         try:
@@ -55,30 +56,44 @@ class Command(BaseCommand):
                 f"Only {len(examples)} of {len(known)} labelled papers were found; {LEAST} are "
                 "needed. Import their lists with import_papers, or give files with --papers."
             )
-        self._judge(examples, rules)
-        self._write(training.fit(examples, [rule.slug for rule in rules]), options["output"])
-
-    def _judge(self, examples: list[Example], rules: list[TopicRule]) -> None:
-        tally = scoring.Tally()
-        tried: Iterable[tuple[Example, list[str]]] = training.cross_validated(examples, rules)
-        if self.stdout.isatty():
-            tried = track(tried, "Cross-validating", total=len(examples), transient=True)
-        for example, predicted in tried:
-            tally.add(predicted, topics=example.topics, maybe=example.maybe)
-        found = tally.all
-        self.stdout.write(
+        found = self._judge(examples, rules)
+        made = training.fit(examples, [rule.slug for rule in rules])
+        size = self._write(made, options["output"])
+        printing.tell(
+            self.stdout,
             f"{len(examples)} labelled papers. On papers left out of the training: precision "
-            f"{found.precision:.2f}, recall {found.recall:.2f}, micro-F1 {found.f1:.2f}."
+            f"{found.precision:.2f}, recall {found.recall:.2f}, micro-F1 {found.f1:.2f}.\n"
+            f"{options['output']}: {len(made.columns)} words, {size / 1024:.0f} KB.",
+            data={
+                "labelled": len(examples),
+                "precision": round(found.precision, 4),
+                "recall": round(found.recall, 4),
+                "f1": round(found.f1, 4),
+                "file": str(options["output"]),
+                "words": len(made.columns),
+                "bytes": size,
+            },
+            is_json=options["json"],
         )
 
-    def _write(self, made: model.TopicModel, output: Path) -> None:
+    def _judge(self, examples: list[Example], rules: list[TopicRule]) -> scoring.Score:
+        tally = scoring.Tally()
+        tried = training.cross_validated(examples, rules)
+        with printing.progress(self.stderr) as bar:
+            for example, predicted in bar.track(
+                tried, total=len(examples), description="Cross-validating"
+            ):
+                tally.add(predicted, topics=example.topics, maybe=example.maybe)
+        return tally.all
+
+    def _write(self, made: model.TopicModel, output: Path) -> int:
+        """The bytes of the file."""
         try:
             with output.open("wb") as file:
                 made.save(file)
         except OSError as error:
             raise CommandError(f"{output}: {error.strerror}") from error
-        kilobytes = output.stat().st_size / 1024
-        self.stdout.write(f"{output}: {len(made.columns)} words, {kilobytes:.0f} KB.")
+        return output.stat().st_size
 
 
 def _records(files: Iterable[Path]) -> Iterator[PaperRecord]:

@@ -64,17 +64,19 @@ def test_readers_are_counted_for_each_topic_that_they_follow():
     assert tomorrow.rhythms == {"weekdays": 3}
 
 
-def test_numbers_are_kept_for_a_while_with_the_time_of_the_count():
-    first = expecting.expected(WEDNESDAY)
+def test_numbers_are_kept_with_the_time_of_the_count_until_they_are_counted_anew():
+    first = expecting.keep(WEDNESDAY)
     reader(at=utc(20, 7))
-    again = expecting.expected(utc(19, 13))
-    assert again == first
-    assert again.counted_at == WEDNESDAY
+    kept = expecting.kept(utc(19, 13))
+    assert kept == first
+    assert (kept.is_old(WEDNESDAY), kept.is_old(utc(19, 13))) == (False, True)
+    expecting.keep(utc(19, 13))
+    assert expecting.kept(utc(19, 13)).days[1].readers == 1
 
 
-def test_another_day_is_counted_anew():
-    expecting.expected(WEDNESDAY)
-    assert expecting.expected(utc(20, 0)).days[0].day == date(2026, 8, 20)
+def test_numbers_of_another_day_are_none():
+    expecting.keep(WEDNESDAY)
+    assert expecting.kept(utc(20, 0)) is None
 
 
 def test_three_queries_however_many_readers_and_slots(django_assert_num_queries):

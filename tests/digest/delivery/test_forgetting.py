@@ -3,11 +3,22 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from digest.delivery import forgetting, planning
 from digest.editions import audiences
-from digest.models import Audience, AudienceSelection, Edition, Event, Fetch
+from digest.models import (
+    Audience,
+    AudienceSelection,
+    DayCount,
+    Edition,
+    Event,
+    Fetch,
+    Notice,
+)
 from subscriptions import services
 from tests.builders import make_subscriber
 from tests.digest.builders import make_edition, make_paper
@@ -110,3 +121,16 @@ def test_events_and_fetches_of_long_ago_are_forgotten(settings):
     forgetting.forget(now)
     assert Event.objects.get().event_id == "1"
     assert Fetch.objects.count() == 1
+
+
+def test_notices_counts_log_entries_and_sessions_do_not_pile_up(settings):
+    staff = get_user_model().objects.create_user("operator")
+    for at in (NOW - timedelta(days=731), NOW):
+        Notice.objects.create(kind="late", key=str(at), what="", mend="", created_at=at)
+        DayCount.objects.create(provider="mailgun", day=at.date())
+        LogEntry.objects.create(user=staff, action_flag=2, action_time=at)
+        Session.objects.create(session_key=str(at), expire_date=at + timedelta(days=365))
+    forgotten = forgetting.forget(NOW)
+    assert forgotten["notices"] == forgotten["day_counts"] == forgotten["log_entries"] == 1
+    for model in (Notice, DayCount, LogEntry, Session):
+        assert model.objects.count() == 1, model

@@ -65,6 +65,15 @@ def test_what_matches_is_found_across_windows(edition, order):
     assert found == list(expected.values_list("pk", flat=True))
 
 
+def test_what_matches_is_found_by_whole_batches(edition):
+    asked = {"order": lookup.BY_BATCH, "among": lookup.batches_of(edition)}
+    rows = lookup.deliveries_of(edition, is_planned=True)
+    found = list(chain(*all_pages(rows, matching=Q(state="failed"), **asked)))
+    expected = Delivery.objects.filter(state="failed").order_by("-pk")
+    assert found == list(expected.values_list("pk", flat=True))
+    assert len(list(chain(*all_pages(rows, matching=Q(state="sent"), **asked)))) == 8
+
+
 def test_search_without_an_index_ends_in_time_and_goes_on_from_there(edition, monkeypatch):
     monkeypatch.setattr(lookup, "BUDGET", 0)
     first = lookup.walk(Delivery.objects.all(), matching=Q(state="nowhere"))

@@ -54,6 +54,14 @@ def test_nothing_for_a_choice_is_no_proof(theory):
     assert of(day=THURSDAY + timedelta(days=1)) is None
 
 
+def test_proof_can_be_looked_at_in_dark_and_in_light_colors(theory):
+    proof = of(theory)
+    assert "prefers-color-scheme" in proof.html
+    assert "@media all" in proof.html_in("dark")
+    assert "@media not all" in proof.html_in("light")
+    assert "prefers-color-scheme" not in proof.html_in("dark") + proof.html_in("light")
+
+
 def test_proof_speaks_the_language_of_the_choice(theory):
     assert "Donnerstag, 20. August" in of(theory, language="de").text
 

@@ -213,7 +213,7 @@ def test_paper_does_not_come_again_to_who_reads_by_the_month_after_a_pause(setti
     reader = make_subscriber(frequency="daily", next_digest_at=NOW)
     planning.plan(NOW)
     assert Delivery.objects.get().audience.paper_count == 1
-    newest = DAY + timedelta(days=38)
+    newest = DAY + timedelta(days=30)
     make_edition(newest, [make_paper()])
     reader.unserved_since, reader.changed_on = DAY - timedelta(days=1), newest
     reader.save()

@@ -100,6 +100,12 @@ def test_log_counts_for_the_edition_that_is_named(tmp_path):
     assert settle("--taken", str(log), "--date", "2026-08-19").startswith("0 ")
 
 
+def test_log_may_come_by_standard_input(monkeypatch):
+    make_batch([make_subscriber("ada@example.org")], deliveries="uncertain")
+    monkeypatch.setattr("sys.stdin", StringIO("Ada <ada@example.org>\n"))
+    assert settle("--taken", "-").startswith("1 ")
+
+
 def test_log_that_is_missing_is_one_line():
     with pytest.raises(CommandError, match="/nowhere can't be read: No such file"):
         settle("--taken", "/nowhere")

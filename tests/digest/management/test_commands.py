@@ -6,6 +6,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from digest.models import Batch, Delivery, Edition, Listing, Paper
@@ -193,6 +194,15 @@ def test_uncertain_deliveries_are_dropped_or_sent_again(due, outbox):
     assert run("settle_deliveries", "--drop") == "0 uncertain deliveries are given up\n"
 
 
+def test_one_batch_is_settled_by_its_number(due, outbox):
+    run("send_digests", "--date", str(DAY))
+    in_doubt()
+    number = Batch.objects.get().pk
+    said = run("settle_deliveries", "--drop", "--batch", str(number))
+    assert said == "2 uncertain deliveries are given up\n"
+    assert refusal("settle_deliveries", "--drop", "--batch", "7") == "There is no batch 7."
+
+
 def test_preview_is_written_to_a_file(due, tmp_path):
     target = tmp_path / "digest.html"
     run("preview_digest", "--format", "html", "--output", str(target))
@@ -269,3 +279,8 @@ def test_imported_papers_may_stand_on_a_days_list(tmp_path):
 def test_times_without_a_zone_are_utc(due, outbox):
     early = datetime(2026, 8, 20, 6, tzinfo=UTC)
     assert "0 digests would go" in send("--dry-run", "--now", f"{early:%Y-%m-%dT%H:%M:%S}")
+
+
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="PostgreSQL has partitions")
+def test_partitions_are_refused_where_the_database_has_none():
+    assert refusal("partition_deliveries").startswith("Partitions need PostgreSQL")

@@ -1,0 +1,23 @@
+"""Read by gunicorn where it starts: its own lines look like all others (LOG_FORMAT)."""
+
+import os
+
+from dotenv import dotenv_values
+from gunicorn import glogging
+
+from config import logs
+
+_FORM = ({**dotenv_values(".env"), **os.environ}).get("LOG_FORMAT") or "console"
+
+
+class Logger(glogging.Logger):
+    """Gunicorn's, in our form: the master has no settings of Django that could say it."""
+
+    def setup(self, cfg: object) -> None:
+        super().setup(cfg)
+        for log in (self.error_log, self.access_log):
+            for handler in log.handlers:
+                handler.setFormatter(logs.formatter(_FORM))
+
+
+logger_class = Logger

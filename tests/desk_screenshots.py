@@ -1,0 +1,93 @@
+"""The pictures of the operator's desk: some hundred readers, a send, and a month of made-up figures."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page
+
+from tests.flows.processes import Installation
+
+READERS = 400
+PASSWORD = "a-long-password-of-the-operator"
+DESKTOP = {"width": 1280, "height": 1100}
+PHONE = {"width": 390, "height": 1000}
+_FIGURES = """
+from datetime import date
+from datetime import timedelta
+from django.db.models import F
+from digest.models import DayCount, DayFigure
+from subscriptions.models import ConsentRecord
+rows = {rows}
+# They came long ago.
+ConsentRecord.objects.update(at=F("at") - timedelta(days=90))
+DayFigure.objects.filter(kind="imported").delete()
+DayCount.objects.all().delete()
+DayCount.objects.bulk_create(
+    [DayCount(day=date.fromisoformat(d), provider="mailgun", messages=n + n // 250)
+     for d, k, _, n in rows if k == "delivered"],
+)
+DayFigure.objects.bulk_create(
+    [DayFigure(day=date.fromisoformat(d), kind=k, about=a, number=n) for d, k, a, n in rows],
+    update_conflicts=True, unique_fields=["day", "kind", "about"], update_fields=["number"],
+)
+"""
+
+
+def prepare(installation: Installation) -> None:
+    """Afterwards there is an operator, and something to see."""
+    readers = installation.folder / "readers.csv"
+    lines = [f"reader{number}@example.org,agents" for number in range(READERS)]
+    readers.write_text("\n".join(["email,topics", *lines]))
+    installation.manage("import_subscribers", str(readers), "--confirmed", "--consent=a list")
+    installation.manage("send_digests", "--now=2030-01-01T12:00:00Z", "--wait")
+    installation.environment["DJANGO_SUPERUSER_PASSWORD"] = PASSWORD
+    who = ("--username=operator", "--email=operator@example.org")
+    installation.manage("createsuperuser", "--noinput", *who)
+    installation.manage("shell", "-c", _FIGURES.format(rows=_month()))
+
+
+def _month() -> list[tuple[str, str, str, int]]:
+    """How a list grows that is doing well."""
+    chance, today, rows = random.Random(6), datetime.now(UTC).date(), []
+    active = READERS
+    for ago in range(30):
+        day = (today - timedelta(days=ago)).isoformat()
+        signed_up = chance.randint(8, 24)
+        confirmed, left = round(signed_up * chance.uniform(0.6, 0.9)), chance.randint(0, 4)
+        sent = active if ago % 7 not in (0, 6) else 0
+        rows += [
+            (day, "signed_up", "", signed_up), (day, "confirmed", "", confirmed),
+            (day, "unsubscribed", "", left), (day, "active", "", active),
+            (day, "delivered", "mailgun", sent - sent // 250),
+            (day, "bounced", "mailgun", sent // 250),
+        ]  # fmt: skip
+        active -= confirmed - left
+    return [row for row in rows if row[3] > 0]
+
+
+def signed_in(browser: Browser, installation: Installation, size: dict, scheme: str) -> Page:
+    context = browser.new_context(
+        base_url=installation.url, viewport=size, color_scheme=scheme, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    page.goto("/admin/")
+    page.get_by_label("Username").fill("operator")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_load_state("networkidle")
+    return page
+
+
+def shoot(browser: Browser, installation: Installation, folder: Path) -> None:
+    """The dashboard, and a reader."""
+    page = signed_in(browser, installation, DESKTOP, "light")
+    page.screenshot(path=folder / "desk-dashboard.png")
+    page.goto("/admin/subscriptions/subscriber/?q=reader7%40example.org")
+    page.get_by_role("link", name="reader7@example.org").first.click()
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=folder / "desk-reader.png")
+    page.context.close()
+    page = signed_in(browser, installation, PHONE, "dark")
+    page.screenshot(path=folder / "desk-phone-dark.png")
+    page.context.close()
