@@ -7,12 +7,12 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Lower
+from django.db.models.functions import Collate, Lower
 
 from subscriptions import addresses, tokens
 from subscriptions.models import Subscriber
 
-MOST_FOUND = 500
+MOST_FOUND = 200
 """Readers whose address begins alike that are shown."""
 _MOST_LETTERS = 2000
 _ID = re.compile(r"(?:subscriber\s+|reader\s+|#)?(\d{1,18})", re.IGNORECASE)
@@ -33,15 +33,17 @@ def readers(rows: QuerySet[Subscriber], text: str) -> QuerySet[Subscriber]:
 
 
 def ids_at_beginning(beginning: str, most: int) -> list[int]:
-    """At most so many subscribers whose address begins so, in whatever case; found by an index, of
-    which no more is read than that."""
-    rows = Subscriber.objects.alias(lower=Lower("email"))
+    """The first so many subscribers, by address, whose address begins so, in whatever case. They are
+    asked for in the order of an index, so that no more than these are read."""
+    beginning = beginning.lower()
     if connection.vendor == "postgresql":
-        rows = rows.filter(lower__startswith=beginning.lower())
+        rows = Subscriber.objects.alias(lower=Collate(Lower("email"), "C"))
+        rows = rows.filter(lower__startswith=beginning)
     else:
         # SQLite's LIKE uses no index. Addresses are ASCII: nothing in them comes after this letter.
-        rows = rows.filter(lower__gte=beginning.lower(), lower__lt=f"{beginning.lower()}\x7f")
-    return list(rows.order_by().values_list("pk", flat=True)[:most])
+        rows = Subscriber.objects.alias(lower=Lower("email"))
+        rows = rows.filter(lower__gte=beginning, lower__lt=f"{beginning}\x7f")
+    return list(rows.order_by("lower").values_list("pk", flat=True)[:most])
 
 
 def address_in(text: str) -> str:

@@ -48,7 +48,7 @@ class SubscriberAdmin(ReadOnly, ModelAdmin[Subscriber]):
 
     list_display = ("reader", "standing", "rhythm", "came")
     list_filter = ("state",)
-    list_per_page = 50
+    list_per_page = 25
     ordering = ("-pk",)
     sortable_by = ()
     search_fields = ("email",)

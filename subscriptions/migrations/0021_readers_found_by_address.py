@@ -10,7 +10,7 @@ def _make(apps, schema_editor):
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute(
             "CREATE INDEX subscriber_email_beginning "
-            "ON subscriptions_subscriber (LOWER(email) text_pattern_ops)"
+            "ON subscriptions_subscriber (LOWER(email) COLLATE \"C\")"
         )
 
 
