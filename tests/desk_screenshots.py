@@ -1,6 +1,7 @@
 """The pictures of the operator's desk: some hundred readers, a send, and a month of made-up figures."""
 
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,6 +33,22 @@ DayFigure.objects.bulk_create(
     update_conflicts=True, unique_fields=["day", "kind", "about"], update_fields=["number"],
 )
 """
+_WEEK = """
+from django.utils import timezone
+from digest.editions import editing
+from digest.editions.editing import Change
+from digest.models import Listing, Paper
+today = timezone.now().date()
+papers = list(Paper.objects.order_by("-upvotes")[:7])
+Listing.objects.bulk_create(
+    [Listing(paper=paper, source="hugging_face", listed_on=today) for paper in papers]
+)
+done = [Change("pin", papers[3].arxiv_id), Change("move", papers[5].arxiv_id, 3),
+        Change("leave_out", papers[6].arxiv_id)]
+for version, change in enumerate(done):
+    note = "Good morning. One paper stands first this week: read it slowly."
+    editing.change("weekly", today, version=version, note=note, paper=change)
+"""
 
 
 def prepare(installation: Installation) -> None:
@@ -45,6 +62,7 @@ def prepare(installation: Installation) -> None:
     who = ("--username=operator", "--email=operator@example.org")
     installation.manage("createsuperuser", "--noinput", *who)
     installation.manage("shell", "-c", _FIGURES.format(rows=_month()))
+    installation.manage("shell", "-c", _WEEK)
 
 
 def _month() -> list[tuple[str, str, str, int]]:
@@ -80,13 +98,23 @@ def signed_in(browser: Browser, installation: Installation, size: dict, scheme: 
 
 
 def shoot(browser: Browser, installation: Installation, folder: Path) -> None:
-    """The dashboard, and a reader."""
+    """The dashboard, a reader, and an edition that is to come."""
     page = signed_in(browser, installation, DESKTOP, "light")
     page.screenshot(path=folder / "desk-dashboard.png")
     page.goto("/admin/subscriptions/subscriber/?q=reader7%40example.org")
     page.get_by_role("link", name="reader7@example.org").first.click()
     page.wait_for_load_state("networkidle")
     page.screenshot(path=folder / "desk-reader.png")
+    page.goto("/admin/digest/edition/coming/")
+    page.get_by_role("link", name=re.compile("Week")).click()
+    page.get_by_text("Good morning.").wait_for()
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=folder / "desk-edition.png")
+    page.get_by_role("link", name="See the proof").click()
+    page.get_by_role("link", name="Dark", exact=True).click()
+    page.frame_locator("iframe").get_by_role("heading", level=2).first.wait_for()
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=folder / "desk-proof.png")
     page.context.close()
     page = signed_in(browser, installation, PHONE, "dark")
     page.screenshot(path=folder / "desk-phone-dark.png")
