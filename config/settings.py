@@ -1,7 +1,5 @@
 """The one settings module. Environments differ only by variables; `.env.example` lists them."""
 
-import logging
-import re
 from datetime import time
 from importlib import import_module
 from pathlib import Path
@@ -9,7 +7,7 @@ from typing import Any
 
 import django_stubs_ext
 
-from . import desk, logs, timetable
+from . import desk, expected, logs, timetable
 from .anymail_names import ANYMAIL_NAMES
 from .environment import Environment, kept_secret
 
@@ -372,54 +370,9 @@ LOGGING = logs.configuration(LOG_LEVEL, LOG_FORMAT)
 SENTRY_DSN = env.secret("SENTRY_DSN")
 SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", "development" if DEBUG else "production")
 
-# --- Values that were read well but make no sense --------------------------------------------
+# --- What is wrong is said at once, all of it ------------------------------------------------
 
-for _name, _rate in (
-    ("SIGNUP_RATE_ADDRESS", SIGNUP_RATE_ADDRESS),
-    ("SIGNUP_RATE_CLIENT", SIGNUP_RATE_CLIENT),
-    ("API_RATE", API_RATE),
-):
-    env.expect_rate(_name, _rate)
-env.expect(
-    "LOG_LEVEL",
-    that=LOG_LEVEL in logging.getLevelNamesMapping(),
-    form="one of DEBUG, INFO, WARNING, ERROR",
-)
-env.expect("LOG_FORMAT", that=LOG_FORMAT in logs.FORMATS, form=f"one of {', '.join(logs.FORMATS)}")
-env.expect("PORT", that=0 < (PORT or 1) < 65536, form="a number from 1 to 65535")  # noqa: PLR2004
-env.expect("METRICS_PORT", that=0 <= (METRICS_PORT or 0) < 65536, form="a number from 0 to 65535")  # noqa: PLR2004
-for _name, _url, _schemes, _form in (
-    ("SITE_URL", SITE_URL, ["https", "http"], "https://papers.example.org"),
-    ("REDIS_URL", REDIS_URL, ["redis", "rediss", "unix"], "redis://host:6379/0"),
-    ("SMTP_URL", SMTP_URL, ["smtp", "smtps", "submission"], "smtp://user:password@host:587?tls=1"),
-    (
-        "ALARM_SMTP_URL",
-        ALARM_SMTP_URL,
-        ["smtp", "smtps", "submission"],
-        "smtp://user:password@host:587?tls=1",
-    ),
-    ("ALARM_WEBHOOK_URL", ALARM_WEBHOOK_URL, ["https", "http"], "https://host/path"),
-    ("HEARTBEAT_URL", HEARTBEAT_URL, ["https", "http"], "https://host/path"),
-    ("HUGGING_FACE_URL", HUGGING_FACE_URL, ["https", "http"], "https://host"),
-    ("ARXIV_API_URL", ARXIV_API_URL, ["https", "http"], "https://host"),
-    ("ARXIV_RSS_URL", ARXIV_RSS_URL, ["https", "http"], "https://host"),
-):
-    env.expect_url(_name, _url, schemes=_schemes, form=f"like {_form}")
-env.expect(
-    "ARXIV_CATEGORIES",
-    that=all(re.fullmatch(r"[a-z-]+(\.[A-Za-z-]+)?", name) for name in ARXIV_CATEGORIES),
-    form="like cs.AI,cs.CL",
-)
-_ADDRESS = r"[^\s@<>,]+@[^\s@<>,]+"
-for _name, _text, _pattern, _form in (
-    ("REPLY_TO", REPLY_TO, rf"({_ADDRESS}|[^<>\r\n]*<{_ADDRESS}>)", "one address"),
-    ("UNSUBSCRIBE_EMAIL", UNSUBSCRIBE_EMAIL, _ADDRESS, "a bare address"),
-    ("OPERATOR_EMAIL", OPERATOR_EMAIL, _ADDRESS, "a bare address"),
-    ("SENTRY_DSN", SENTRY_DSN, r"https?://[^\s@/]+@[^\s@/]+/(\S+/)?\d+", "like https://key@host/7"),
-    ("LIST_ID", LIST_ID, r"[^<>\r\n]{0,150}<[\w.-]{3,100}>", "like Daily <daily.example.org>"),
-):
-    env.expect(_name, that=not _text or bool(re.fullmatch(_pattern, _text)), form=_form)
-env.expect("TRUSTED_PROXIES", that=(TRUSTED_PROXIES or 0) >= 0, form="a number from 0")
+expected.check(env, globals())
 env.finish(
     missing=[
         name

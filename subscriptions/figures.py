@@ -2,19 +2,26 @@
 
 from datetime import UTC, date, datetime, time
 
-from django.db.models import Count
+from django.db.models import Case, Count, F, Value, When
 from django.db.models.functions import TruncDate
 
 from .models import ConsentRecord, Subscriber, Suppression
 
 
+_SIGNED_UP = ConsentRecord.Action.SIGNED_UP.value
+
+
 def consents(since: date) -> dict[tuple[date, str], int]:
     """How many consent records of each action were written on each day in UTC, from `since` on.
 
+    An import that asked its readers to confirm counts as sign-ups: they count again once they do.
     Of readers who are forgotten nothing is counted any more.
     """
     records = ConsentRecord.objects.filter(at__gte=_begin(since)).order_by()
-    days = records.annotate(day=TruncDate("at", tzinfo=UTC)).values_list("day", "action")
+    asked = When(action=ConsentRecord.Action.IMPORTED, text="", then=Value(_SIGNED_UP))
+    days = records.annotate(
+        day=TruncDate("at", tzinfo=UTC), as_action=Case(asked, default=F("action"))
+    ).values_list("day", "as_action")
     return {(day, action): number for day, action, number in days.annotate(number=Count("pk"))}
 
 

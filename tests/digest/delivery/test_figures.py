@@ -111,6 +111,13 @@ def test_who_came_and_went_is_counted_by_day():
     assert (figure("signed_up"), figure("confirmed"), figure("unsubscribed")) == (1, 1, 1)
 
 
+def test_import_that_asks_its_readers_counts_as_sign_ups():
+    for text in ("", "a list of 2024"):
+        ConsentRecord.objects.create(subscriber=make_subscriber(), action="imported", text=text)
+    figures.keep(NOW)
+    assert (figure("signed_up"), figure("imported")) == (1, 1)
+
+
 def test_who_is_erased_stays_counted_on_that_day():
     reader = make_subscriber()
     ConsentRecord.objects.create(subscriber=reader, action="signed_up")
