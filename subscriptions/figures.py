@@ -7,7 +7,6 @@ from django.db.models.functions import TruncDate
 
 from .models import ConsentRecord, Subscriber, Suppression
 
-
 _SIGNED_UP = ConsentRecord.Action.SIGNED_UP.value
 
 
