@@ -132,18 +132,19 @@ def configuration(level: str, form: str) -> dict[str, Any]:
 def with_request_id(
     answer: Callable[[HttpRequest], HttpResponseBase],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Middleware: every record of a request carries its id, which the answer's `X-Request-ID` names.
-    An id that a proxy gave is kept.
+    """Middleware: every record of a request carries its id. One that a proxy gave is kept, and the
+    answer names it; of our own it says nothing, so that answers to two addresses stay the same.
 
     It stays bound when the answer is made, as Django logs what it was after all middleware.
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get("X-Request-ID", "")
-        name = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-        logs.bind(request_id=name)
+        is_kept = bool(_REQUEST_ID.fullmatch(given))
+        logs.bind(request_id=given if is_kept else secrets.token_hex(8))
         found = answer(request)
-        found.headers["X-Request-ID"] = name
+        if is_kept:
+            found.headers["X-Request-ID"] = given
         return found
 
     return middleware

@@ -109,12 +109,11 @@ def test_task_binds_its_name_and_id_while_it_runs():
     assert dict(logs.values()) == {}
 
 
-def test_answer_names_the_request_and_a_proxys_id_is_kept(client):
-    made = client.get("/healthz")["X-Request-ID"]
-    assert len(made) == 16
+def test_answer_names_the_request_where_a_proxy_did(client):
+    assert "X-Request-ID" not in client.get("/healthz").headers
     assert client.get("/healthz", headers={"X-Request-ID": "abc-1"})["X-Request-ID"] == "abc-1"
     for bad in ("a b", "x" * 99, "ä"):
-        assert client.get("/healthz", headers={"X-Request-ID": bad})["X-Request-ID"] != bad
+        assert "X-Request-ID" not in client.get("/healthz", headers={"X-Request-ID": bad}).headers
 
 
 def test_record_about_a_request_has_its_id_and_no_path(client, caplog):

@@ -1,5 +1,6 @@
 """The operator's pages of readers: who is found, who may do what, and what is logged."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -230,10 +231,11 @@ def plan_of(rows):
 def test_search_by_beginning_walks_an_index():
     plan = plan_of(lambda: finding.ids_at_beginning("ada@ex", 10))
     wanted = {
-        "postgresql": "Index Scan using subscriber_email_beginning",
-        "sqlite": "USING INDEX subscriber_email_unique (<expr>>? AND <expr><?)",
+        # Where the database sorts by bytes, the index that makes addresses unique serves as well.
+        "postgresql": r"Index Scan (using|on) subscriber_email_(beginning|unique)",
+        "sqlite": r"USING (COVERING )?INDEX subscriber_email_unique \(<expr>>\? AND <expr><\?\)",
     }
-    assert wanted[connection.vendor] in plan.replace("COVERING INDEX", "INDEX")
+    assert re.search(wanted[connection.vendor], plan)
 
 
 def test_list_counts_no_further_than_it_shows(support, monkeypatch):
