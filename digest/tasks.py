@@ -33,8 +33,6 @@ logger = logging.getLogger(__name__)
 
 SENDERS = 4
 """How many wake-up messages one dispatch sends at most; each worker then goes on by itself."""
-WORKER_SEEN = signs.WORKER_SEEN
-"""The cache's key for when a worker last planned."""
 NEWEST_TAGGED = 5_000
 """Papers that get their topics anew at once where a topic is edited."""
 PURGE_TIME = timedelta(minutes=10)
@@ -113,7 +111,7 @@ def count_expected() -> None:
 def dispatch_digests() -> None:
     """Closes what is past its cutoff, plans who is due, and wakes as many senders as that needs."""
     now = timezone.now()
-    signs.note(WORKER_SEEN, now)
+    signs.note(signs.WORKER_SEEN, now)
     try:
         planning.plan(now, batch_size=sending.batch_size(), page_planned=wake_senders)
     finally:

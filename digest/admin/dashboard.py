@@ -11,24 +11,21 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.cache import cache
-from django.db.models import Count, Max, Min
+from django.db.models import Count, Max
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from redis.exceptions import RedisError
 
-from digest.delivery import figures, pacing, plans, watch
+from digest.delivery import alarms, figures, notices, pacing, plans, signs, watch
 from digest.delivery.ledger import Ledger
 from digest.models import Batch, Circuit, DayCount, Delivery, Edition, Event, Fetch, Listing, Notice
-from digest.tasks import WORKER_SEEN
 
 Kind = figures.Kind
 DAYS = 30
 """In the charts."""
 WEEK = timedelta(days=7)
 SILENCE = timedelta(minutes=3)
-"""Of the worker, which plans every minute; then it counts as away."""
+"""Of beat, and of the worker, which plans every minute; then it counts as away."""
 _GAINED = (Kind.SIGNED_UP, Kind.CONFIRMED, Kind.IMPORTED, Kind.RESUBSCRIBED)
 _LOST = (Kind.UNSUBSCRIBED, Kind.SUPPRESSED)
 _REPORTS = (Kind.DELIVERED, Kind.BOUNCED, Kind.DEFERRED, Kind.COMPLAINED)
@@ -134,7 +131,8 @@ def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if may("digest.view_edition"):
         shown |= {"sendings": _sendings(), "sources": _sources(), "queue": _queue(now)}
         shown |= {"providers": _providers(now), "lines": _lines(now), "mail_chart": _mail(now)}
-        shown["notices"] = list(Notice.objects.order_by("-pk")[:5])
+        shown["wrong"] = list(notices.open_notices().order_by("-pk"))
+        shown["told"] = list(Notice.objects.exclude(lasts=True, ended_at=None).order_by("-pk")[:5])
     if may("digest.view_edition") or may("subscriptions.view_subscriber"):
         shown["readers"] = _readers(now)
     return context | {"desk": shown, "title": "Dashboard"}
@@ -362,27 +360,21 @@ def _sources() -> list[dict[str, Any]]:
 
 def _queue(now: datetime) -> dict[str, Any]:
     """How long the oldest digest has waited, and what else waits for a worker."""
-    still_open = Batch.objects.filter(state=Batch.State.OPEN, edition__held_at__isnull=True)
-    first = still_open.order_by().values("edition_id").annotate(first=Min("pk"))
-    oldest = Delivery.objects.filter(
-        batch_id__in=[row["first"] for row in first], state=Delivery.State.PENDING
-    ).aggregate(since=Min("created_at"))["since"]
+    oldest = min(alarms.oldest_waiting([Batch.State.OPEN]).values(), default=None)
     waiting = Event.objects.filter(applied_at__isnull=True).order_by("pk")[:_MOST_COUNTED]
     events = waiting.values("pk").aggregate(number=Count("pk"))["number"]
-    seen = _worker_seen()
     return {
         "since": oldest,
-        "age": now - oldest if oldest else None,
         "is_late": bool(oldest and now - oldest > timedelta(seconds=settings.LATE_AFTER)),
         "events": f"{events:,}" if events < _MOST_COUNTED else f"{_MOST_COUNTED:,} or more",
-        "worker_seen": seen,
-        "is_silent": seen is None or now - seen > SILENCE,
+        "seen": _signs_of_life(now),
     }
 
 
-def _worker_seen() -> datetime | None:
-    try:
-        seen: datetime | None = cache.get(WORKER_SEEN)
-    except (RedisError, OSError):
-        return None
-    return seen
+def _signs_of_life(now: datetime) -> list[dict[str, Any]]:
+    """When beat and the worker that plans were seen last, and whether that is too long ago."""
+    found = signs.seen() or {}
+    rows = (("Beat", found.get(signs.BEAT_SEEN)), ("Worker", found.get(signs.WORKER_SEEN)))
+    return [
+        {"name": name, "at": at, "is_silent": at is None or now - at > SILENCE} for name, at in rows
+    ]

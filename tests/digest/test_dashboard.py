@@ -13,7 +13,7 @@ from django.utils import timezone
 from lxml import html
 
 from digest.admin import dashboard
-from digest.delivery import circuit, figures
+from digest.delivery import circuit, figures, signs
 from digest.models import (
     Circuit,
     DayCount,
@@ -24,7 +24,6 @@ from digest.models import (
     Fetch,
     Notice,
 )
-from digest.tasks import WORKER_SEEN
 from tests.builders import make_subscriber
 from tests.digest.builders import make_batch
 
@@ -158,15 +157,35 @@ def test_oldest_waiting_digest_and_a_silent_worker_are_said(admin_client, settin
     settings.LATE_AFTER = 3600
     make_batch([make_subscriber()], DAY, deliveries="pending")
     Delivery.objects.update(created_at=NOW - timedelta(hours=2))
-    cache.set(WORKER_SEEN, NOW - timedelta(minutes=4))
+    cache.set(signs.WORKER_SEEN, NOW - timedelta(minutes=4))
     said = words(admin_client)
     assert "waits since 07:00 UTC (2 hours)" in said
-    assert "last planned at 08:56 UTC: are both running?" in said
+    assert "Beat not seen: is it running? Worker seen at 08:56 UTC: is it running?" in said
 
 
 def test_notices_are_shown_with_their_mend(admin_client):
     Notice.objects.create(kind="late", key="1", what="It is late.", mend="Look.", created_at=NOW)
     assert "It is late. Look." in words(admin_client)
+
+
+def test_what_is_wrong_now_stands_before_what_was(admin_client):
+    for lasts, ended_at, what in (
+        (True, NOW, "It was."),
+        (True, None, "It is."),
+        (False, None, "Said."),
+    ):
+        Notice.objects.create(
+            kind="late",
+            key=what,
+            what=what,
+            mend="Look.",
+            created_at=NOW,
+            lasts=lasts,
+            ended_at=ended_at,
+        )
+    said = words(admin_client)
+    assert "What is wrong now Aug 21, 09:00 It is. Look." in said
+    assert "It was. Well again at Aug 21, 09:00 UTC." in said.split("What you were told")[1]
 
 
 def test_number_of_queries_does_not_grow(admin_client):

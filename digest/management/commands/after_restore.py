@@ -5,15 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.core.cache import cache
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
-from redis.exceptions import RedisError
 
-from digest.delivery import restoring
+from digest.delivery import restoring, signs
 from digest.management import arguments
 from digest.papers import fetching
-from digest.tasks import WORKER_SEEN
 
 _SILENCE = 180
 """Seconds after which a worker that was seen counts as stopped: it is seen each minute."""
@@ -71,10 +68,8 @@ class Command(BaseCommand):
 
 
 def _refuse_beside_workers() -> None:
-    try:
-        seen_at = cache.get(WORKER_SEEN)
-    except (RedisError, OSError):
-        return
+    found = signs.seen()
+    seen_at = found and found[signs.WORKER_SEEN]
     ago = (timezone.now() - seen_at).total_seconds() if seen_at else _SILENCE
     if ago < _SILENCE:
         raise CommandError(

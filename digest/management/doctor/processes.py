@@ -7,13 +7,12 @@ from email.utils import parsedate_to_datetime
 import requests
 from celery import current_app
 from django.conf import settings
-from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.utils import timezone
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from digest.tasks import WORKER_SEEN
+from digest.delivery import signs
 
 from .findings import SECONDS, Asked, Findings, saying
 from .installation import queues
@@ -45,20 +44,20 @@ def check_workers(asked: Asked) -> Findings:
 
 
 def check_beat(asked: Asked) -> Findings:
-    """Beat asks for a plan every minute, and the worker that makes it says when."""
+    """Beat leaves a sign in the cache whenever it sends a task."""
     ok, _, fail, skipped = saying("beat")
     start = "make run" if settings.EMBEDDED else "celery -A config beat (exactly one)"
-    try:
-        seen_at = cache.get(WORKER_SEEN)
-    except (RedisError, OSError):
+    found = signs.seen()
+    if found is None:
         yield skipped("the cache is away, which knows when it was heard")
         return
+    seen_at = found[signs.BEAT_SEEN]
     age = timezone.now() - seen_at if seen_at else None
     if age is not None and age < _SILENCE:
         yield ok(f"heard {age.total_seconds():.0f} seconds ago")
     else:
-        since = f"since {seen_at:%H:%M} UTC" if seen_at else "within the last hour"
-        yield fail(f"not heard {since}", f"Start it, where workers answer: {start}")
+        since = f"since {seen_at:%H:%M} UTC" if seen_at else "within the last day"
+        yield fail(f"not heard {since}", f"Start it: {start}")
 
 
 def check_database_clock(asked: Asked) -> Findings:

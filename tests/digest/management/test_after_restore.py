@@ -8,8 +8,8 @@ from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from digest.delivery import signs
 from digest.models import Delivery, Fetch
-from digest.tasks import WORKER_SEEN
 from tests.builders import make_subscriber
 from tests.digest.builders import make_batch
 from tests.upstream import FakeUpstream
@@ -20,9 +20,9 @@ STOPPED = "2026-08-22T12:00:00Z"
 
 @pytest.fixture(autouse=True)
 def _no_worker():
-    cache.delete(WORKER_SEEN)
+    cache.delete(signs.WORKER_SEEN)
     yield
-    cache.delete(WORKER_SEEN)
+    cache.delete(signs.WORKER_SEEN)
 
 
 def run(*arguments):
@@ -45,7 +45,7 @@ def test_second_run_says_that_it_was_done():
 
 def test_it_refuses_to_run_beside_a_worker():
     make_batch([make_subscriber()], deliveries="pending")
-    cache.set(WORKER_SEEN, timezone.now() - timedelta(seconds=30))
+    cache.set(signs.WORKER_SEEN, timezone.now() - timedelta(seconds=30))
     with pytest.raises(CommandError, match="A worker was seen 30 seconds ago"):
         run("--stopped", STOPPED, "--offline")
     assert Delivery.objects.get().state == "pending"

@@ -12,10 +12,10 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
+from digest.delivery import signs
 from digest.management.doctor import installation, processes
 from digest.management.doctor.findings import Asked
 from digest.records import Verdict
-from digest.tasks import WORKER_SEEN
 from tests.flows.processes import free_port
 from tests.servers import LocalServer
 
@@ -114,9 +114,9 @@ def test_broker_of_files_is_skipped(settings):
     ("age", "state"), [(timedelta(seconds=20), OK), (timedelta(minutes=9), FAIL), (None, FAIL)]
 )
 def test_beat_is_heard_by_what_it_asks_for(age, state):
-    cache.delete(WORKER_SEEN)
+    cache.delete(signs.BEAT_SEEN)
     if age is not None:
-        cache.set(WORKER_SEEN, timezone.now() - age)
+        cache.set(signs.BEAT_SEEN, timezone.now() - age)
     assert look(processes.check_beat)[0][0] is state
 
 

@@ -8,10 +8,10 @@ import pytest
 from django.core.cache import cache
 from django.utils import timezone
 
+from digest.delivery import signs
 from digest.management.doctor import site
 from digest.management.doctor.findings import Asked
 from digest.records import Verdict
-from digest.tasks import WORKER_SEEN
 from subscriptions.models import Subscriber
 from tests.builders import make_subscriber
 from tests.flows.processes import free_port
@@ -32,14 +32,14 @@ def ours(settings, live_server):
 
 @pytest.mark.django_db
 def test_site_that_answers_is_good(ours):
-    cache.set(WORKER_SEEN, timezone.now())
+    cache.set(signs.WORKER_SEEN, timezone.now())
     ((state, what),) = look(site.check_site)
     assert (state, what.endswith(" answers")) == (OK, True)
 
 
 @pytest.mark.django_db
 def test_what_the_site_misses_is_named(ours):
-    cache.delete(WORKER_SEEN)
+    cache.delete(signs.WORKER_SEEN)
     ((state, what),) = look(site.check_site)
     assert (state, what.endswith("misses: worker")) == (FAIL, True)
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("digest", "0037_notices_that_end"),
+        ("digest", "0030_notices_that_end"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

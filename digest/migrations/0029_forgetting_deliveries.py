@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("digest", "0031_editor_choices"),
+        ("digest", "0028_editor_choices"),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("digest", "0034_forgetting_deliveries"),
+        ("digest", "0029_forgetting_deliveries"),
     ]
 
     operations = [

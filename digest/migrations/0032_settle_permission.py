@@ -4,7 +4,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("digest", "0040_provider_plans"),
+        ("digest", "0031_provider_plans"),
     ]
 
     operations = [
