@@ -7,7 +7,7 @@ from itertools import islice
 from django.db import transaction
 from django.db.models.functions import Lower
 
-from subscriptions import addresses
+from subscriptions import addresses, selectors
 from subscriptions.errors import AddressError
 from subscriptions.models import Subscriber, Suppression
 
@@ -29,6 +29,8 @@ def suppress(
 ) -> None:
     """Afterwards nothing is mailed to any address of the table, for the row's own reason or else for
     this one. The first reason of an address stays. `outcome` is true after every page of rows.
+
+    Of hashes by another SECRET_KEY than a reader's own, those by SECRET_KEY_FALLBACKS count.
     """
     hashed = [place for place, name in enumerate(table.headings) if is_hash(name)]
     place = hashed[0] if hashed else place_of_address(table.headings)
@@ -48,6 +50,8 @@ def suppress(
             _store(found, {}, outcome)
         else:
             _store(_hashes(found), _older_hashes(found), outcome)
+    if hashed:
+        _store_of_readers()
 
 
 def _name(row: Row, place: int, *, is_hash: bool) -> str:
@@ -76,6 +80,25 @@ def _older_hashes(found: _Reasons) -> _Reasons:
     readers = Subscriber.objects.annotate(lower=Lower("email")).filter(lower__in=found)
     rows = readers.values_list("lower", "address_hash")
     return {address_hash: found[lower] for lower, address_hash in rows}
+
+
+def _store_of_readers() -> None:
+    """Afterwards every reader whose address is suppressed under another key than that of their own
+    hash, by which digests are checked, is suppressed under that, too."""
+    readers = selectors.with_suppression(Subscriber.objects.all()).filter(is_suppressed=False)
+    rows = readers.order_by("pk").values_list("pk", "email", "address_hash")
+    last = 0
+    while page := list(rows.filter(pk__gt=last)[:PAGE]):
+        last = page[-1][0]
+        own = {each: mine for _, email, mine in page for each in addresses.hashes_of(email)}
+        found = Suppression.objects.filter(address_hash__in=own)
+        Suppression.objects.bulk_create(
+            [
+                Suppression(address_hash=own[each], reason=reason)
+                for each, reason in found.values_list("address_hash", "reason")
+            ],
+            ignore_conflicts=True,
+        )
 
 
 def _store(hashes: _Reasons, older: _Reasons, outcome: Outcome) -> None:

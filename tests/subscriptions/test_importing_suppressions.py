@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from subscriptions import selectors, services
+from subscriptions import addresses, selectors, services
 from subscriptions.models import Subscriber, Suppression
 from tests.builders import make_subscriber
 
@@ -55,6 +55,25 @@ def test_reader_of_an_older_key_is_not_mailed_either(bring, settings):
     settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another"
     assert bring("email\nada@example.org\n")[0].startswith("1 never to be mailed now")
     assert not selectors.mailable_subscribers().filter(pk=reader.pk).exists()
+
+
+@pytest.mark.parametrize("reader_is_older", [True, False])
+def test_hash_of_another_key_than_the_readers_own_keeps_digests_from_them(
+    bring, settings, reader_is_older
+):
+    older, newer = settings.SECRET_KEY, "another"
+    if reader_is_older:
+        reader = make_subscriber("ada@example.org")
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [older], newer
+    if not reader_is_older:
+        reader = make_subscriber("ada@example.org")
+    other = make_subscriber("bob@example.org")
+    hashed = addresses.hashes_of("ada@example.org")[0 if reader_is_older else 1]
+    text = f"address_hash,reason\n{hashed},complained\n"
+    assert bring(text)[0].startswith("1 never to be mailed now, 0 known")
+    assert list(selectors.mailable_subscribers()) == [other]
+    assert selectors.suppressions_of(reader).filter(reason="complained").count() == 2
+    assert bring(text)[0].startswith("0 never to be mailed now, 1 known")
 
 
 @pytest.mark.parametrize("cell", ["abc", "g" * 64, "'" + "a" * 64, ""])
