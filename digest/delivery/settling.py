@@ -1,6 +1,7 @@
 """Settles what a worker left behind, and what is in doubt: by evidence, or by an operator's word."""
 
 import logging
+import re
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
@@ -19,6 +20,9 @@ logger = logging.getLogger(__name__)
 
 State = Delivery.State
 Reason = Delivery.Reason
+_MARKS = re.compile(r"[^a-z0-9_.+-]\.*|^\.+")
+"""What is seldom in an address, and often in front of one."""
+_MOST_READINGS = 6
 _PAGE = 1000
 """Addresses that are looked up in one query."""
 
@@ -117,13 +121,27 @@ def drop(deliveries: QuerySet[Delivery]) -> int:
 
 def accept_to(addresses: Iterable[str], deliveries: QuerySet[Delivery]) -> int:
     """An operator saw that the provider took the uncertain ones of these to these addresses, in
-    whatever spelling. Returns how many are sent now; addresses of nobody are passed over."""
+    whatever spelling. Returns how many are sent now; addresses of nobody are passed over.
+
+    An address may have marks of a log in front: `to='ada@example.org` is Ada's, if nobody has the
+    whole as an address. `o'brien@example.ie` is no brien's where there is an O'Brien.
+    """
     number = 0
     for page in _pages(addresses):
-        known = selectors.ids_of_addresses(page)
-        ids = _doubtful(deliveries).filter(subscriber__in=known).values_list("pk", flat=True)
-        number += accept(delivery_ids=list(ids))
+        ways = [_readings(address) for address in page]
+        known = selectors.ids_of_addresses({reading for each in ways for reading in each})
+        found = {next((known[way] for way in each if way in known), None) for each in ways}
+        ids = _doubtful(deliveries).filter(subscriber__in=found - {None})
+        number += accept(delivery_ids=list(ids.values_list("pk", flat=True)))
     return number
+
+
+def _readings(address: str) -> list[str]:
+    """The address in small letters, and without what may be no part of it, the longest first."""
+    whole = address.lower()
+    local, _, domain = whole.rpartition("@")
+    starts = [mark.end() for mark in _MARKS.finditer(local) if mark.end() < len(local)]
+    return [whole, *(f"{local[start:]}@{domain}" for start in starts[-_MOST_READINGS:])]
 
 
 def _pages(addresses: Iterable[str]) -> Iterator[list[str]]:

@@ -17,11 +17,12 @@ from digest.management import arguments, printing
 from digest.models import Batch, Delivery, Edition
 from digest.tasks import wake_senders
 
-_ADDRESS = re.compile(r"[^\s,;:=<>\"'()]+@[^\s,;:=<>\"'()]+")
+_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[\w-]+(?:\.[\w-]+)+")
+"""Some of these letters stand around addresses in logs, too: `settling` tries what follows them."""
 
 
 def _addresses(path: str) -> Iterator[str]:
-    """Every address in a file, whatever stands around it; `-`: of standard input."""
+    """What looks like an address in a file, whatever stands around it; `-`: of standard input."""
     if path == "-":
         for line in sys.stdin:
             yield from _ADDRESS.findall(line)

@@ -93,6 +93,27 @@ def test_addresses_are_found_in_any_log(tmp_path):
     assert sorted(left) == ["reader0@example.org", "reader3@example.org"]
 
 
+@pytest.mark.parametrize(
+    ("line", "taken"),
+    [
+        ("250 o'brien@example.ie", "o'brien@example.ie"),
+        ("to='o'brien@example.ie'", "o'brien@example.ie"),
+        ("rcpt=o'brien@example.ie.", "o'brien@example.ie"),
+        ("a=b@example.org", "a=b@example.org"),
+        ("sent|brien@example.ie|ok", "brien@example.ie"),
+        ("see https://log.example/?to=brien@example.ie&day=1", "brien@example.ie"),
+        ("orcpt=rfc822;b@example.org", "b@example.org"),
+    ],
+)
+def test_marks_may_stand_in_an_address_or_in_front_of_it(tmp_path, line, taken):
+    readers = ["o'brien@example.ie", "brien@example.ie", "a=b@example.org", "b@example.org"]
+    make_batch([make_subscriber(each) for each in readers], deliveries="uncertain")
+    (tmp_path / "log").write_text(line)
+    settle("--taken", str(tmp_path / "log"))
+    sent = Delivery.objects.filter(state="sent")
+    assert list(sent.values_list("subscriber__email", flat=True)) == [taken]
+
+
 def test_log_counts_for_the_edition_that_is_named(tmp_path):
     make_batch([make_subscriber("ada@example.org")], deliveries="uncertain")
     log = tmp_path / "log"
