@@ -8,6 +8,8 @@ _ADDRESS = {
     "email", "emailaddress", "mail", "mailaddress", "emailadresse", "subscriberemail",
     "memberemail", "contactemail", "email1value",
 }  # fmt: skip
+_PERHAPS_ADDRESS = {"address", "recipient", "subscriber", "contact"}
+"""Mailgun has the first in its lists of bounces; beside a column of those above they are others."""
 _STATUS = {"status", "state", "subscriberstatus", "memberstatus", "subscriptionstatus"}
 _YES_TO_MAIL = {"subscribed", "subscribedtoemails", "issubscribed"}
 """Ghost has the second."""
@@ -41,8 +43,8 @@ def _plain(name: str) -> str:
 
 
 def is_address(name: str) -> bool:
-    """Whether the column is that of the address."""
-    return _plain(name) in _ADDRESS
+    """Whether the column may be that of the address."""
+    return _plain(name) in _ADDRESS | _PERHAPS_ADDRESS
 
 
 def is_hash(name: str) -> bool:
@@ -51,8 +53,11 @@ def is_hash(name: str) -> bool:
 
 
 def place_of_address(headings: Sequence[str]) -> int:
-    """Where the address is in a row."""
-    return next(place for place, name in enumerate(headings) if is_address(name))
+    """Where the address is in a row of a table that has one."""
+    plain = [_plain(name) for name in headings]
+    found = [place for place, name in enumerate(plain) if name in _ADDRESS]
+    perhaps = [place for place, name in enumerate(plain) if name in _PERHAPS_ADDRESS]
+    return [*found, *perhaps][0]
 
 
 def place_of_reason(headings: Sequence[str]) -> int | None:
@@ -72,7 +77,7 @@ def columns(headings: Sequence[str]) -> Columns:
         return tuple(place for place, name in enumerate(plain) if name in names)
 
     return Columns(
-        email=all_of(_ADDRESS)[0],
+        email=place_of_address(headings),
         topics=first("topics"),
         frequency=first("frequency"),
         timezone=first("timezone"),

@@ -11,7 +11,7 @@ from typing import BinaryIO, TextIO
 
 from subscriptions.errors import PermanentError
 
-from .headings import is_address, is_hash
+from .headings import is_address, is_hash, place_of_address
 
 SEPARATORS = (",", ";", "\t", "|")
 MOST_LINES = 100
@@ -93,8 +93,9 @@ def table(lines: Iterable[str], *, with_hashes: bool = False) -> Table:
         return is_address(name) or (with_hashes and is_hash(name))
 
     separator, headings = _headings(first, is_wanted)
-    address = next(place for place, name in enumerate(headings) if is_wanted(name))
-    return Table(headings, separator, _rows(numbered, separator, address))
+    hashes = [place for place, name in enumerate(headings) if with_hashes and is_hash(name)]
+    place = hashes[0] if hashes else place_of_address(headings)
+    return Table(headings, separator, _rows(numbered, separator, place))
 
 
 def _first_line(numbered: Iterator[_Line]) -> str:

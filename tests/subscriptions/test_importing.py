@@ -194,10 +194,18 @@ def test_consent_note_and_confirmed_belong_together(bring, arguments, words):
         bring("email\n", *arguments)
 
 
-@pytest.mark.parametrize("text", ["", "name,address\nx,y\n", '"email\nada@example.org\n'])
+@pytest.mark.parametrize("text", ["", "name,street\nx,y\n", '"email\nada@example.org\n'])
 def test_file_without_addresses_is_one_clear_line(bring, text):
     with pytest.raises(CommandError, match=r"has no column named email|a quote left open"):
         bring(text)
+
+
+@pytest.mark.parametrize("name", ["address", "Recipient", "subscriber", "Contact"])
+def test_column_that_may_be_another_is_the_address_where_no_other_is(bring, name):
+    bring(f"{name},id\nada@example.org,1\n")
+    bring(f"{name},id,E-Mail\nElm Street 4,1,bob@example.org\n")
+    found = Subscriber.objects.values_list("email", flat=True)
+    assert set(found) == {"ada@example.org", "bob@example.org"}
 
 
 def test_missing_file_is_one_clear_line():

@@ -37,6 +37,12 @@ def test_addresses_of_another_service_are_never_mailed(bring):
     assert set(Suppression.objects.values_list("reason", flat=True)) == {"bounced"}
 
 
+def test_bounces_of_mailgun_are_read_as_they_are(bring):
+    text = "address,code,error,created_at\nada@example.org,550,gone,2026-01-01\n"
+    assert bring(text, "--reason", "bounced")[0].startswith("1 never to be mailed now")
+    assert selectors.is_suppressed("ada@example.org")
+
+
 def test_hashes_of_another_installation_say_whom_not_to_mail_here(bring):
     for name, reason in (("gone", "erased"), ("dead", "bounced")):
         services.suppress(make_subscriber(f"{name}@example.org"), Suppression.Reason(reason))
