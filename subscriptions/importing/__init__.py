@@ -1,7 +1,7 @@
 """Readers as CSV: in, with bad rows named and the rest taken; and out again.
 
 `reading` makes cells of a file as spreadsheets and other services write it, `rows` makes entries of
-cells, `adding` puts them into the database page by page, `suppressing` those whom not to mail;
+cells, `standing` knows who of them may be mailed, `adding` puts them into the database page by page, `suppressing` those whom not to mail;
 `exporting` is the way back.
 """
 
@@ -15,6 +15,7 @@ from .exporting import (
     with_status,
 )
 from .reading import Row, Table, opened, table
+from .standing import read_as_signs
 from .suppressing import suppress
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "add",
     "harmless",
     "opened",
+    "read_as_signs",
     "rows_of",
     "suppress",
     "suppression_rows",

@@ -25,11 +25,23 @@ from subscriptions.models import (
 from subscriptions.records import Selection
 from subscriptions.services import slots
 
-from .headings import Columns, columns, may_be_mailed
+from .headings import Columns, columns
 from .reading import Row, Table
-from .rows import Entry, entry
+from .rows import Entry, address_of, entry
+from .standing import Signs, Standing, signs, standing_of
 
 PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What rows are read by."""
+
+    where: Columns
+    signs: Signs
+    topics: Mapping[str, Topic]
+    takes_unconfirmed: bool
+    on_bad: Callable[[Row, str], None]
 
 
 @dataclass(slots=True)
@@ -42,7 +54,11 @@ class Outcome:
     suppressed: int = 0
     left_out: int = 0
     """Whom the file itself says not to mail, as they left or bounced where they come from."""
+    unconfirmed: int = 0
+    """Left out, as they have not confirmed where they come from, and nobody is to be asked."""
     bad: int = 0
+    _refused: set[str] = field(default_factory=set)
+    """Whom a row said not to mail: no other row of the same address counts."""
     _tried: set[str] = field(default_factory=set)
     """Whom a trial would have added."""
 
@@ -62,9 +78,9 @@ def add(
     with pages, not rows. A second call adds nobody and mails nobody.
     """
     topics = {topic.slug: topic for topic in Topic.objects.all()}
-    where = columns(table.headings)
+    reading = _Reading(columns(table.headings), signs(table.headings), topics, not consent, on_bad)
     while page := list(islice(table.rows, PAGE)):
-        entries = _entries(page, where, topics, outcome, on_bad)
+        entries = _entries(page, reading, outcome)
         wanted = _unknown(entries, outcome)
         if is_trial:
             _count(wanted, outcome)
@@ -72,33 +88,42 @@ def add(
             _add(wanted, topics, consent, outcome)
 
 
-def _entries(
-    page: Iterable[Row],
-    where: Columns,
-    topics: Mapping[str, Topic],
-    outcome: Outcome,
-    on_bad: Callable[[Row, str], None],
-) -> dict[str, Entry]:
+def _entries(page: Iterable[Row], reading: _Reading, outcome: Outcome) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     for row in page:
-        if not row.problem and not may_be_mailed(row.cells, where):
-            outcome.left_out += 1
+        if not row.problem and not _may_enter(row, reading, outcome):
             continue
-        found = _entry(row, where, topics)
+        found = _entry(row, reading)
         if isinstance(found, str):
             outcome.bad += 1
-            on_bad(row, found)
+            reading.on_bad(row, found)
         elif entries.setdefault(found.email.lower(), found) is not found:
             outcome.known += 1
-    return entries
+    # Whoever left may have another row, as an address may be on several lists.
+    refused = entries.keys() & outcome._refused  # noqa: SLF001  its own
+    outcome.left_out += len(refused)
+    return {key: each for key, each in entries.items() if key not in refused}
 
 
-def _entry(row: Row, where: Columns, topics: Mapping[str, Topic]) -> Entry | str:
+def _may_enter(row: Row, reading: _Reading, outcome: Outcome) -> bool:
+    """Whether the row itself lets its reader in; else they are counted."""
+    standing = standing_of(row.cells, reading.signs)
+    if standing is Standing.REFUSED:
+        outcome.left_out += 1
+        outcome._refused.add(address_of(row.cells, reading.where))  # noqa: SLF001  its own
+        return False
+    if standing is Standing.UNCONFIRMED and not reading.takes_unconfirmed:
+        outcome.unconfirmed += 1
+        return False
+    return True
+
+
+def _entry(row: Row, reading: _Reading) -> Entry | str:
     """What the row says, or why it can't be taken."""
     if row.problem:
         return row.problem
     try:
-        return entry(row.cells, where, topics)
+        return entry(row.cells, reading.where, reading.topics)
     except PermanentError as error:
         return str(error)
 

@@ -49,6 +49,15 @@ def entry(cells: Sequence[str], where: Columns, topics: Mapping[str, Topic]) -> 
     return Entry(email, slugs, Rhythm(frequency, int(hour[1]), zone))
 
 
+def address_of(cells: Sequence[str], where: Columns) -> str:
+    """The address in small letters, to be compared; "" for none."""
+    cell = cells[where.email].removeprefix("'") if where.email < len(cells) else ""
+    try:
+        return addresses.canonical(cell).lower()
+    except AddressError:
+        return ""
+
+
 def _slugs(cell: str, topics: Mapping[str, Topic]) -> tuple[str, ...]:
     slugs = sorted({part.strip().lower() for part in cell.split(";") if part.strip()})
     if unknown := [slug for slug in slugs if slug not in topics]:

@@ -230,7 +230,9 @@ def test_export_names_who_must_not_be_mailed_and_import_leaves_them_out(bring):
     Subscriber.objects.all().delete()
     Suppression.objects.all().delete()
     printed, errors = bring(written, *CONSENT)
-    assert printed.startswith("1 added, 0 known before, 0 never to be mailed, 0 bad, 3 left out")
+    assert printed.startswith("1 added, 0 known before, 0 never to be mailed, 0 bad, 2 left out")
+    assert "1 left out, as they have not confirmed" in printed
+    assert "who may be mailed: status" in printed
     assert errors == ""
     assert export().splitlines()[1] == written.splitlines()[1]
 
@@ -299,7 +301,8 @@ def test_dry_run_counts_and_changes_nothing(bring):
 def test_counts_are_told_as_json(bring):
     printed, _ = bring("email,status\nada@example.org,\nnobody,\nx@example.org,bounced\n", "--json")
     assert json.loads(printed) == {
-        "added": 1, "known": 0, "suppressed": 0, "left_out": 1, "bad": 1, "dry_run": False,
+        "added": 1, "known": 0, "suppressed": 0, "left_out": 1, "unconfirmed": 0, "bad": 1, "dry_run": False,
+        "status_columns": ["status"],
         "first_bad_rows": [{"line": 3, "reason": str(addresses.NOT_AN_ADDRESS)}],
     }  # fmt: skip
 
@@ -386,6 +389,54 @@ def test_export_of_another_service_brings_who_wants_mail_and_no_others(bring, se
     assert printed.startswith("1 added, 0 known before, 0 never to be mailed, 0 bad, 2 left out")
     assert errors == ""
     assert Subscriber.objects.get().email == "in@example.org"
+
+
+REFUSALS = [
+    "unsubscribed,true", "hard_bounced,yes", "bounced_at,2024", "Bounced,1", "unsubscribe,yes",
+    "opted_out,true", "Has Opted Out of Email,1", "active,false", "Is Active,0", "enabled,no",
+    "type,unsubscribed", "Unsubscribed Time,2024-05-01 10:00", "unsubscribed_on,01/05/2024",
+    "status,Cleaned", "status,hard-bounced", "subscribed,no", "subscribed,0", "Opt-In,never",
+    "spam_complaint,x", "Do not email,yes", "subscription_status,not subscribed",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sign", REFUSALS)
+def test_row_that_says_no_in_whatever_words_is_left_out(bring, sign):
+    name, value = sign.split(",")
+    printed, _ = bring(f"email,{name}\nada@example.org,{value}\n", *CONSENT)
+    assert printed.startswith("0 added, 0 known before, 0 never to be mailed, 0 bad, 1 left out")
+    assert printed.endswith(f"who may be mailed: {name}\n")
+
+
+WELCOMES = [
+    "subscribed,2024-05-01", "Subscribed,01/05/2024 10:00", "subscribed_at,1714557600",
+    "subscribed,5/1/24", "subscription_status,opted_in", "status,Opted-In", "opt_in,yes",
+    "unsubscribed,0", "bounced_at,", "hard_bounced,No", "active,TRUE", "enabled,1", "type,html",
+    "Unsubscribed Time,", "Opted Out,never", "bounce count,0", "status,ACTIVE",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sign", WELCOMES)
+def test_row_that_says_yes_in_whatever_words_is_taken(bring, sign):
+    name, value = sign.split(",")
+    assert bring(f"email,{name}\nada@example.org,{value}\n", *CONSENT)[0].startswith("1 added")
+
+
+@pytest.mark.parametrize("order", [("unsubscribed", "subscribed"), ("subscribed", "unsubscribed")])
+def test_one_row_that_says_no_counts_for_all_of_its_address(bring, order):
+    text = "email,status\nAda@example.org,{}\nada@example.org,{}\n".format(*order)
+    printed, _ = bring(text, *CONSENT)
+    assert printed.startswith("0 added, 0 known before, 0 never to be mailed, 0 bad, 2 left out")
+    assert not Subscriber.objects.exists()
+
+
+@pytest.mark.parametrize("status", ["pending", "Unconfirmed", "unactivated"])
+def test_who_has_not_confirmed_elsewhere_is_asked_and_never_taken_as_confirmed(bring, status):
+    text = f"email,status\nada@example.org,{status}\n"
+    assert "1 left out, as they have not confirmed" in bring(text, *CONSENT)[0]
+    assert not Subscriber.objects.exists()
+    assert bring(text)[0].startswith("1 added")
+    assert Subscriber.objects.get().state == "pending"
 
 
 def test_times_of_day_as_spreadsheets_make_them_are_hours(bring):

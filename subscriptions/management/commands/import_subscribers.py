@@ -20,6 +20,8 @@ class _Run:
     consent: str
     is_trial: bool
     bad: incoming.BadRows
+    signs: list[str] = field(default_factory=list)
+    """The columns that were read as saying who may be mailed."""
     outcome: importing.Outcome = field(default_factory=importing.Outcome)
 
 
@@ -30,7 +32,8 @@ class Command(BaseCommand):
         "Files of spreadsheets, Mailchimp, listmonk and Ghost are read as they are. Each address "
         "gets a confirm mail, unless --confirmed says that its owner agreed already. Addresses "
         "that are there stay as they are, so the same command goes on after it was stopped. Where "
-        "the file says who left, bounced or is blocked, they are left out. Bad rows are listed "
+        "the file says who left, bounced or is blocked, they are left out; whoever has not confirmed "
+        "there is asked, or with --confirmed left out. Bad rows are listed "
         "and the rest goes in; the exit status is 0 when the file was read to its end."
     )
 
@@ -69,10 +72,13 @@ class Command(BaseCommand):
                 tasks.wake_sender()
         said = "Nothing was changed. It would be: " if dry_run else ""
         self.stdout.write(_as_json(run) if options["json"] else f"{said}{_summary(run.outcome)}")
+        if run.signs and not options["json"]:
+            self.stdout.write(f"Read as saying who may be mailed: {', '.join(run.signs)}")
 
     def _add(self, file: Path, encoding: str, run: _Run) -> None:
         with incoming.opened(file, encoding, self.stderr) as text:
             table = importing.table(text)
+            run.signs = importing.read_as_signs(table.headings)
             with run.bad.taken(table.headings) as on_bad:
                 importing.add(
                     table,
@@ -85,14 +91,20 @@ class Command(BaseCommand):
 
 def _summary(outcome: importing.Outcome) -> str:
     left_out = f", {outcome.left_out} left out, as the file says that they must not be mailed"
+    unconfirmed = f", {outcome.unconfirmed} left out, as they have not confirmed: ask them without --confirmed"
     return (
         f"{outcome.added} added, {outcome.known} known before, "
         f"{outcome.suppressed} never to be mailed, {outcome.bad} bad"
-        f"{left_out if outcome.left_out else ''}"
+        f"{left_out if outcome.left_out else ''}{unconfirmed if outcome.unconfirmed else ''}"
     )
 
 
 def _as_json(run: _Run) -> str:
-    names = ("added", "known", "suppressed", "left_out", "bad")
+    names = ("added", "known", "suppressed", "left_out", "unconfirmed", "bad")
     counts = {name: getattr(run.outcome, name) for name in names}
-    return json.dumps(counts | {"dry_run": run.is_trial, "first_bad_rows": run.bad.as_json()})
+    more = {
+        "dry_run": run.is_trial,
+        "status_columns": run.signs,
+        "first_bad_rows": run.bad.as_json(),
+    }
+    return json.dumps(counts | more)
