@@ -22,6 +22,8 @@ class TransactionalMail(EmailMultiAlternatives):
 
     tags: list[str]
     metadata: dict[str, str]
+    can_wait: bool
+    """Whether the way out may raise NotNowError, where others are to be mailed first."""
 
 
 def send(message: TransactionalMessage) -> None:
@@ -65,6 +67,7 @@ def _composed(message: TransactionalMessage) -> TransactionalMail:
     mail.attach_alternative(_inlined(render_to_string(f"{folder}/body.html", context)), "text/html")
     mail.tags = ["transactional"]
     mail.metadata = {"message": str(message.pk)}
+    mail.can_wait = message.can_wait
     return mail
 
 

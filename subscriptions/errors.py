@@ -11,6 +11,10 @@ class TemporaryError(SubscriptionsError):
     """Worth another try later."""
 
 
+class NotNowError(TemporaryError):
+    """The way out has no room now for what can wait; the message was not offered."""
+
+
 class PermanentError(SubscriptionsError):
     """Fails again until something else is given."""
 

@@ -9,11 +9,15 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from . import emails, selectors, services
-from .errors import RefusedError, TemporaryError
+from .errors import NotNowError, RefusedError, TemporaryError
 from .models import Subscriber, Suppression, TransactionalMessage
 
 MOST_ATTEMPTS = 6
 _PAGE = 100
+_FEW = 5
+"""Of those that can wait, before it is looked for others again."""
+_LONGEST_FOR_THE_PATIENT = timedelta(seconds=50)
+"""Less than the time between two sweeps: else all workers would have such messages in hand."""
 
 _Kind = TransactionalMessage.Kind
 _State = TransactionalMessage.State
@@ -23,22 +27,29 @@ logger = logging.getLogger(__name__)
 def send_pending(*, until: datetime) -> int:
     """Sends every message that waits, for as long as `until`; the number of those sent.
 
-    Two workers may do this at once: each message is claimed by one of them.
+    Two workers may do this at once: each message is claimed by one of them. Those that can wait go
+    when there is no other, and only as long as the way out has room for them.
     """
     _give_up_stale()
     sent = 0
-    while ids := _waiting():
-        for pk in ids:
-            if timezone.now() >= until:
-                return sent
-            sent += _send_one(pk)
+    patient_until = min(until, timezone.now() + _LONGEST_FOR_THE_PATIENT)
+    try:
+        while found := _waiting():
+            for pk, can_wait in found:
+                if timezone.now() >= (patient_until if can_wait else until):
+                    return sent
+                sent += _send_one(pk)
+    except NotNowError as error:
+        logger.info("messages that can wait are held", extra={"reason": str(error)})
     return sent
 
 
-def _waiting() -> list[int]:
+def _waiting() -> list[tuple[int, bool]]:
+    """The next ones, and whether they can wait."""
     ready = Q(retry_at__isnull=True) | Q(retry_at__lte=timezone.now())
     rows = TransactionalMessage.objects.filter(ready, state=_State.PENDING).order_by("pk")
-    return list(rows.values_list("pk", flat=True)[:_PAGE])
+    found = rows.values_list("pk", "can_wait")
+    return list(found.filter(can_wait=False)[:_PAGE]) or list(found.filter(can_wait=True)[:_FEW])
 
 
 def _give_up_stale() -> None:
@@ -72,6 +83,9 @@ def _offer(message: TransactionalMessage) -> bool:
         _settle(message, state=_State.FAILED)
         if error.is_dead_address:
             _suppress(message)
+    except NotNowError:
+        _settle(message, state=_State.PENDING, attempts=message.attempts - 1)
+        raise
     except TemporaryError as error:
         _log("transactional message not sent yet", message, error)
         _retry_later(message)

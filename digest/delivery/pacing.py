@@ -73,11 +73,11 @@ def today() -> date:
     return timezone.now().astimezone(UTC).date()
 
 
-def is_crowded(provider: Provider) -> bool:
-    """Whether other workers have booked the turns of the next minute."""
+def is_crowded(provider: Provider, *, seconds: int = LONGEST_QUEUE) -> bool:
+    """Whether other workers have booked the turns of the next minute, or of so many seconds."""
     if not rate_of(provider):
         return False
-    limit = timezone.now() + timedelta(seconds=LONGEST_QUEUE)
+    limit = timezone.now() + timedelta(seconds=seconds)
     return Lease.objects.filter(name=_name(provider), free_at__gt=limit).exists()
 
 

@@ -197,10 +197,10 @@ def _record(ids: Sequence[int], consent: str, now: datetime) -> None:
             cursor.execute(
                 f"""
                 INSERT INTO subscriptions_transactionalmessage
-                    (subscriber_id, kind, address, state, created_at, attempts)
-                SELECT id, %s, '', %s, %s, 0 {among}
+                    (subscriber_id, kind, address, state, can_wait, created_at, attempts)
+                SELECT id, %s, '', %s, %s, %s, 0 {among}
                 """,
-                [kind.value, state.value, now],
+                [kind.value, state.value, True, now],
             )
 
 

@@ -35,6 +35,9 @@ class TransactionalMessage(models.Model):
     address = models.CharField(max_length=254, blank=True, default="", db_default="")
     """Where it goes, if not to the subscriber's address; forgotten once that is settled."""
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
+    can_wait = models.BooleanField(default=False, db_default=False)
+    """Nobody looks for it now, as for the question to a reader of an import: it goes after all
+    others, and within what the provider may get."""
     created_at = models.DateTimeField(auto_now_add=True)
     claimed_at = models.DateTimeField(null=True, blank=True)
     retry_at = models.DateTimeField(null=True, blank=True)
@@ -45,7 +48,9 @@ class TransactionalMessage(models.Model):
         indexes = [
             models.Index(fields=["subscriber", "created_at"], name="message_recent"),
             models.Index(
-                fields=["id"], name="message_open", condition=Q(state__in=["pending", "claimed"])
+                fields=["can_wait", "id"],
+                name="message_waiting",
+                condition=Q(state__in=["pending", "claimed"]),
             ),
         ]
 

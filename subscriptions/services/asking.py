@@ -27,6 +27,7 @@ def request_message(
     """Leaves a row for a worker to send, to the subscriber or to `address`; False, and no row,
     where the address has had enough or the subscriber is gone.
 
+    Where the question of an import still waits, that is it, and waits no more.
     Enough is SIGNUP_RATE_ADDRESS, and one in 15 minutes, counted for sign-up mails, for
     preference links and for goodbyes each by themselves.
     """
@@ -38,6 +39,10 @@ def request_message(
         if rows.locked(subscriber) is None:
             return False
         now = timezone.now()
+        mine = TransactionalMessage.objects.filter(subscriber=subscriber, kind=kind)
+        waiting = mine.filter(can_wait=True, state=TransactionalMessage.State.PENDING)
+        if waiting.update(can_wait=False, retry_at=None, created_at=now):
+            return True
         recent = list(
             TransactionalMessage.objects.filter(
                 subscriber=subscriber,

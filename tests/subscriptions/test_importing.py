@@ -61,7 +61,8 @@ def test_each_new_address_is_asked_to_confirm(bring):
         "pending", "weekly", "Europe/Berlin", 9,
     )  # fmt: skip
     assert set(reader.topics.values_list("slug", flat=True)) == {"agents", "robotics"}
-    assert TransactionalMessage.objects.get().kind == "confirm"
+    message = TransactionalMessage.objects.get()
+    assert (message.kind, message.can_wait) == ("confirm", True)
 
 
 def test_confirmed_readers_are_active_with_their_consent_on_record(bring):

@@ -9,7 +9,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from kombu.exceptions import OperationalError
 
 from subscriptions import messages, services, tasks
-from subscriptions.errors import RefusedError
+from subscriptions.errors import NotNowError, RefusedError
 from subscriptions.models import Subscriber, Suppression, TransactionalMessage
 from tests.builders import make_subscriber
 
@@ -51,9 +51,39 @@ class RefusingToday(Refusing):
     is_dead_address = False
 
 
+class Full(BaseEmailBackend):
+    """A way out that has no room for what can wait."""
+
+    def send_messages(self, email_messages):
+        if email_messages[0].can_wait:
+            raise NotNowError("full")
+        mail.outbox.extend(email_messages)
+
+
 def ask(**fields):
     reader = make_subscriber(state="pending")
     return TransactionalMessage.objects.create(subscriber=reader, kind="confirm", **fields)
+
+
+class SignUpAtTheFirst(list):
+    """An outbox; while the first mail is put into it, somebody signs up."""
+
+    def append(self, message):
+        super().append(message)
+        if len(self) == 1:
+            ask()
+
+
+class Slow(list):
+    """An outbox into which a mail takes a minute."""
+
+    def __init__(self, clock):
+        super().__init__()
+        self.clock = clock
+
+    def append(self, message):
+        super().append(message)
+        self.clock.shift(60)
 
 
 def send():
@@ -67,6 +97,51 @@ def test_message_is_sent_once():
     row.refresh_from_db()
     assert (row.state, row.attempts, row.sent_at) == ("sent", 1, NOW)
     assert [message.to for message in mail.outbox] == [[row.subscriber.email]]
+
+
+def test_who_signs_up_is_mailed_before_all_of_an_import():
+    waiting = [ask(can_wait=True) for _ in range(3)]
+    asked = ask()
+    assert send() == 4
+    first = mail.outbox[0].metadata["message"]
+    assert (first, len(waiting)) == (str(asked.pk), 3)
+
+
+def test_who_signs_up_while_an_import_is_sent_waits_for_a_few_at_most(monkeypatch):
+    for _ in range(12):
+        ask(can_wait=True)
+    monkeypatch.setattr(mail, "outbox", SignUpAtTheFirst())
+    assert send() == 13
+    assert [message.can_wait for message in mail.outbox].index(False) <= 5
+
+
+def test_import_is_held_where_there_is_no_room_and_sign_ups_are_not(settings):
+    settings.EMAIL_BACKEND = f"{__name__}.Full"
+    held = [ask(can_wait=True) for _ in range(10)]
+    ask()
+    assert send() == 1
+    rows = TransactionalMessage.objects.filter(pk__in=[row.pk for row in held])
+    assert set(rows.values_list("state", "attempts", "retry_at")) == {("pending", 0, None)}
+
+
+def test_who_signs_up_while_the_question_of_an_import_waits_gets_that_at_once():
+    for _ in range(3):
+        ask(can_wait=True)
+    reader = ask(can_wait=True).subscriber
+    services.request_link(reader.email)
+    services.request_link(reader.email)
+    assert send() == 4
+    assert mail.outbox[0].to == [reader.email]
+    assert TransactionalMessage.objects.filter(subscriber=reader).count() == 1
+
+
+def test_import_leaves_the_worker_to_others_after_a_minute(monkeypatch):
+    ask(can_wait=True)
+    ask()
+    with time_machine.travel(NOW, tick=False) as clock:
+        monkeypatch.setattr(mail, "outbox", Slow(clock))
+        assert send() == 1
+    assert TransactionalMessage.objects.get(state="pending").can_wait
 
 
 def test_message_that_another_worker_claimed_is_left_to_it():

@@ -10,8 +10,10 @@ from django.db import IntegrityError, transaction
 
 from digest.delivery import circuit, local_outbox, pacing, planning, plans, providers, sending
 from digest.delivery.answers import Answer
-from digest.models import Circuit, DayCount, Delivery, ProviderPlan
+from digest.models import Circuit, DayCount, Delivery, Lease, ProviderPlan
 from digest.records import Result
+from subscriptions.emails import TransactionalMail
+from subscriptions.errors import NotNowError
 from tests.builders import make_subscriber
 from tests.digest.builders import make_edition, make_paper
 
@@ -153,6 +155,52 @@ def send_single():
     link.send_messages([EmailMessage("Confirm", "x", to=["ada@example.org"])])
     pacing.write_counts()
     return set(DayCount.objects.filter(messages__gt=0).values_list("provider", flat=True))
+
+
+def send_patient():
+    message = TransactionalMail("Confirm", "x", to=["ada@example.org"])
+    message.can_wait = True
+    return get_connection("digest.delivery.transactional.EmailBackend").send_messages([message])
+
+
+@pytest.fixture
+def outbox(settings):
+    settings.EMAIL_PROVIDERS = ["outbox"]
+    return providers.PROVIDERS["outbox"]
+
+
+def test_messages_that_can_wait_leave_half_of_the_daily_number_and_sign_ups_are_sent(outbox):
+    plans.decide("outbox", daily_cap=4)
+    assert send_patient() == send_patient() == 1
+    with pytest.raises(NotNowError):
+        send_patient()
+    assert send_single() == {"outbox"}
+    assert DayCount.objects.get().messages == 3
+
+
+def test_message_that_can_wait_takes_its_turn_at_the_rate(outbox, clock):
+    plans.decide("outbox", rate=1)
+    assert send_patient() == 1
+    assert Lease.objects.get(name="send:outbox").free_at == NOW + timedelta(seconds=1)
+
+
+def test_message_that_can_wait_leaves_the_turns_to_digests(outbox):
+    plans.decide("outbox", rate=1)
+    pacing.book(outbox, 30)
+    with pytest.raises(NotNowError):
+        send_patient()
+    assert send_single() == {"outbox"}
+
+
+def test_message_that_can_wait_goes_by_no_paused_or_resting_provider(outbox):
+    Circuit.objects.create(name="outbox", open_until=NOW + timedelta(minutes=5))
+    with pytest.raises(NotNowError):
+        send_patient()
+    Circuit.objects.all().delete()
+    circuit.forget()
+    plans.pause("outbox", because="x")
+    with pytest.raises(NotNowError):
+        send_patient()
 
 
 def test_single_message_goes_by_another_than_the_paused_one(settings):
