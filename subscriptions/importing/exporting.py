@@ -46,7 +46,7 @@ def rows_of(subscribers: QuerySet[Subscriber]) -> Iterator[list[str]]:
 
 def _slugs(ids: Sequence[int]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = defaultdict(list)
-    rows = Subscription.objects.filter(subscriber__gte=ids[0], subscriber__lte=ids[-1])
+    rows = Subscription.objects.filter(subscriber__in=ids)
     for pk, slug in rows.order_by("topic__slug").values_list("subscriber_id", "topic__slug"):
         found[pk].append(slug)
     return found

@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from subscriptions import importing, services
+from subscriptions.importing import exporting
 from subscriptions.models import Subscriber, Suppression
 from tests.builders import make_subscriber, make_topic
 
@@ -91,3 +92,9 @@ def test_number_of_queries_grows_with_pages_not_rows(django_assert_num_queries):
         make_subscriber(topics=[topic])
     with django_assert_num_queries(3):
         assert len(list(importing.rows_of(Subscriber.objects.all()))) == 30
+
+
+def test_topics_of_readers_between_those_of_a_sparse_export_are_not_read():
+    topic = make_topic("agents")
+    first, _, last = [make_subscriber(topics=[topic]).pk for _ in range(3)]
+    assert exporting._slugs([first, last]) == {first: ["agents"], last: ["agents"]}
