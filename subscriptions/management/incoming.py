@@ -83,6 +83,8 @@ def bad_rows(errors: Path | None, *, of: Path) -> BadRows:
     """To be filled; CommandError where they could not be written, or over the file itself."""
     if errors and errors.resolve() == of.resolve():
         raise CommandError("--errors names the file that is read: it would be written over.")
+    if errors and errors.is_dir():
+        raise CommandError(f"{errors} can't be written: it is a folder; --errors names a file.")
     if errors and not os.access(errors.resolve().parent, os.W_OK):
         raise CommandError(f"{errors} can't be written: its folder is not there, or not yours.")
     return BadRows(errors)

@@ -338,6 +338,15 @@ def test_file_of_bad_rows_in_no_folder_is_one_clear_line_before_anybody_is_added
     assert not Subscriber.objects.exists()
 
 
+@pytest.mark.parametrize("command", ["import_subscribers", "import_suppressions"])
+def test_folder_for_bad_rows_is_named_before_anything_is_changed(path, tmp_path, command):
+    path.write_text("email\nada@example.org\n")
+    with pytest.raises(CommandError, match=f"^{tmp_path} can't be written: it is a folder"):
+        call_command(command, str(path), "--errors", str(tmp_path))
+    assert not Subscriber.objects.exists()
+    assert not Suppression.objects.exists()
+
+
 def test_rows_come_from_stdin(monkeypatch, capsys):
     monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(b"email\nada@example.org\n")))
     call_command("import_subscribers", "-")
