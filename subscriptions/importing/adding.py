@@ -75,7 +75,8 @@ def add(
     confirm by mail. A trial only counts; `on_bad` is told of each row that can't be taken, and why.
 
     `outcome` is true after every page, even where a later one fails. The number of queries grows
-    with pages, not rows. A second call adds nobody and mails nobody.
+    with pages, not rows. A second call adds nobody and mails nobody, as long as those of the first are
+    held: the purge forgets who never confirmed, and who left, and then they are as new.
     """
     topics = {topic.slug: topic for topic in Topic.objects.all()}
     reading = _Reading(columns(table.headings), signs(table.headings), topics, not consent, on_bad)

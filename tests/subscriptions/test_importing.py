@@ -4,13 +4,17 @@ import csv
 import json
 import stat
 import sys
+from datetime import timedelta
 from io import BytesIO, StringIO, TextIOWrapper
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
+from django.utils import timezone
 
 from subscriptions import addresses, importing, services
+from subscriptions.management.commands import import_subscribers
 from subscriptions.models import ConsentRecord, Subscriber, Suppression, TransactionalMessage
 from tests.builders import make_subscriber, make_topic
 
@@ -80,6 +84,17 @@ def test_second_import_changes_nothing(bring):
     printed, _ = bring(text.upper().replace("EMAIL,TOPICS,FREQUENCY,TIMEZONE,HOUR", HEAD.strip()))
     assert printed == "0 added, 1100 known before, 0 never to be mailed, 0 bad\n"
     assert list(Subscriber.objects.order_by("pk").values()) == before
+
+
+def test_who_was_forgotten_is_asked_again_as_help_and_docs_say(bring):
+    bring("email\nada@example.org\n")
+    TransactionalMessage.objects.update(state="sent", sent_at=timezone.now())
+    services.purge(timezone.now() + timedelta(days=settings.KEEP_UNCONFIRMED_DAYS + 1))
+    assert bring("email\nada@example.org\n")[0].startswith("1 added, 0 known")
+    page = (settings.BASE_DIR / "docs" / "readers.md").read_text()
+    for text in (import_subscribers.Command.help, page):
+        assert "KEEP_UNCONFIRMED_DAYS" in text
+        assert "KEEP_LEFT_DAYS" in text
 
 
 BAD = {

@@ -31,10 +31,11 @@ class Command(BaseCommand):
         "frequency, timezone and hour; only email is required, and other columns are passed over. "
         "Files of spreadsheets, Mailchimp, listmonk and Ghost are read as they are. Each address "
         "gets a confirm mail, unless --confirmed says that its owner agreed already. Addresses "
-        "that are there stay as they are, so the same command goes on after it was stopped. Where "
-        "the file says who left, bounced or is blocked, they are left out; whoever has not confirmed "
-        "there is asked, or with --confirmed left out. Bad rows are listed "
-        "and the rest goes in; the exit status is 0 when the file was read to its end."
+        "that are there stay as they are, so the same command goes on after it was stopped; but "
+        "who was forgotten since (KEEP_UNCONFIRMED_DAYS, KEEP_LEFT_DAYS) is new again, so import no "
+        "list twice weeks apart. Where the file says who left, bounced or is blocked, they are "
+        "left out; whoever has not confirmed there is asked, or with --confirmed left out. Bad "
+        "rows are listed and the rest goes in; the exit status is 0 when the file was read to its end."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -91,7 +92,10 @@ class Command(BaseCommand):
 
 def _summary(outcome: importing.Outcome) -> str:
     left_out = f", {outcome.left_out} left out, as the file says that they must not be mailed"
-    unconfirmed = f", {outcome.unconfirmed} left out, as they have not confirmed: ask them without --confirmed"
+    unconfirmed = (
+        f", {outcome.unconfirmed} left out, as they have not confirmed: "
+        "without --confirmed they are asked"
+    )
     return (
         f"{outcome.added} added, {outcome.known} known before, "
         f"{outcome.suppressed} never to be mailed, {outcome.bad} bad"

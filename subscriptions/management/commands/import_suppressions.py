@@ -18,7 +18,7 @@ class Command(BaseCommand):
         "Afterwards nothing is mailed to any address of a CSV file, whether or not it is a "
         "reader's: those of a column email, as other services write who bounced, complained or is "
         "blocked; or those of a column address_hash, as export_subscribers --suppressions of an "
-        "installation with the same SECRET_KEY writes it. Only hashes are kept. A column reason is "
+        "installation with the same SECRET_KEY, or one of SECRET_KEY_FALLBACKS, writes it. Only hashes are kept. A column reason is "
         "taken where it has one of ours. Twice is the same as once."
     )
 
