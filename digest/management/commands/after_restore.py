@@ -73,6 +73,6 @@ def _refuse_beside_workers() -> None:
     ago = (timezone.now() - seen_at).total_seconds() if seen_at else _SILENCE
     if ago < _SILENCE:
         raise CommandError(
-            f"A worker was seen {ago:.0f} seconds ago. Stop every process, empty Redis (redis-cli "
-            "flushall), and try again."
+            f"A worker was seen {ago:.0f} seconds ago. Stop every process, empty the database of "
+            "Redis that REDIS_URL names (redis-cli -n NUMBER flushdb), and try again."
         )

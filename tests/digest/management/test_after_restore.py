@@ -2,14 +2,18 @@
 
 from datetime import timedelta
 from io import StringIO
+from textwrap import dedent
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from digest.delivery import signs
 from digest.models import Delivery, Fetch
+from subscriptions import services
+from subscriptions.models import Subscriber, Suppression
 from tests.builders import make_subscriber
 from tests.digest.builders import make_batch
 from tests.upstream import FakeUpstream
@@ -46,7 +50,7 @@ def test_second_run_says_that_it_was_done():
 def test_it_refuses_to_run_beside_a_worker():
     make_batch([make_subscriber()], deliveries="pending")
     cache.set(signs.WORKER_SEEN, timezone.now() - timedelta(seconds=30))
-    with pytest.raises(CommandError, match="A worker was seen 30 seconds ago"):
+    with pytest.raises(CommandError, match=r"seen 30 seconds ago.*flushdb"):
         run("--stopped", STOPPED, "--offline")
     assert Delivery.objects.get().state == "pending"
 
@@ -72,6 +76,17 @@ def test_source_that_is_away_is_named_and_stops_nothing(settings):
     out, err = run("--stopped", STOPPED)
     assert "hugging_face of 2026-08-22 can't be read" in err
     assert "in doubt" in out
+
+
+def test_docs_erase_again_who_was_erased_and_nobody_else():
+    make_subscriber("gone@example.org")
+    kept = make_subscriber("dead@example.org")
+    services.suppress_address("gone@example.org", Suppression.Reason.ERASED)
+    services.suppress_address("dead@example.org", Suppression.Reason.BOUNCED)
+    page = (settings.BASE_DIR / "docs" / "backup.md").read_text()
+    code = page.partition('shell -c "')[2].partition('"\n')[0]
+    call_command("shell", command=dedent(code), no_imports=True)
+    assert list(Subscriber.objects.all()) == [kept]
 
 
 def settle(*arguments):
