@@ -17,10 +17,13 @@ MOST_LOCAL_OCTETS = 64
 NOT_AN_ADDRESS = _("That does not look like an email address. Please check it.")
 TOO_LONG = _("That address is too long. Please check it.")
 
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LETTERS = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~-"
+_ATOM = rf"[{_LETTERS}]+"
 # Whatever ends in a number is an IP address to somebody: `0x7f` is 127.0.0.1 in a browser.
 _TOP_LEVEL = re.compile(r"[a-z]{2,}|xn--[a-z0-9-]+")
 _LOCAL_PART = re.compile(rf"{_ATOM}(\.{_ATOM})*")
+IN_TEXT = re.compile(rf"[.{_LETTERS}]{{1,{MOST_LOCAL_OCTETS}}}@[\w-]+(?:\.[\w-]+)+")
+"""What looks like an address in any text, with marks in front of it that may be a part of it."""
 
 
 def canonical(text: str) -> str:

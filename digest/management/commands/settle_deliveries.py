@@ -1,7 +1,6 @@
 """`manage.py settle_deliveries`: what an operator does with uncertain deliveries."""
 
 import argparse
-import re
 import sys
 from collections.abc import Iterator
 from datetime import date
@@ -16,21 +15,19 @@ from digest.editions import building
 from digest.management import arguments, printing
 from digest.models import Batch, Delivery, Edition
 from digest.tasks import wake_senders
-
-_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[\w-]+(?:\.[\w-]+)+")
-"""Some of these letters stand around addresses in logs, too: `settling` tries what follows them."""
+from subscriptions import addresses
 
 
 def _addresses(path: str) -> Iterator[str]:
     """What looks like an address in a file, whatever stands around it; `-`: of standard input."""
     if path == "-":
         for line in sys.stdin:
-            yield from _ADDRESS.findall(line)
+            yield from addresses.IN_TEXT.findall(line)
         return
     try:
         with Path(path).open(encoding="utf-8", errors="replace") as file:
             for line in file:
-                yield from _ADDRESS.findall(line)
+                yield from addresses.IN_TEXT.findall(line)
     except OSError as error:
         raise CommandError(f"{path} can't be read: {error.strerror}") from error
 
