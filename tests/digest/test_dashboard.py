@@ -224,3 +224,16 @@ def test_chart_has_its_numbers_as_a_table():
     DayFigure.objects.create(day=DAY, kind="confirmed", number=7)
     chart = dashboard._readers(timezone.now())["chart"]
     assert chart.rows == [("Aug 20", [7, 0])]
+
+
+def test_who_signs_in_comes_to_the_dashboard(client, django_user_model):
+    django_user_model.objects.create_superuser("operator", password="a-long-password")
+    answer = client.post("/admin/login/", {"username": "operator", "password": "a-long-password"})
+    assert answer.headers["Location"] == "/admin/"
+
+
+def test_ledger_before_the_first_count_shows_no_zeros(admin_client):
+    sent_edition({}, due_count=5, counted_at=None, is_counted=False)
+    said = words(admin_client)
+    assert "it is counted within a minute" in said
+    assert "Adds up" not in said
