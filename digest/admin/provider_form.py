@@ -67,6 +67,16 @@ class PlanForm(forms.ModelForm[ProviderPlan]):
         for name, text in says.items():
             if name in self.fields:
                 self.fields[name].help_text = text
+        for field in self.fields.values():
+            # `changed_data` is then what was changed on the page as it was loaded.
+            field.show_hidden_initial = True
+
+    def changed(self) -> dict[str, Any]:
+        """What the operator changed; a warm-up counts as one value, so that it stays whole."""
+        names = set(self.changed_data)
+        if names & {"warm_up", *_OWN}:
+            names |= {"warm_up", *_OWN}
+        return {name: self.cleaned_data[name] for name in names}
 
     def clean(self) -> dict[str, Any]:
         """A warm-up of its own is whole; without one its three numbers are empty."""
