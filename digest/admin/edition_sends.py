@@ -27,6 +27,9 @@ from . import edition_draft
 logger = logging.getLogger(__name__)
 
 _LONGEST_REASON = 200
+_DAYS = ("Today, from now on", "Tomorrow", "The day after")
+_RELOAD_AFTER = 5
+"""Seconds after which the page looks whether readers are counted."""
 
 
 def hold(model_admin: ModelAdmin[Any], request: HttpRequest, edition_id: int) -> HttpResponse:
@@ -95,8 +98,8 @@ def expected(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     now = timezone.now()
-    found = expecting.kept(now) or expecting.keep(now)
-    if found.is_old(now):
+    found = expecting.kept(now)
+    if found is None or found.is_old(now):
         _count_anew()
     rhythms = dict(Subscriber.Frequency.choices)
     days = [
@@ -108,15 +111,14 @@ def expected(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse
             "rhythms": [(rhythms[key], number) for key, number in each.rhythms.most_common()],
             "topics": _bars(dict(each.topics.most_common())),
         }
-        for each, name in zip(
-            found.days, ("Today, from now on", "Tomorrow", "The day after"), strict=True
-        )
+        for each, name in zip(found.days if found else (), _DAYS, strict=False)
     ]
     context = {
         **model_admin.admin_site.each_context(request),
         "title": "What will go",
         "days": days,
-        "counted_at": found.counted_at,
+        "counted_at": found.counted_at if found else None,
+        "reload_after": _RELOAD_AFTER,
         "minutes": expecting.COUNTED_EVERY // timedelta(minutes=1),
         "coming": edition_draft.coming(now),
     }

@@ -277,11 +277,21 @@ def test_holding_takes_the_permission_and_looking_changes_nothing(operator, day,
 
 def test_what_will_go_says_how_many_and_when_it_was_counted(operator):
     make_subscriber(topics=[make_topic("agents")], next_digest_at=timezone.now())
+    tasks.count_expected()
     answer = operator(VIEW).get(reverse("admin:edition_expected"))
     assert answer.context["days"][0]["readers"] == 1
     said = answer.content.decode()
     assert "Counted on" in said
     assert "anew after 10 minutes" in said
+
+
+def test_readers_are_never_counted_while_somebody_waits(operator):
+    client = operator(VIEW)
+    with CaptureQueriesContext(connection) as captured:
+        said = client.get(reverse("admin:edition_expected")).content.decode()
+    assert "Readers are being counted" in said
+    assert '<meta http-equiv="refresh" content="5">' in said
+    assert not [each for each in captured if "subscriptions_subscriber" in each["sql"]]
 
 
 def test_old_numbers_are_shown_at_once_and_counted_anew_in_the_background(operator):
