@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.test import RequestFactory
 from django.urls import get_resolver, reverse
 
-from digest.models import Edition
+from digest.models import Batch, Edition
 from subscriptions.models import Subscriber, Suppression, Topic
 from tests.builders import make_subscriber, make_topic
 from tests.digest.builders import make_batch, make_edition, make_listing, make_paper
@@ -56,7 +56,7 @@ def posts():
         "provider_move": (address("provider_move", "smtp"), {"to": "up"}),
         "provider_order": (address("provider_order"), {}),
         "provider_back": (address("provider_back", "smtp"), {}),
-        "digest_settle": (address("digest_settle"), {"way": "drop", "edition": _doubtful()}),
+        "digest_settle": (address("digest_settle"), _doubtful()),
         "topic_correct": (
             address("topic_correct", pk(Topic.objects.filter(slug="gardening"))),
             {"paper": "2611.00001", "is_about": "no"},
@@ -70,7 +70,8 @@ def posts():
 
 
 def _doubtful():
-    return Edition.objects.get(batches__state="uncertain").pk
+    batch = Batch.objects.get(state="uncertain")
+    return {"way": "drop", "edition": batch.edition_id, "shown": batch.pk}
 
 
 def logged(client, target, fields):
