@@ -206,6 +206,15 @@ def test_delivery_shows_its_papers_and_what_was_told_of_it(admin_client):
     assert "bounced 550 gone" in said
 
 
+@pytest.mark.parametrize(("codename", "links"), [("view_subscriber", 1), ("view_event", 0)])
+def test_delivery_leads_to_its_reader_where_one_may_go_there(client, doubtful, codename, links):
+    allowed(client, "view_delivery", codename)
+    delivery = doubtful[0].deliveries.first()
+    address = f"/admin/subscriptions/subscriber/{delivery.subscriber_id}/change/"
+    page = client.get(reverse("admin:digest_delivery_change", args=[delivery.pk])).content.decode()
+    assert page.count(f'href="{address}"') == links
+
+
 def test_events_are_found_by_type_delivery_and_reader(admin_client, doubtful):
     delivery = doubtful[0].deliveries.first()
     for n, kind in enumerate(["bounced", "delivered", "delivered"]):
