@@ -17,7 +17,9 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from digest.delivery import because as reasons
 from digest.delivery import expecting, watch
+from digest.errors import UnfitReasonError
 from digest.models import Edition
 from digest.tasks import count_expected, wake_senders
 from subscriptions.models import Subscriber
@@ -26,7 +28,6 @@ from . import edition_draft
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_REASON = 200
 _DAYS = ("Today, from now on", "Tomorrow", "The day after")
 _RELOAD_AFTER = 5
 """Seconds after which the page looks whether readers are counted."""
@@ -35,10 +36,13 @@ _RELOAD_AFTER = 5
 def hold(model_admin: ModelAdmin[Any], request: HttpRequest, edition_id: int) -> HttpResponse:
     """Asks why, then holds the send."""
     edition, back = _edition(request, edition_id)
-    because = " ".join(request.POST.get("because", "").split())
-    if request.method != "POST" or not because or len(because) > _LONGEST_REASON:
-        said = f"Say why, in {_LONGEST_REASON} characters at most." if request.POST else ""
-        return _confirm(model_admin, request, edition, does="hold", said=said, because=because)
+    given = request.POST.get("because", "")
+    if request.method != "POST":
+        return _confirm(model_admin, request, edition, does="hold")
+    try:
+        because = reasons.cleaned(given)
+    except UnfitReasonError as error:
+        return _confirm(model_admin, request, edition, does="hold", said=str(error), because=given)
     if watch.hold(edition, because=because, now=timezone.now()):
         model_admin.log_change(request, edition, f"Held: {because}")
         messages.success(request, f"The edition {edition.name} is held.")
@@ -77,7 +81,7 @@ def _confirm(
         **model_admin.admin_site.each_context(request),
         "title": f"{what['does'].capitalize()} {edition.name}",
         "edition": edition,
-        "longest_reason": _LONGEST_REASON,
+        "longest_reason": reasons.LONGEST,
         **what,
     }
     return render(request, "admin/digest/edition_hold.html", context)

@@ -4,7 +4,9 @@ from typing import Any
 
 from django import forms
 
+from digest.delivery import because as reasons
 from digest.delivery import plans
+from digest.errors import UnfitReasonError
 from digest.models import ProviderPlan
 from subscriptions.admin.theme import NumberInput, TextInput
 
@@ -98,7 +100,7 @@ class PauseForm(forms.Form):
     """Why a provider is paused."""
 
     because = forms.CharField(
-        max_length=200,
+        max_length=reasons.LONGEST,
         label="Why",
         help_text="One line for whoever reads it later. No addresses: it is kept in the log.",
         widget=TextInput,
@@ -106,7 +108,7 @@ class PauseForm(forms.Form):
     )
 
     def clean_because(self) -> str:
-        because = " ".join(str(self.cleaned_data["because"]).split())
-        if "@" in because:
-            raise forms.ValidationError("Leave addresses out: this is kept in the log.")
-        return because
+        try:
+            return reasons.cleaned(str(self.cleaned_data["because"]))
+        except UnfitReasonError as error:
+            raise forms.ValidationError(str(error)) from error
