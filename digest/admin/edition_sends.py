@@ -18,7 +18,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from digest.delivery import because as reasons
-from digest.delivery import expecting, watch
+from digest.delivery import dropping, expecting, figures, watch
 from digest.errors import UnfitReasonError
 from digest.models import Edition
 from digest.tasks import count_expected, wake_senders
@@ -28,6 +28,7 @@ from . import edition_draft
 
 logger = logging.getLogger(__name__)
 
+_TITLES = {"hold": "Hold", "release": "Release", "drop": "Call off"}
 _DAYS = ("Today, from now on", "Tomorrow", "The day after")
 _RELOAD_AFTER = 5
 """Seconds after which the page looks whether readers are counted."""
@@ -66,6 +67,21 @@ def release(model_admin: ModelAdmin[Any], request: HttpRequest, edition_id: int)
     return back
 
 
+def drop(model_admin: ModelAdmin[Any], request: HttpRequest, edition_id: int) -> HttpResponse:
+    """Asks once more, then calls the edition off."""
+    edition, back = _edition(request, edition_id)
+    if request.method != "POST":
+        waiting = figures.ledger_of(edition).pending
+        return _confirm(model_admin, request, edition, does="drop", waiting=waiting)
+    because = edition.held_because
+    if dropping.drop(edition, timezone.now(), most=dropping.AT_ONCE):
+        model_admin.log_change(request, edition, f"Called off; it was held: {because}")
+        messages.success(request, f"The edition {edition.name} is called off.")
+    else:
+        messages.info(request, f"The edition {edition.name} was not held.")
+    return back
+
+
 def _edition(request: HttpRequest, edition_id: int) -> tuple[Edition, HttpResponse]:
     if not edition_draft.may_edit(request):
         raise PermissionDenied
@@ -79,7 +95,7 @@ def _confirm(
 ) -> HttpResponse:
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": f"{what['does'].capitalize()} {edition.name}",
+        "title": f"{_TITLES[what['does']]} {edition.name}",
         "edition": edition,
         "longest_reason": reasons.LONGEST,
         **what,

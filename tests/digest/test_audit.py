@@ -10,6 +10,7 @@ from django.core.cache import cache
 from django.test import RequestFactory
 from django.urls import get_resolver, reverse
 
+from digest.delivery import watch
 from digest.models import Batch, Edition
 from subscriptions.models import Subscriber, Suppression, Topic
 from tests.builders import make_subscriber, make_topic
@@ -63,10 +64,17 @@ def posts():
         ),
         "edition_hold": (address("edition_hold", edition), {"because": "x"}),
         "edition_release": (address("edition_release", edition), {}),
+        "edition_drop": (address("edition_drop", _held()), {}),
         "edition_draft": (address("edition_draft", "daily", day), draft),
         "edition_proof_test": (address("edition_proof_test", "daily", day), {}),
         "reader_act": (address("reader_act", pk(Subscriber)), {"act": "suppress"}),
     }
+
+
+def _held():
+    edition = make_edition(TODAY - timedelta(days=8), [make_paper(arxiv_id="2611.00009")])
+    watch.hold(edition, because="x", now=datetime.now(UTC))
+    return edition.pk
 
 
 def _doubtful():

@@ -265,7 +265,21 @@ def test_send_is_held_with_a_reason_and_released_both_logged(operator, day):
     assert log() == ["Held: A wrong title", "Released; it was held: A wrong title"]
 
 
-@pytest.mark.parametrize("name", ["edition_hold", "edition_release"])
+def test_held_edition_is_called_off_once_it_was_asked_whether_it_is_meant(operator, day):
+    edition = make_edition(day - timedelta(days=1), [make_paper()])
+    client, drop = operator(CHANGE, VIEW), reverse("admin:edition_drop", args=[edition.pk])
+    page = reverse("admin:digest_edition_change", args=[edition.pk])
+    client.post(reverse("admin:edition_hold", args=[edition.pk]), {"because": "A wrong title"})
+    assert f'href="{drop}"' in client.get(page).content.decode()
+    assert "be undone" in client.get(drop).content.decode()
+    client.post(drop)
+    edition.refresh_from_db()
+    assert (edition.held_at, edition.dropped_at is None) == (None, False)
+    assert "Called off on" in client.get(page).content.decode()
+    assert log()[-1] == "Called off; it was held: A wrong title"
+
+
+@pytest.mark.parametrize("name", ["edition_hold", "edition_release", "edition_drop"])
 def test_holding_takes_the_permission_and_looking_changes_nothing(operator, day, name):
     edition = make_edition(day, [make_paper()])
     client = operator(VIEW)

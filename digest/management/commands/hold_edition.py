@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from digest.delivery import watch
@@ -25,6 +25,8 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         edition = editions.chosen(options)
+        if edition.dropped_at:
+            raise CommandError(f"Edition {edition.name} was called off: nothing of it is sent.")
         is_new = watch.hold(edition, because=options["because"], now=timezone.now())
         words = "is held" if is_new else "was held already"
         printing.tell(
