@@ -326,6 +326,9 @@ KEEP_EVENTS_DAYS = env.days("KEEP_EVENTS_DAYS", 180, least=30)
 
 # --- The operator's side ---------------------------------------------------------------------
 
+# Who signs in without having asked for a page.
+LOGIN_REDIRECT_URL = "admin:index"
+
 UNFOLD = desk.THEME
 
 # --- Security ------------------------------------------------------------------------------

@@ -129,10 +129,15 @@ def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     may = request.user.has_perm
     shown: dict[str, Any] = {"now": now}
     if may("digest.view_edition"):
-        shown |= {"sendings": _sendings(), "sources": _sources(), "queue": _queue(now)}
-        shown |= {"providers": _providers(now), "lines": _lines(now), "mail_chart": _mail(now)}
+        shown |= {"sendings": _sendings(), "queue": _queue(now)}
+        shown |= {"lines": _lines(now), "mail_chart": _mail(now)}
+    if may("digest.view_notice"):
         shown["wrong"] = list(notices.open_notices().order_by("-pk"))
         shown["told"] = list(Notice.objects.exclude(lasts=True, ended_at=None).order_by("-pk")[:5])
+    if may("digest.view_providerplan"):
+        shown["providers"] = _providers(now)
+    if may("digest.view_fetch"):
+        shown["sources"] = _sources()
     if may("digest.view_edition") or may("subscriptions.view_subscriber"):
         shown["readers"] = _readers(now)
     return context | {"desk": shown, "title": "Dashboard"}
@@ -293,8 +298,15 @@ def _lines(now: datetime) -> list[Line]:
     return [
         _line("Complained", total[Kind.COMPLAINED], taken, watch.WARN_OF_COMPLAINTS, watch.MOST_COMPLAINTS),
         _line("Bounced for good", total[Kind.BOUNCED], taken, watch.MOST_BOUNCES / 2, watch.MOST_BOUNCES),
-        Line("Delivered", _share(total[Kind.DELIVERED], taken), total[Kind.DELIVERED], "where providers report it", "ok"),
+        _delivered(total[Kind.DELIVERED], taken),
     ]  # fmt: skip
+
+
+def _delivered(number: int, taken: int) -> Line:
+    """Not every provider, nor its every plan, reports what was delivered."""
+    if taken and not number:
+        return Line("Delivered", "not reported", 0, "", "ok")
+    return Line("Delivered", _share(number, taken), number, "where providers report it", "ok")
 
 
 def _line(name: str, number: int, taken: int, near: float, most: float) -> Line:
@@ -305,7 +317,7 @@ def _line(name: str, number: int, taken: int, near: float, most: float) -> Line:
 
 
 def _share(number: int, taken: int) -> str:
-    return f"{number / taken:.2%}" if taken else "none"
+    return f"{number / taken:.2%}" if taken else "no mail"
 
 
 def _providers(now: datetime) -> list[dict[str, Any]]:

@@ -256,7 +256,10 @@ def _wrapped(text: str) -> str:
 
 def _text_of_note(note: str) -> str:
     """A line of the note stays one, but for what is longer than the mail is wide."""
-    wrapped = (textwrap.fill(line, WIDTH, break_long_words=False) for line in note.splitlines())
+    wrapped = (
+        textwrap.fill(line, WIDTH, break_long_words=False, break_on_hyphens=False)
+        for line in note.splitlines()
+    )
     return "\n".join(wrapped)
 
 
