@@ -55,6 +55,10 @@ class EditionOpenError(PermanentError):
     """The edition asked for is not closed yet, so it can't be sent."""
 
 
+class UnfitReasonError(PermanentError):
+    """A reason that an operator gave is none, or must not be kept."""
+
+
 class EditionForgottenError(PermanentError):
     """Who had the edition is not on record any more, so it can't be sent."""
 

@@ -32,8 +32,7 @@ _MAY: dict[Role, dict[str, tuple[str, ...]]] = {
         "digest.papertopic": _LOOK,
         "digest.topiccorrection": _ALL,
         "digest.fetch": _EDIT,
-        "digest.delivery": _LOOK,
-        "digest.event": _LOOK,
+        # No deliveries and no events: the papers that a reader got say what they are interested in.
         "digest.batch": _LOOK,
         "digest.providerplan": _LOOK,
         "digest.dayfigure": _LOOK,

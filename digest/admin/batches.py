@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.core.validators import validate_comma_separated_integer_list
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -49,6 +50,19 @@ class Settling(forms.Form):
     way = forms.ChoiceField(choices=[("release", "Send again"), ("drop", "Give up")])
     batch = forms.IntegerField(required=False, min_value=1, max_value=MOST_NUMBER)
     edition = forms.IntegerField(required=False, min_value=1, max_value=MOST_NUMBER)
+    shown = forms.CharField(
+        required=False,
+        # Of each batch at most as many digits as MOST_NUMBER has, and a comma.
+        max_length=doubt.MOST_BATCHES * 20,
+        validators=[validate_comma_separated_integer_list],
+    )
+    """The ids of the batches that were asked about: no other ones are settled."""
+
+    def clean_shown(self) -> list[int]:
+        found = [int(number) for number in self.cleaned_data["shown"].split(",") if number]
+        if any(number > MOST_NUMBER for number in found):
+            raise forms.ValidationError("There are no such batches.")
+        return found
 
     def target(self) -> Batch | Edition | None:
         """What it is about; None where it is neither or both, or not there."""
@@ -148,6 +162,9 @@ class BatchAdmin(KeyedAdmin):
             batches = batches.filter(edition=target)
         ids = list(batches.order_by("pk").values_list("pk", flat=True)[: doubt.MOST_BATCHES])
         if request.method == "POST":
+            ids = list(
+                batches.filter(pk__in=form.cleaned_data["shown"]).values_list("pk", flat=True)
+            )
             self._settle(request, target, ids, is_again=is_again)
             return HttpResponseRedirect(reverse("admin:digest_in_doubt"))
         in_doubt = Delivery.objects.filter(batch_id__in=ids, state=Delivery.State.UNCERTAIN)
@@ -161,6 +178,7 @@ class BatchAdmin(KeyedAdmin):
             is_batch=isinstance(target, Batch),
             is_again=is_again,
             form=form,
+            shown=",".join(map(str, ids)),
             is_cut=batches.count() > len(ids),
         )
 

@@ -6,8 +6,6 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
-from django.utils.html import format_html
 
 from digest.delivery import lookup
 from digest.delivery.lookup import Page
@@ -89,7 +87,6 @@ class DeliveryAdmin(KeyedAdmin):
     change_form_template = "admin/digest/delivery.html"
     fields = readonly_fields = (
         "edition",
-        "reader",
         "state",
         "reason",
         "detail",
@@ -135,14 +132,6 @@ class DeliveryAdmin(KeyedAdmin):
             among=among,
         )
 
-    @admin.display(description="Reader")
-    def reader(self, delivery: Delivery) -> Any:
-        """By number: addresses are on the reader's page."""
-        if delivery.subscriber_id is None:
-            return "erased"
-        address = reverse("admin:subscriptions_subscriber_change", args=[delivery.subscriber_id])
-        return format_html('<a href="{}">{}</a>', address, delivery.subscriber_id)
-
     def change_view(
         self,
         request: HttpRequest,
@@ -156,6 +145,7 @@ class DeliveryAdmin(KeyedAdmin):
         more = {}
         if delivery is not None:
             more = {
+                "reader": reader_link(request, delivery.subscriber_id),
                 "papers": _papers(delivery),
                 "events": Event.objects.filter(delivery=delivery).order_by("-pk")[:MOST_EVENTS],
             }

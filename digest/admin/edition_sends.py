@@ -17,7 +17,9 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from digest.delivery import expecting, watch
+from digest.delivery import because as reasons
+from digest.delivery import dropping, expecting, figures, watch
+from digest.errors import UnfitReasonError
 from digest.models import Edition
 from digest.tasks import count_expected, wake_senders
 from subscriptions.models import Subscriber
@@ -26,16 +28,22 @@ from . import edition_draft
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_REASON = 200
+_TITLES = {"hold": "Hold", "release": "Release", "drop": "Call off"}
+_DAYS = ("Today, from now on", "Tomorrow", "The day after")
+_RELOAD_AFTER = 5
+"""Seconds after which the page looks whether readers are counted."""
 
 
 def hold(model_admin: ModelAdmin[Any], request: HttpRequest, edition_id: int) -> HttpResponse:
     """Asks why, then holds the send."""
     edition, back = _edition(request, edition_id)
-    because = " ".join(request.POST.get("because", "").split())
-    if request.method != "POST" or not because or len(because) > _LONGEST_REASON:
-        said = f"Say why, in {_LONGEST_REASON} characters at most." if request.POST else ""
-        return _confirm(model_admin, request, edition, does="hold", said=said, because=because)
+    given = request.POST.get("because", "")
+    if request.method != "POST":
+        return _confirm(model_admin, request, edition, does="hold")
+    try:
+        because = reasons.cleaned(given)
+    except UnfitReasonError as error:
+        return _confirm(model_admin, request, edition, does="hold", said=str(error), because=given)
     if watch.hold(edition, because=because, now=timezone.now()):
         model_admin.log_change(request, edition, f"Held: {because}")
         messages.success(request, f"The edition {edition.name} is held.")
@@ -59,6 +67,21 @@ def release(model_admin: ModelAdmin[Any], request: HttpRequest, edition_id: int)
     return back
 
 
+def drop(model_admin: ModelAdmin[Any], request: HttpRequest, edition_id: int) -> HttpResponse:
+    """Asks once more, then calls the edition off."""
+    edition, back = _edition(request, edition_id)
+    if request.method != "POST":
+        waiting = figures.ledger_of(edition).pending
+        return _confirm(model_admin, request, edition, does="drop", waiting=waiting)
+    because = edition.held_because
+    if dropping.drop(edition, timezone.now(), most=dropping.AT_ONCE):
+        model_admin.log_change(request, edition, f"Called off; it was held: {because}")
+        messages.success(request, f"The edition {edition.name} is called off.")
+    else:
+        messages.info(request, f"The edition {edition.name} was not held.")
+    return back
+
+
 def _edition(request: HttpRequest, edition_id: int) -> tuple[Edition, HttpResponse]:
     if not edition_draft.may_edit(request):
         raise PermissionDenied
@@ -72,9 +95,9 @@ def _confirm(
 ) -> HttpResponse:
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": f"{what['does'].capitalize()} {edition.name}",
+        "title": f"{_TITLES[what['does']]} {edition.name}",
         "edition": edition,
-        "longest_reason": _LONGEST_REASON,
+        "longest_reason": reasons.LONGEST,
         **what,
     }
     return render(request, "admin/digest/edition_hold.html", context)
@@ -95,8 +118,8 @@ def expected(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     now = timezone.now()
-    found = expecting.kept(now) or expecting.keep(now)
-    if found.is_old(now):
+    found = expecting.kept(now)
+    if found is None or found.is_old(now):
         _count_anew()
     rhythms = dict(Subscriber.Frequency.choices)
     days = [
@@ -108,15 +131,14 @@ def expected(model_admin: ModelAdmin[Any], request: HttpRequest) -> HttpResponse
             "rhythms": [(rhythms[key], number) for key, number in each.rhythms.most_common()],
             "topics": _bars(dict(each.topics.most_common())),
         }
-        for each, name in zip(
-            found.days, ("Today, from now on", "Tomorrow", "The day after"), strict=True
-        )
+        for each, name in zip(found.days if found else (), _DAYS, strict=False)
     ]
     context = {
         **model_admin.admin_site.each_context(request),
         "title": "What will go",
         "days": days,
-        "counted_at": found.counted_at,
+        "counted_at": found.counted_at if found else None,
+        "reload_after": _RELOAD_AFTER,
         "minutes": expecting.COUNTED_EVERY // timedelta(minutes=1),
         "coming": edition_draft.coming(now),
     }

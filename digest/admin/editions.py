@@ -49,6 +49,7 @@ class EditionAdmin(ReadOnlyAdmin):
             "expected/": (edition_sends.expected, "edition_expected"),
             "<int:edition_id>/hold/": (edition_sends.hold, "edition_hold"),
             "<int:edition_id>/release/": (edition_sends.release, "edition_release"),
+            "<int:edition_id>/drop/": (edition_sends.drop, "edition_drop"),
         }
         return [
             path(address, self.admin_site.admin_view(partial(view, self)), name=name)

@@ -4,7 +4,9 @@ from typing import Any
 
 from django import forms
 
+from digest.delivery import because as reasons
 from digest.delivery import plans
+from digest.errors import UnfitReasonError
 from digest.models import ProviderPlan
 from subscriptions.admin.theme import NumberInput, TextInput
 
@@ -67,6 +69,16 @@ class PlanForm(forms.ModelForm[ProviderPlan]):
         for name, text in says.items():
             if name in self.fields:
                 self.fields[name].help_text = text
+        for field in self.fields.values():
+            # `changed_data` is then what was changed on the page as it was loaded.
+            field.show_hidden_initial = True
+
+    def changed(self) -> dict[str, Any]:
+        """What the operator changed; a warm-up counts as one value, so that it stays whole."""
+        names = set(self.changed_data)
+        if names & {"warm_up", *_OWN}:
+            names |= {"warm_up", *_OWN}
+        return {name: self.cleaned_data[name] for name in names}
 
     def clean(self) -> dict[str, Any]:
         """A warm-up of its own is whole; without one its three numbers are empty."""
@@ -88,7 +100,7 @@ class PauseForm(forms.Form):
     """Why a provider is paused."""
 
     because = forms.CharField(
-        max_length=200,
+        max_length=reasons.LONGEST,
         label="Why",
         help_text="One line for whoever reads it later. No addresses: it is kept in the log.",
         widget=TextInput,
@@ -96,7 +108,7 @@ class PauseForm(forms.Form):
     )
 
     def clean_because(self) -> str:
-        because = " ".join(str(self.cleaned_data["because"]).split())
-        if "@" in because:
-            raise forms.ValidationError("Leave addresses out: this is kept in the log.")
-        return because
+        try:
+            return reasons.cleaned(str(self.cleaned_data["because"]))
+        except UnfitReasonError as error:
+            raise forms.ValidationError(str(error)) from error

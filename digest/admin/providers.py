@@ -158,8 +158,8 @@ class ProviderPlanAdmin(ModelAdmin[ProviderPlan]):
         return self._done(request, name, "rate, daily cap and warm-up are as in the settings")
 
     def save_model(self, request: HttpRequest, obj: ProviderPlan, form: Any, change: Any) -> None:
-        # Only what the form holds: somebody may have paused it meanwhile.
-        plans.decide(obj.name, **form.cleaned_data)
+        # Only what was changed in the form: somebody may have changed the rest meanwhile.
+        plans.decide(obj.name, **form.changed())
         transaction.on_commit(wake_senders)
 
     def construct_change_message(

@@ -23,6 +23,7 @@ it (`settling.accept`); a second copy that is out by then has the same Message-I
 
 import logging
 from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
@@ -79,7 +80,7 @@ def settle(now: datetime) -> dict[str, int]:
             batches.close([batch.pk])
             continue
         provider = providers.PROVIDERS.get(batch.provider)
-        if because := why_hopeless(batch, provider, now - planned_at):
+        if because := why_hopeless(batch, provider, now - planned_at, has_told=has_told):
             _tell(batch.edition, batch.provider, because)
             counts["hopeless"] += size
         elif provider and provider.is_idempotent:
@@ -94,7 +95,13 @@ def settle(now: datetime) -> dict[str, int]:
     return dict(counts)
 
 
-def why_hopeless(batch: Batch, provider: Provider | None, age: timedelta) -> str:
+def why_hopeless(
+    batch: Batch,
+    provider: Provider | None,
+    age: timedelta,
+    *,
+    has_told: Callable[[str], bool],
+) -> str:
     """Why nothing but the operator's word will settle the batch; "" where evidence may."""
     if provider is None or batch.offered_at is None:
         return "it is not on record who was offered them"
@@ -102,7 +109,7 @@ def why_hopeless(batch: Batch, provider: Provider | None, age: timedelta) -> str
         return "they are too old to be sent again"
     if provider.name in providers.MIME_PROVIDERS:
         return f"{provider.name} tells nothing of what became of a mail"
-    if not provider.is_idempotent and not _has_told(provider.name):
+    if not provider.is_idempotent and not has_told(provider.name):
         return f"{provider.name} has never told of a digest, so its silence proves nothing"
     return ""
 
@@ -128,10 +135,12 @@ def _is_refuted(batch: Batch, provider: Provider, size: int, now: datetime) -> b
     """Whether the provider would have told of the batch by now, had it taken it."""
     offered_at = batch.offered_at
     patience = timedelta(seconds=settings.UNCERTAIN_AFTER)
-    if offered_at is None or now < offered_at + patience or is_heard_of(batch, provider):
+    if offered_at is None or now < offered_at + patience:
         return False
-    found = weigh(batch, provider, size, now)
-    return found.fresh >= WITNESSES and found.doubt <= MOST_DOUBT
+    if heard_of([batch.pk], in_one_call=bool(provider.merge)):
+        return False
+    found = weigh(batch, now)
+    return found.fresh >= WITNESSES and found.doubt(provider, size) <= MOST_DOUBT
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,29 +153,33 @@ class Testimony:
     """Of them, of whom it told within a third of the time that this batch has waited."""
     fresh: int
     """Of them, of whom it told since this batch was offered."""
-    doubt: float
-    """How likely the silence is although it took the batch."""
+
+    def doubt(self, provider: Provider, size: int) -> float:
+        """How likely the silence is although it took a batch of this size."""
+        in_one_call = min(size, MOST_COUNTED) if provider.merge else 1
+        return (1 - min(self.heard / max(self.taken, 1), 1.0)) ** in_one_call
 
 
-def weigh(batch: Batch, provider: Provider, size: int, now: datetime) -> Testimony:
+def weigh(batch: Batch, now: datetime) -> Testimony:
     """What the silence about a batch that was offered is worth by now."""
     offered_at = batch.offered_at or now
     patience = timedelta(seconds=settings.UNCERTAIN_AFTER)
     witnesses = _witnesses(batch, offered_at, until=now - patience)
-    taken, heard, fresh = _testimony(witnesses, offered_at, within=(now - offered_at) / SAFETY)
-    in_one_call = min(size, MOST_COUNTED) if provider.merge else 1
-    doubt = (1 - min(heard / max(taken, 1), 1.0)) ** in_one_call
-    return Testimony(taken, heard, fresh, doubt)
+    return _testimony(witnesses, offered_at, within=(now - offered_at) / SAFETY)
 
 
-def is_heard_of(batch: Batch, provider: Provider) -> bool:
-    """Whether any event speaks of the deliveries in doubt, or of others that may have been in the
-    same call; those that are not applied yet will settle it."""
-    about = Event.objects.filter(delivery__batch=batch)
-    if not provider.merge:
+def heard_of(batch_ids: Collection[int], *, in_one_call: bool) -> set[int]:
+    """The batches of which any event speaks: of the deliveries in doubt, or of others that may have
+    been in the same call; those that are not applied yet will settle it. Two queries."""
+    about = Event.objects.filter(delivery__batch__in=batch_ids)
+    if not in_one_call:
         about = about.filter(delivery__state=Delivery.State.UNCERTAIN)
-    unapplied = Event.objects.filter(batch_id=batch.pk, applied_at__isnull=True)
-    return about.exists() or unapplied.exists()
+    unapplied = Event.objects.filter(batch_id__in=batch_ids, applied_at__isnull=True)
+    found: set[int | None] = set(
+        about.order_by().values_list("delivery__batch", flat=True).distinct()
+    )
+    found.update(unapplied.order_by().values_list("batch_id", flat=True).distinct())
+    return {batch_id for batch_id in found if batch_id is not None}
 
 
 def _witnesses(batch: Batch, offered_at: datetime, *, until: datetime) -> list[Batch]:
@@ -184,11 +197,8 @@ def _witnesses(batch: Batch, offered_at: datetime, *, until: datetime) -> list[B
     return list(chain(before, after))
 
 
-def _testimony(
-    witnesses: list[Batch], offered_at: datetime, *, within: timedelta
-) -> tuple[int, int, int]:
-    """How many deliveries the provider took; of how many it told within that time of their offer;
-    of how many it told after `offered_at`."""
+def _testimony(witnesses: list[Batch], offered_at: datetime, *, within: timedelta) -> Testimony:
+    """Heard of in time is who was told of `within` that time of the offer."""
     in_time = Q()
     for each in witnesses:
         in_time |= Q(
@@ -200,14 +210,15 @@ def _testimony(
         heard=Count("delivery_id", distinct=True, filter=in_time),
         fresh=Count("delivery_id", distinct=True, filter=Q(received_at__gt=offered_at)),
     )
-    return taken.count(), found["heard"], found["fresh"]
+    return Testimony(taken.count(), found["heard"], found["fresh"])
 
 
 def _events() -> QuerySet[Event]:
     return Event.objects.filter(type__in=events.TAKEN, delivery__isnull=False)
 
 
-def _has_told(provider: str) -> bool:
+def has_told(provider: str) -> bool:
+    """Whether the provider's webhook has ever told of a digest."""
     return _events().filter(provider=provider).exists()
 
 
@@ -223,7 +234,7 @@ def _check_webhooks(now: datetime) -> None:
             state=Batch.State.DONE,
             offered_at__lt=now - _DELIVERED_BY_NOW,
         )
-        if went.exists() and not _has_told(provider.name):
+        if went.exists() and not has_told(provider.name):
             notices.tell(
                 "silent_webhook",
                 f"{provider.name} {pacing.today()}",

@@ -60,7 +60,12 @@ class Claim:
 
 def _offerable(now: datetime) -> QuerySet[Batch]:
     is_time = Q(retry_at__isnull=True) | Q(retry_at__lte=now)
-    return Batch.objects.filter(is_time, state=Batch.State.OPEN, edition__held_at__isnull=True)
+    return Batch.objects.filter(
+        is_time,
+        state=Batch.State.OPEN,
+        edition__held_at__isnull=True,
+        edition__dropped_at__isnull=True,
+    )
 
 
 def pending(now: datetime) -> int:

@@ -22,7 +22,7 @@ from digest.models import Batch, Delivery, Edition
 from subscriptions import selectors, services
 from subscriptions.models import Slot, Subscriber
 
-from . import apart, batches, merging, outbox
+from . import apart, batches, dropping, merging, outbox
 
 logger = logging.getLogger(__name__)
 
@@ -107,6 +107,7 @@ def plan(
                     failure = error
     for edition in made.editions:
         merging.merge(edition, now=now)
+    dropping.sweep()
     if made.states:
         logger.info("deliveries planned", extra=dict(made.states))
     if failure is not None:

@@ -89,14 +89,20 @@ def release(
         with transaction.atomic():
             Edition.objects.select_for_update().get(pk=batch.edition_id)
             mine = deliveries.filter(batch=batch, state=State.UNCERTAIN)
-            ids = list(mine.values_list("pk", flat=True))
-            Delivery.objects.filter(pk__in=ids).update(state=State.PENDING)
+            ids = _reopen_deliveries(batch, list(mine.values_list("pk", flat=True)))
             if ids and not _reopen(batch, retry_at=retry_at, to=to):
                 batch.only_provider = to
                 batches.move(batch, ids, attempts=1, retry_at=retry_at)
             batches.close([batch.pk])
             number += len(ids)
     return number
+
+
+def _reopen_deliveries(batch: Batch, ids: list[int]) -> list[int]:
+    """Those of them that wait from now on: an event may just have settled the others."""
+    rows = Delivery.objects.filter(pk__in=ids, batch=batch, edition=batch.edition_id)
+    rows.filter(state=State.UNCERTAIN).update(state=State.PENDING)
+    return list(rows.filter(state=State.PENDING).values_list("pk", flat=True))
 
 
 def _reopen(batch: Batch, *, retry_at: datetime | None, to: str) -> bool:
@@ -114,7 +120,10 @@ def drop(deliveries: QuerySet[Delivery]) -> int:
     doubtful = _doubtful(deliveries)
     batch_ids = list(doubtful.order_by().values_list("batch_id", flat=True).distinct())
     with transaction.atomic():
-        number = doubtful.update(state=State.FAILED, reason=Reason.DROPPED)
+        # The state is said again outside of the subquery: only there PostgreSQL looks at it anew
+        # where the UPDATE had to wait for an event that settled the row.
+        rows = Delivery.objects.filter(pk__in=doubtful.values("pk"), state=State.UNCERTAIN)
+        number = rows.update(state=State.FAILED, reason=Reason.DROPPED)
         batches.close(batch_ids)
     return number
 

@@ -14,7 +14,7 @@ from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
 
 from digest.models import Batch, Circuit, DayCount, Delivery, Edition, Event, Notice
 
-from . import alarms, batches, circuit, deadman, notices, pacing, standing
+from . import alarms, batches, circuit, deadman, dropping, notices, pacing, standing
 
 MOST_COMPLAINTS = 0.003
 WARN_OF_COMPLAINTS = 0.001
@@ -61,6 +61,7 @@ def check(now: datetime) -> None:
 
     The number of queries depends on how many editions are being sent, not on their readers.
     """
+    dropping.sweep()
     sending = _being_sent()
     for edition in sending:
         _check_edition(edition, now)
@@ -76,12 +77,12 @@ def check(now: datetime) -> None:
 
 
 def hold(edition: Edition, *, because: str, now: datetime) -> bool:
-    """Afterwards nothing more of the edition is claimed; False where it was held already.
+    """Afterwards nothing more of the edition is claimed; False where it was held already, or called off.
 
     What a worker has claimed by now is still sent.
     """
     with transaction.atomic():
-        free = Edition.objects.filter(pk=edition.pk, held_at__isnull=True)
+        free = Edition.objects.filter(pk=edition.pk, held_at__isnull=True, dropped_at__isnull=True)
         if not free.update(held_at=now, held_because=because[:200]):
             return False
         notices.tell(

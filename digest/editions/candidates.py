@@ -43,6 +43,8 @@ class Candidate:
     """Votes an hour, when the edition closed that is picked for."""
     is_pinned: bool = False
     """Whether it leads every digest of the edition that is picked for."""
+    rank: int = 0
+    """Its place in that edition, from 1; 0: it stands in an earlier one."""
     is_moved: bool = False
     """Whether an editor gave it its place in that edition."""
 
@@ -243,6 +245,7 @@ def _candidate(place: EditionPaper, edition: Edition, since: date | None) -> Can
         days_old=max((edition.date - place.edition.date).days, 0),
         speed=place.speed,
         is_pinned=is_own and place.is_pinned,
+        rank=place.rank if is_own else 0,
         # Papers of several editions stand in the order of their votes.
         is_moved=is_own and place.is_moved and since is None,
     )

@@ -97,7 +97,8 @@ def _select(  # noqa: PLR0917  each is another thing
     if not scored:
         return []
     leading = pinned & allowed & ~_disliked(papers, liked)
-    lead = list(bits(leading))[: selection.length]
+    # Papers of several editions stand by votes, and these in the editor's order all the same.
+    lead = sorted(bits(leading), key=lambda n: papers[n].rank)[: selection.length]
     order = sorted((n for n in scored if n not in lead), key=lambda n: (-scored[n][0], n))
     cards = [_card(papers[n], reasons.picked()) for n in lead]
     cards += [_card(papers[n], scored[n][1]()) for n in order[: selection.length - len(lead)]]

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
-from digest.models import Draft, Edition, EditorChoice, Paper
+from digest.models import Draft, Edition, EditionPaper, EditorChoice, Paper
 
 from .ranking import ranked
 
@@ -43,15 +43,11 @@ def choices_of(draft: Draft | None) -> dict[int, EditorChoice]:
 
 def left_out_of(edition: Edition, *, since: date | None = None) -> set[int]:
     """The ids of papers that an editor left out of this edition, or of one before it (since a day),
-    and did not take back into this one. What a day goes without its week goes without. One query."""
-    frequencies = {edition.frequency, Edition.Frequency.DAILY.value}
-    if edition.frequency == Edition.Frequency.DAILY:
-        frequencies = {edition.frequency}
+    and did not take back into this one. What its days went without a week goes without, but for what
+    was taken back into a later day. One query."""
     out = Q(
-        decision=Decision.LEFT_OUT,
-        draft__frequency__in=frequencies,
-        draft__date__range=(since or date.min, edition.last_day),
-    )
+        decision=Decision.LEFT_OUT, draft__date__range=(since or date.min, edition.last_day)
+    ) & (Q(draft__frequency=edition.frequency) | _out_of_days(edition))
     back = Q(
         decision__in=[Decision.IN, Decision.PINNED],
         draft__frequency=edition.frequency,
@@ -62,6 +58,16 @@ def left_out_of(edition: Edition, *, since: date | None = None) -> set[int]:
     for paper_id, decision in said:
         found[decision == Decision.LEFT_OUT].add(paper_id)
     return found[True] - found[False]
+
+
+def _out_of_days(edition: Edition) -> Q:
+    if edition.frequency == Edition.Frequency.DAILY:
+        return Q(pk__in=[])
+    daily = Edition.Frequency.DAILY
+    stands = EditionPaper.objects.filter(
+        frequency=daily, paper=OuterRef("paper"), edition__date__lte=edition.last_day
+    )
+    return Q(~Exists(stands), draft__frequency=daily)
 
 
 def is_pinned(paper_id: int, choices: Choices) -> bool:

@@ -25,5 +25,6 @@ def sent_to(
     papers = {pk: {card[0] for card in cards} for pk, cards in lists.values_list("pk", "cards")}
     found: dict[int, set[int]] = {}
     for subscriber_id, audience_id in got:
-        found.setdefault(subscriber_id, set()).update(papers[audience_id])
+        # Audiences are purged before deliveries that wait for their partition to be dropped.
+        found.setdefault(subscriber_id, set()).update(papers.get(audience_id, set()))
     return found

@@ -3,6 +3,9 @@
 import argparse
 from datetime import UTC, date, datetime
 
+from digest.delivery import because as reasons
+from digest.errors import UnfitReasonError
+
 _FIRST_YEAR, _LAST_YEAR = 1991, 2199
 _LONGEST_PAUSE = 600
 
@@ -26,6 +29,14 @@ def moment(text: str) -> datetime:
     if not _FIRST_YEAR <= parsed.year <= _LAST_YEAR:
         raise argparse.ArgumentTypeError(f"{text!r} is too far from now")
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def because(text: str) -> str:
+    """Why something is stopped, in one line that may be kept."""
+    try:
+        return reasons.cleaned(text)
+    except UnfitReasonError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def pause(text: str) -> int:

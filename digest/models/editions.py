@@ -29,6 +29,8 @@ class Edition(models.Model):
     held_at = models.DateTimeField(null=True, blank=True)
     """Since then nothing of it is claimed, until an operator releases it."""
     held_because = models.CharField(max_length=200, blank=True)
+    dropped_at = models.DateTimeField(null=True, blank=True)
+    """When an operator called it off: since then it goes to nobody any more."""
     counted_at = models.DateTimeField(null=True, blank=True)
     """When its deliveries were last counted (`EditionCount`); null: never."""
     counted_due = models.PositiveIntegerField(default=0, db_default=0)

@@ -93,7 +93,9 @@ def _editions() -> list[Sent]:
 
 def _sent(edition: Edition, readers: int, *, is_late: bool) -> Sent:
     is_going = vars(edition)["is_going"]
-    if edition.held_at and is_going:
+    if edition.dropped_at:
+        state, word = "held", _("Called off")
+    elif edition.held_at and is_going:
         state, word = "held", _("Stopped")
     elif edition.was_late or is_late:
         state, word = "late", _("Late")

@@ -10,7 +10,8 @@ from django.core.cache import cache
 from django.test import RequestFactory
 from django.urls import get_resolver, reverse
 
-from digest.models import Edition
+from digest.delivery import watch
+from digest.models import Batch, Edition
 from subscriptions.models import Subscriber, Suppression, Topic
 from tests.builders import make_subscriber, make_topic
 from tests.digest.builders import make_batch, make_edition, make_listing, make_paper
@@ -56,21 +57,29 @@ def posts():
         "provider_move": (address("provider_move", "smtp"), {"to": "up"}),
         "provider_order": (address("provider_order"), {}),
         "provider_back": (address("provider_back", "smtp"), {}),
-        "digest_settle": (address("digest_settle"), {"way": "drop", "edition": _doubtful()}),
+        "digest_settle": (address("digest_settle"), _doubtful()),
         "topic_correct": (
             address("topic_correct", pk(Topic.objects.filter(slug="gardening"))),
             {"paper": "2611.00001", "is_about": "no"},
         ),
         "edition_hold": (address("edition_hold", edition), {"because": "x"}),
         "edition_release": (address("edition_release", edition), {}),
+        "edition_drop": (address("edition_drop", _held()), {}),
         "edition_draft": (address("edition_draft", "daily", day), draft),
         "edition_proof_test": (address("edition_proof_test", "daily", day), {}),
         "reader_act": (address("reader_act", pk(Subscriber)), {"act": "suppress"}),
     }
 
 
+def _held():
+    edition = make_edition(TODAY - timedelta(days=8), [make_paper(arxiv_id="2611.00009")])
+    watch.hold(edition, because="x", now=datetime.now(UTC))
+    return edition.pk
+
+
 def _doubtful():
-    return Edition.objects.get(batches__state="uncertain").pk
+    batch = Batch.objects.get(state="uncertain")
+    return {"way": "drop", "edition": batch.edition_id, "shown": batch.pk}
 
 
 def logged(client, target, fields):

@@ -253,6 +253,8 @@ def test_send_is_held_with_a_reason_and_released_both_logged(operator, day):
         reverse(f"admin:{name}", args=[edition.pk]) for name in ("edition_hold", "edition_release")
     )
     assert "Say why" in client.post(hold, {"because": "  "}).content.decode()
+    refused = client.post(hold, {"because": "ada@example.com complained"}).content.decode()
+    assert "Leave addresses out" in refused
     client.post(hold, {"because": "A wrong  title"})
     edition.refresh_from_db()
     assert (edition.held_at is not None, edition.held_because) == (True, "A wrong title")
@@ -263,7 +265,21 @@ def test_send_is_held_with_a_reason_and_released_both_logged(operator, day):
     assert log() == ["Held: A wrong title", "Released; it was held: A wrong title"]
 
 
-@pytest.mark.parametrize("name", ["edition_hold", "edition_release"])
+def test_held_edition_is_called_off_once_it_was_asked_whether_it_is_meant(operator, day):
+    edition = make_edition(day - timedelta(days=1), [make_paper()])
+    client, drop = operator(CHANGE, VIEW), reverse("admin:edition_drop", args=[edition.pk])
+    page = reverse("admin:digest_edition_change", args=[edition.pk])
+    client.post(reverse("admin:edition_hold", args=[edition.pk]), {"because": "A wrong title"})
+    assert f'href="{drop}"' in client.get(page).content.decode()
+    assert "be undone" in client.get(drop).content.decode()
+    client.post(drop)
+    edition.refresh_from_db()
+    assert (edition.held_at, edition.dropped_at is None) == (None, False)
+    assert "Called off on" in client.get(page).content.decode()
+    assert log()[-1] == "Called off; it was held: A wrong title"
+
+
+@pytest.mark.parametrize("name", ["edition_hold", "edition_release", "edition_drop"])
 def test_holding_takes_the_permission_and_looking_changes_nothing(operator, day, name):
     edition = make_edition(day, [make_paper()])
     client = operator(VIEW)
@@ -277,11 +293,21 @@ def test_holding_takes_the_permission_and_looking_changes_nothing(operator, day,
 
 def test_what_will_go_says_how_many_and_when_it_was_counted(operator):
     make_subscriber(topics=[make_topic("agents")], next_digest_at=timezone.now())
+    tasks.count_expected()
     answer = operator(VIEW).get(reverse("admin:edition_expected"))
     assert answer.context["days"][0]["readers"] == 1
     said = answer.content.decode()
     assert "Counted on" in said
     assert "anew after 10 minutes" in said
+
+
+def test_readers_are_never_counted_while_somebody_waits(operator):
+    client = operator(VIEW)
+    with CaptureQueriesContext(connection) as captured:
+        said = client.get(reverse("admin:edition_expected")).content.decode()
+    assert "Readers are being counted" in said
+    assert '<meta http-equiv="refresh" content="5">' in said
+    assert not [each for each in captured if "subscriptions_subscriber" in each["sql"]]
 
 
 def test_old_numbers_are_shown_at_once_and_counted_anew_in_the_background(operator):

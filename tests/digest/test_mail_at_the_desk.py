@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from lxml import html as lxml_html
 
-from digest.delivery import lookup, notices
+from digest.delivery import doubt, lookup, notices
 from digest.models import Delivery, Edition, Event
 from tests.builders import make_subscriber
 from tests.digest.builders import make_batch, make_edition, make_paper
@@ -48,6 +48,12 @@ def states(batch):
     return set(batch.deliveries.values_list("state", flat=True))
 
 
+def press(client, asked):
+    """The button of the page that asks whether it is meant."""
+    page = lxml_html.document_fromstring(client.get(reverse(SETTLE), asked).content)
+    return dict(page.xpath(f"//form[@action='{reverse(SETTLE)}']")[0].form_values())
+
+
 def test_page_says_what_is_in_doubt_and_offers_both_ways(admin_client, doubtful):
     said = words(admin_client.get(reverse(DOUBT)))
     assert "Edition 2026-08-20 2 batches, 5 readers Send all again Give up all" in said
@@ -72,7 +78,7 @@ def test_batch_is_settled_once_its_risk_was_shown(admin_client, doubtful, way, r
     confirm = words(admin_client.get(reverse(SETTLE), asked))
     assert risk in confirm
     assert states(batch) == {"uncertain"}
-    admin_client.post(reverse(SETTLE), asked)
+    admin_client.post(reverse(SETTLE), press(admin_client, asked))
     state, logged = then
     assert (states(batch), states(other)) == ({state}, {"uncertain"})
     assert logged in LogEntry.objects.get().change_message
@@ -81,16 +87,25 @@ def test_batch_is_settled_once_its_risk_was_shown(admin_client, doubtful, way, r
 def test_all_of_an_edition_is_settled_by_one_press(admin_client, doubtful):
     other = make_batch([make_subscriber()], day=date(2026, 8, 21))
     edition = doubtful[0].edition
-    page = admin_client.post(
-        reverse(SETTLE), {"way": "release", "edition": edition.pk}, follow=True
-    )
+    asked = press(admin_client, {"way": "release", "edition": edition.pk})
+    page = admin_client.post(reverse(SETTLE), asked, follow=True)
     assert "5 deliveries are sent again." in page.content.decode()
     assert [states(b) for b in (*doubtful, other)] == [{"pending"}, {"pending"}, {"uncertain"}]
     assert LogEntry.objects.get().object_repr == "2026-08-20"
 
 
+def test_second_press_settles_nothing_that_nobody_was_asked_about(
+    admin_client, doubtful, monkeypatch
+):
+    monkeypatch.setattr(doubt, "MOST_BATCHES", 1)
+    asked = press(admin_client, {"way": "drop", "edition": doubtful[0].edition_id})
+    for _ in range(2):
+        admin_client.post(reverse(SETTLE), asked)
+    assert [states(batch) for batch in doubtful] == [{"failed"}, {"uncertain"}]
+
+
 def test_what_was_settled_meanwhile_is_said_to_be(admin_client, doubtful):
-    asked = {"way": "drop", "batch": doubtful[0].pk}
+    asked = press(admin_client, {"way": "drop", "batch": doubtful[0].pk})
     admin_client.post(reverse(SETTLE), asked)
     assert "Nothing of it is in doubt any more" in words(admin_client.get(reverse(SETTLE), asked))
     admin_client.post(reverse(SETTLE), asked)
@@ -102,7 +117,8 @@ def test_what_was_settled_meanwhile_is_said_to_be(admin_client, doubtful):
     [
         {}, {"way": "release"}, {"way": "burn", "batch": "1"}, {"way": "drop", "batch": "x"},
         {"way": "drop", "batch": "1", "edition": "1"}, {"way": "drop", "edition": "99"},
-        {"way": "drop", "batch": "9" * 30},
+        {"way": "drop", "batch": "9" * 30}, {"way": "drop", "edition": "1", "shown": "x"},
+        {"way": "drop", "edition": "1", "shown": "9" * 30},
     ],
 )  # fmt: skip
 def test_wrong_question_settles_nothing(admin_client, doubtful, wrong):
@@ -190,6 +206,15 @@ def test_delivery_shows_its_papers_and_what_was_told_of_it(admin_client):
     assert "bounced 550 gone" in said
 
 
+@pytest.mark.parametrize(("codename", "links"), [("view_subscriber", 1), ("view_event", 0)])
+def test_delivery_leads_to_its_reader_where_one_may_go_there(client, doubtful, codename, links):
+    allowed(client, "view_delivery", codename)
+    delivery = doubtful[0].deliveries.first()
+    address = f"/admin/subscriptions/subscriber/{delivery.subscriber_id}/change/"
+    page = client.get(reverse("admin:digest_delivery_change", args=[delivery.pk])).content.decode()
+    assert page.count(f'href="{address}"') == links
+
+
 def test_events_are_found_by_type_delivery_and_reader(admin_client, doubtful):
     delivery = doubtful[0].deliveries.first()
     for n, kind in enumerate(["bounced", "delivered", "delivered"]):
@@ -223,7 +248,8 @@ def test_notices_say_the_mend_and_lead_to_its_place(admin_client, doubtful):
 
 
 def test_log_says_who_did_what_to_which_object(admin_client, doubtful):
-    admin_client.post(reverse(SETTLE), {"way": "drop", "batch": doubtful[0].pk})
+    asked = press(admin_client, {"way": "drop", "batch": doubtful[0].pk})
+    admin_client.post(reverse(SETTLE), asked)
     address = reverse("admin:admin_logentry_changelist")
     said = words(admin_client.get(address))
     assert f"admin changed batch “batch {doubtful[0].pk} (uncertain)” In doubt: 3" in said

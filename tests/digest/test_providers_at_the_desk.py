@@ -17,6 +17,7 @@ from digest.models import Circuit, DayCount, DayFigure, Event, ProviderPlan
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 3, 12, tzinfo=UTC)
 LIST = "admin:digest_providerplan_changelist"
+CHANGE = "/admin/digest/providerplan/mailgun/change/"
 
 
 @pytest.fixture(autouse=True)
@@ -42,12 +43,13 @@ def logged():
     return [entry.change_message for entry in LogEntry.objects.order_by("pk")]
 
 
+def form_of(client):
+    page = lxml_html.document_fromstring(client.get(CHANGE).content)
+    return dict(page.get_element_by_id("providerplan_form").form_values())
+
+
 def change(client, **fields):
-    empty = dict.fromkeys(
-        ("rate", "daily_cap", "warm_up", "warm_up_from", "warm_up_messages", "warm_up_growth"), ""
-    )
-    address = reverse("admin:digest_providerplan_change", args=["mailgun"])
-    return client.post(address, empty | fields, follow=True)
+    return client.post(CHANGE, form_of(client) | fields, follow=True)
 
 
 def test_page_says_health_messages_and_pace(admin_client):
@@ -136,6 +138,25 @@ def test_change_does_not_undo_a_pause_of_meanwhile(admin_client):
     change(admin_client, rate="40")
     plan = ProviderPlan.objects.get()
     assert (plan.rate, plan.paused_because) == (40, "x")
+
+
+def test_older_page_does_not_undo_what_somebody_else_changed_meanwhile(admin_client):
+    older = form_of(admin_client)
+    change(admin_client, rate="40")
+    admin_client.post(CHANGE, older | {"daily_cap": "2000"})
+    plan = ProviderPlan.objects.get()
+    assert (plan.rate, plan.daily_cap) == (40, 2000)
+    assert logged()[1] == "Most messages a day: as the setting → 2000"
+
+
+def test_warm_ups_of_two_operators_do_not_mix(admin_client):
+    own = {"warm_up": "own", "warm_up_from": "2026-11-03", "warm_up_messages": "50"}
+    change(admin_client, **own, warm_up_growth="2")
+    older = form_of(admin_client)
+    change(admin_client, warm_up="", warm_up_from="", warm_up_messages="", warm_up_growth="")
+    admin_client.post(CHANGE, older | {"warm_up_growth": "3"})
+    plan = ProviderPlan.objects.get()
+    assert (plan.warm_up, plan.warm_up_messages, plan.warm_up_growth) == ("own", 50, 3)
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,9 @@ PAGES = {
     "/admin/digest/edition/": {"owner", "editor", "support"},
     "/admin/digest/paper/": {"owner", "editor", "support"},
     "/admin/digest/paper/add/": {"owner", "editor"},
-    "/admin/digest/delivery/": {"owner", "editor", "support"},
+    "/admin/digest/batch/": {"owner", "editor", "support"},
+    "/admin/digest/delivery/": {"owner", "support"},
+    "/admin/digest/event/": {"owner", "support"},
     "/admin/subscriptions/topic/add/": {"owner", "editor"},
     "/admin/subscriptions/subscriber/": {"owner", "support"},
     "/admin/subscriptions/suppression/add/": {"owner", "support"},
@@ -77,7 +79,7 @@ def test_editor_sees_no_address_anywhere(log_in, client):
     reader = make_subscriber("ada@example.org")
     log_in(Role.EDITOR)
     assert client.get(f"/admin/subscriptions/subscriber/{reader.pk}/change/").status_code == 403
-    assert b"ada@example.org" not in client.get("/admin/digest/delivery/").content
+    assert b"ada@example.org" not in client.get("/admin/digest/batch/").content
 
 
 def test_support_suppresses_but_does_not_erase(log_in, client):

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from digest.delivery import watch
-from digest.management import editions, printing
+from digest.management import arguments, editions, printing
 
 
 class Command(BaseCommand):
@@ -16,14 +16,18 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         editions.add_arguments(parser)
         printing.add_json(parser)
-        parser.add_argument("--because", required=True, help="why, for whoever reads the log")
+        parser.add_argument(
+            "--because",
+            required=True,
+            type=arguments.because,
+            help="why, for whoever reads the log; no addresses",
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        because = " ".join(options["because"].split())
-        if not because:
-            raise CommandError("--because is empty; say why.")
         edition = editions.chosen(options)
-        is_new = watch.hold(edition, because=because, now=timezone.now())
+        if edition.dropped_at:
+            raise CommandError(f"Edition {edition.name} was called off: nothing of it is sent.")
+        is_new = watch.hold(edition, because=options["because"], now=timezone.now())
         words = "is held" if is_new else "was held already"
         printing.tell(
             self.stdout,

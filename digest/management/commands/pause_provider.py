@@ -3,10 +3,10 @@
 import argparse
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from digest.delivery import plans
-from digest.management import ways
+from digest.management import arguments, ways
 
 
 class Command(BaseCommand):
@@ -15,17 +15,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("provider", help="a name of EMAIL_PROVIDERS")
         parser.add_argument(
-            "--because", required=True, help="why, for whoever reads it at the desk"
+            "--because",
+            required=True,
+            type=arguments.because,
+            help="why, for whoever reads it at the desk",
         )
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *_: Any, **options: Any) -> None:
         name = ways.chosen(options["provider"])
-        because = " ".join(options["because"].split())
-        if not because:
-            raise CommandError("--because is empty; say why.")
-        if "@" in because:
-            raise CommandError("--because is kept: leave addresses out of it.")
-        is_new = plans.pause(name, because=because)
+        is_new = plans.pause(name, because=options["because"])
         said = f"{name} is paused" if is_new else f"{name} was paused already"
         self.stdout.write(ways.answer(name, said, is_json=options["json"]))

@@ -1,8 +1,10 @@
 """What is in doubt is put in words: how much, since when, and what evidence says so far."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from digest.delivery import doubt
 from digest.models import Delivery, Event
@@ -96,6 +98,38 @@ def test_more_batches_than_are_looked_into_are_said_to_be_at_most(monkeypatch):
     batch_of(2, provider="smtp")
     [group] = doubt.groups(LATER + timedelta(days=2))
     assert (group.is_cut, group.number, len(group.shown)) == (True, "at most 5 readers", 1)
+
+
+def test_newest_editions_are_looked_into_first(monkeypatch):
+    monkeypatch.setattr(doubt, "MOST_BATCHES", 1)
+    batch_of(3)
+    batch_of(2, day=date(2026, 8, 21))
+    newer, older = doubt.groups(LATER)
+    assert (len(newer.shown), len(older.shown)) == (1, 0)
+    assert older.number == "at most 3 readers"
+
+
+def test_number_of_queries_does_not_grow_with_the_batches():
+    others()
+    batch_of(1)
+    with CaptureQueriesContext(connection) as few:
+        doubt.groups(LATER)
+    for n in range(20):
+        batch_of(1, offered_at=OFFERED_AT + n * timedelta(seconds=2))
+    with CaptureQueriesContext(connection) as many:
+        [group] = doubt.groups(LATER)
+    assert len(many) == len(few)
+    assert {found.evidence for found in group.shown} == {group.shown[0].evidence}
+
+
+def test_evidence_is_weighed_for_a_few_times_only(monkeypatch):
+    monkeypatch.setattr(doubt, "MOST_WEIGHED", 1)
+    others()
+    batch_of(10)
+    batch_of(10, offered_at=OFFERED_AT + 2 * MINUTE)
+    [group] = doubt.groups(LATER)
+    assert "sent again within" in group.shown[0].evidence
+    assert "weighed every 5 minutes" in group.shown[1].evidence
 
 
 def test_nothing_in_doubt_is_no_group():

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
+from django.db import connection
 
 from digest.delivery import apart, content, forgetting, ledger, merging, planning, requested
 from digest.editions import building, history
@@ -190,6 +191,16 @@ def test_what_failed_was_not_sent():
     assert len(history.sent_to([reader.pk], since=MONDAY)[reader.pk]) == 1
     Delivery.objects.update(state=State.FAILED)
     assert history.sent_to([reader.pk], since=MONDAY) == {}
+
+
+def test_history_passes_over_lists_that_were_purged_before_their_deliveries():
+    close(MONDAY)
+    reader = start(MONDAY + timedelta(days=1), frequency="daily")
+    plan_and_send(MONDAY + timedelta(days=1))
+    with connection.cursor() as cursor:
+        # As purging does, where the rows wait for their partition.
+        cursor.execute("DELETE FROM digest_audience")
+    assert history.sent_to([reader.pk], since=MONDAY) == {reader.pk: set()}
 
 
 def test_history_of_many_readers_is_three_queries(django_assert_num_queries):

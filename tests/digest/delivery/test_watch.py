@@ -401,6 +401,7 @@ def test_operator_holds_and_releases_an_edition(edition):
         ["hold_edition", "--because", "x", "--date", "2026-01-01"],
         ["hold_edition", "--because", "x", "--frequency", "weekly"],
         ["hold_edition", "--because", " "],
+        ["hold_edition", "--because", "ada@example.com complained"],
         ["hold_edition"],
         ["release_edition", "--date", "2026-01-01"],
     ],

@@ -1,14 +1,16 @@
 """Which papers of an edition are for whom, in which order, and why."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
-from digest.editions import choosing, ranking
+from digest.editions import candidates, choosing, ranking
 from digest.editions.candidates import Candidate, Candidates, TopicTag
 from digest.papers.matching import Matchable
 from digest.records import WEEK
 from subscriptions.records import Selection
+from tests.digest.builders import make_edition, make_paper
 
 NAMES = {"theory": "Theory and optimization", "video": "Video"}
 
@@ -183,6 +185,18 @@ def test_pinned_paper_leads_whatever_is_followed(dial):
     cards = select(Selection(topics=("theory",), dial=dial), papers)
     assert cards[:2] == [(3, "Editor’s pick"), (1, "You follow Theory and optimization")]
     assert len({paper_id for paper_id, _ in cards}) == len(cards)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("since", [None, date(2026, 8, 19)])
+def test_pinned_papers_lead_in_the_order_of_their_editor(since):
+    fewer, most = make_paper(arxiv_id="2608.00001"), make_paper(arxiv_id="2608.00002", upvotes=90)
+    make_edition(date(2026, 8, 19), [make_paper(arxiv_id="2608.00003", upvotes=99)])
+    edition = make_edition(date(2026, 8, 20), [fewer, most])
+    edition.places.update(is_pinned=True)
+    edition.places.filter(paper=most).update(rank=3)
+    found = choosing.select(Selection(), candidates.of(edition, since))
+    assert [card.paper_id for card in found[:2]] == [fewer.pk, most.pk]
 
 
 def test_pinned_paper_is_no_digest_by_itself():

@@ -138,6 +138,21 @@ def test_week_goes_without_what_a_day_went_without_unless_it_is_taken_back(liste
     assert order() == "2345"
 
 
+def test_week_has_what_was_left_out_of_a_day_and_sent_on_a_later_one(listed):
+    do("leave_out", 1)
+    building.build(THURSDAY)
+    do("take_back", 1, day=FRIDAY)
+    assert closed(FRIDAY) == "1"
+    assert closed(THURSDAY, "weekly") == "12345"
+
+
+def test_paper_that_is_left_out_of_the_week_stays_out_though_a_day_has_it(listed):
+    monday = building.first_day(THURSDAY, "weekly")
+    building.build(THURSDAY)
+    do("leave_out", 1, day=monday, frequency="weekly")
+    assert closed(monday, "weekly") == "2345"
+
+
 def test_weekend_day_whose_own_papers_are_left_out_takes_no_stragglers_alone(listed):
     building.build(THURSDAY)
     saturday = THURSDAY + timedelta(days=2)

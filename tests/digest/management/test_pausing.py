@@ -41,8 +41,8 @@ def test_json_says_what_is_left():
     ("arguments", "line"),
     [
         (("pause_provider", "pigeon", "--because", "x"), "'pigeon' is not in EMAIL_PROVIDERS"),
-        (("pause_provider", "mailgun", "--because", " "), "--because is empty"),
-        (("pause_provider", "mailgun", "--because", "for a@b.org"), "leave addresses out"),
+        (("pause_provider", "mailgun", "--because", " "), "--because: Say why"),
+        (("pause_provider", "mailgun", "--because", "for a@b.org"), "Leave addresses out"),
         (("pause_provider", "mailgun"), "--because"),
         (("resume_provider", "smtp"), "'smtp' is not in EMAIL_PROVIDERS"),
     ],

@@ -71,8 +71,18 @@ def test_edition_is_built_held_and_released_as_json(edition):
     assert as_json("build_edition", "--date", str(DAY)) == {**about, "papers": 2}
     held = as_json("hold_edition", "--because", "a look at it first")
     assert held == {**about, "is_held": True, "is_new": True}
-    assert as_json("release_edition") == {**about, "is_held": False, "is_new": True}
-    assert as_json("release_edition") == {**about, "is_held": False, "is_new": False}
+    assert as_json("release_edition") == {
+        **about,
+        "is_held": False,
+        "is_new": True,
+        "is_dropped": False,
+    }
+    assert as_json("release_edition") == {
+        **about,
+        "is_held": False,
+        "is_new": False,
+        "is_dropped": False,
+    }
 
 
 def test_settling_is_counted_as_json(edition, outbox):
