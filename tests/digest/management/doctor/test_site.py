@@ -101,7 +101,7 @@ def test_another_site_at_our_address_is_a_failure(settings):
 )
 def test_site_is_good_only_when_it_says_that_it_is_ready(settings, status, body):
     class Half(answering(status, body=body)):
-        def do_GET(self):
+        def do_GET(self):  # noqa: N802
             if self.path == "/healthz":
                 answering(200).do_GET(self)
             else:
