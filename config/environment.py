@@ -65,10 +65,13 @@ class Environment(Env):
         return f"[{name}]" if ":" in name else name
 
     def folder(self, name: str, default: Path) -> Path:
-        """A folder that is there and can be written to afterwards."""
+        """A folder that is there and can be written to afterwards.
+
+        One that is made here is for nobody else: it holds readers' addresses and mails.
+        """
         path = Path(self.str(name, "") or default)
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise ImproperlyConfigured(
                 f"{name}: {path} can't be made ({error.strerror})"
