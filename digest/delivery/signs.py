@@ -20,6 +20,10 @@ BEAT_SEEN = "beat_seen_at"
 WORKER_SEEN = "worker_seen_at"
 """The cache's key for when a worker last planned."""
 KEPT_SECONDS = 86_400
+BEAT_SILENCE = timedelta(minutes=5)
+"""After so long it counts as away: beat sends something every 15 seconds."""
+WORKER_SILENCE = timedelta(minutes=20)
+"""A worker plans every minute, but where there is one only, it may be fetching for a while."""
 BROKER_SECONDS = 2
 QUEUES = ("fetch", "digest", "mail")
 

@@ -1,7 +1,7 @@
 """Who works: workers for each queue, beat, and the clock that all of them go by."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import requests
@@ -18,7 +18,6 @@ from .findings import SECONDS, Asked, Findings, saying
 from .installation import queues
 
 _ANSWER_SECONDS = 2.0
-_SILENCE = timedelta(minutes=3)
 _MOST_OFF = 10
 """Seconds; what providers sign and what we sign stops being believed some way beyond."""
 
@@ -53,7 +52,7 @@ def check_beat(asked: Asked) -> Findings:
         return
     seen_at = found[signs.BEAT_SEEN]
     age = timezone.now() - seen_at if seen_at else None
-    if age is not None and age < _SILENCE:
+    if age is not None and age <= signs.BEAT_SILENCE:
         yield ok(f"heard {age.total_seconds():.0f} seconds ago")
     else:
         since = f"since {seen_at:%H:%M} UTC" if seen_at else "within the last day"
