@@ -73,12 +73,12 @@ def _check_parts(vigil: Vigil, now: datetime) -> None:
     )
     is_away = vigil.away["broker"] >= ROUNDS_AWAY
     notices.stand("broker_away", {"": broker} if is_away else {}, now=now)
+    free, place = signs.fullest_disk()
     disk = Trouble(
-        what=f"The disk under {settings.VAR_DIR} is nearly full.",
-        mend=f"Make room, or give it more. Type: df -h {settings.VAR_DIR}",
+        what=f"The disk under {place} is nearly full.",
+        mend=f"Make room, or give it more. Type: df -h {place}",
     )
-    is_full = signs.free_share() < LEAST_FREE
-    notices.stand("disk_full", {"": disk} if is_full else {}, now=now)
+    notices.stand("disk_full", {"": disk} if free < LEAST_FREE else {}, now=now)
     _check_signs(vigil, now)
 
 
