@@ -127,10 +127,15 @@ def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     may = request.user.has_perm
     shown: dict[str, Any] = {"now": now}
     if may("digest.view_edition"):
-        shown |= {"sendings": _sendings(), "sources": _sources(), "queue": _queue(now)}
-        shown |= {"providers": _providers(now), "lines": _lines(now), "mail_chart": _mail(now)}
+        shown |= {"sendings": _sendings(), "queue": _queue(now)}
+        shown |= {"lines": _lines(now), "mail_chart": _mail(now)}
+    if may("digest.view_notice"):
         shown["wrong"] = list(notices.open_notices().order_by("-pk"))
         shown["told"] = list(Notice.objects.exclude(lasts=True, ended_at=None).order_by("-pk")[:5])
+    if may("digest.view_providerplan"):
+        shown["providers"] = _providers(now)
+    if may("digest.view_fetch"):
+        shown["sources"] = _sources()
     if may("digest.view_edition") or may("subscriptions.view_subscriber"):
         shown["readers"] = _readers(now)
     return context | {"desk": shown, "title": "Dashboard"}

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Greatest
+from django.utils import timezone
 
 from digest.models import Batch, DayFigure, Edition, EditionCount, Lease
 from subscriptions import figures as readers
@@ -17,7 +18,14 @@ from . import ledger, pacing
 Kind = DayFigure.Kind
 READERS_EVERY = timedelta(minutes=10)
 """How often all readers are counted; who came and went is counted each time."""
+_CAME_EVERY = timedelta(minutes=1)
+_NOW_AND_THEN = timedelta(minutes=2)
+"""How often what is held or in doubt is counted, which changes when somebody settles it."""
+_AT_A_STRETCH = timedelta(seconds=50)
+_LONGEST = timedelta(minutes=10)
+"""After which a call that was killed blocks nobody any more."""
 _RECENT = timedelta(days=1)
+_MOVING = [Batch.State.OPEN, Batch.State.CLAIMED]
 _UNSETTLED = [Batch.State.OPEN, Batch.State.CLAIMED, Batch.State.UNCERTAIN]
 _ACTIONS = {
     ConsentRecord.Action.SIGNED_UP.value: Kind.SIGNED_UP,
@@ -29,38 +37,56 @@ _ACTIONS = {
 
 
 def keep(now: datetime) -> None:
-    """Afterwards the numbers are those of now. Counting takes a third of a second for a million
-    deliveries, and only editions that something may have changed in are counted."""
-    for edition in _uncounted():
-        count(edition, now)
-    _keep_readers(now)
+    """Afterwards the numbers are those of now, or, where somebody else just makes them so or there is
+    much to count, those of the newest editions are. Counting takes a third of a second for a million
+    deliveries, and only what may have changed is counted."""
+    if not _take("figures", now, _LONGEST):
+        return
+    until = timezone.now() + _AT_A_STRETCH
+    try:
+        for edition in _uncounted(now):
+            count(edition, now)
+            if timezone.now() > until:
+                break
+        _keep_readers(now)
+    finally:
+        Lease.objects.filter(name="figures").update(free_at=now)
 
 
-def _uncounted() -> list[Edition]:
-    """What is being sent or in doubt, and what was planned or settled since the last count."""
+def _take(name: str, now: datetime, period: timedelta) -> bool:
+    """Whether it is this call's turn; then nobody else's for the period."""
+    Lease.objects.get_or_create(name=name, defaults={"expires_at": now, "free_at": now})
+    return bool(Lease.objects.filter(name=name, free_at__lte=now).update(free_at=now + period))
+
+
+def _uncounted(now: datetime) -> list[Edition]:
+    """What is being sent, what was planned or settled since the last count, and now and then what is
+    held or in doubt; the newest first."""
     # One by one, as each state has an index of its own.
-    changing = {
-        edition_id
-        for state in _UNSETTLED
-        for edition_id in Batch.objects.filter(state=state)
-        .order_by()
-        .values_list("edition_id", flat=True)
-        .distinct()
-    }
+    moving = {pk for state in _MOVING for pk in _editions_with(state)}
+    waiting = moving | set(_editions_with(Batch.State.UNCERTAIN))
     planned = Edition.objects.filter(due_count__gt=0, forgetting_at__isnull=True)
-    found = planned.annotate(counted=Sum("counts__number")).filter(
-        Q(pk__in=changing)
-        | Q(is_counted=False)
-        | Q(counted__isnull=True)
-        | ~Q(counted=F("due_count"))
+    settled = ~Q(pk__in=waiting)
+    found = planned.filter(
+        Q(pk__in=moving, held_at__isnull=True)
+        | Q(counted_at__isnull=True)
+        | Q(counted_at__lt=now - _NOW_AND_THEN, pk__in=waiting)
+        | (settled & Q(is_counted=False))
+        | ~Q(counted_due=F("due_count"))
     )
-    return list(found.order_by("pk"))
+    return list(found.order_by("-pk"))
+
+
+def _editions_with(state: str) -> QuerySet[Batch, int]:
+    found = Batch.objects.filter(state=state).order_by()
+    return found.values_list("edition_id", flat=True).distinct()
 
 
 def count(edition: Edition, now: datetime) -> None:
     """Afterwards the edition's `counts` say what is in the outbox, and `pace` how fast that went on
     since they said so last."""
     # Asked first: what is settled after it may be in the count, and is counted again.
+    due = _due(edition)
     is_settled = not Batch.objects.filter(edition=edition, state__in=_UNSETTLED).exists()
     found = ledger.counted(edition)
     with transaction.atomic():
@@ -69,9 +95,18 @@ def count(edition: Edition, now: datetime) -> None:
             return
         old = dict(_kept(edition))
         _store(edition, old, found)
+        # Readers who were planned meanwhile may or may not be in the count.
+        is_same = due == before.due_count
         Edition.objects.filter(pk=edition.pk).update(
-            counted_at=now, is_counted=is_settled, pace=_pace(before, old, found, now)
+            counted_at=now,
+            counted_due=due if is_same else sum(found.values()),
+            is_counted=is_settled and is_same,
+            pace=_pace(before, old, found, now),
         )
+
+
+def _due(edition: Edition) -> int:
+    return Edition.objects.values_list("due_count", flat=True).get(pk=edition.pk)
 
 
 def _store(
@@ -98,7 +133,11 @@ def count_last(edition: Edition, now: datetime) -> ledger.Ledger:
     found = ledger.counted(edition)
     _store(edition, dict(_kept(edition)), found)
     Edition.objects.filter(pk=edition.pk).update(
-        counted_at=now, is_counted=True, pace=0, forgetting_at=now
+        counted_at=now,
+        counted_due=edition.due_count,
+        is_counted=True,
+        pace=0,
+        forgetting_at=now,
     )
     return ledger.from_counts(edition, found, due=edition.due_count)
 
@@ -127,14 +166,13 @@ def _kept(edition: Edition) -> Iterable[tuple[tuple[str, str], int]]:
 
 
 def ledger_of(edition: Edition) -> ledger.Ledger:
-    """The edition's ledger as it was at `counted_at`. As long as it is planned and sent, `due` is
-    that of the count, too: more may have been planned since."""
-    counts = dict(_kept(edition))
-    due = edition.due_count if edition.is_counted else sum(counts.values())
-    return ledger.from_counts(edition, counts, due=due)
+    """The edition's ledger as it was at `counted_at`."""
+    return ledger.from_counts(edition, dict(_kept(edition)), due=edition.counted_due)
 
 
 def _keep_readers(now: datetime) -> None:
+    if not _take("figures:came", now, _CAME_EVERY):
+        return
     since = (now - _RECENT).date()
     found: dict[tuple[date, str, str], int] = {
         (day, _ACTIONS[action], ""): number
@@ -144,9 +182,7 @@ def _keep_readers(now: datetime) -> None:
     for (day, reason), number in readers.suppressions(since).items():
         found[day, Kind.SUPPRESSED, reason] = number
     _raise(found)
-    name = "figures:readers"
-    Lease.objects.get_or_create(name=name, defaults={"expires_at": now, "free_at": now})
-    if Lease.objects.filter(name=name, free_at__lte=now).update(free_at=now + READERS_EVERY):
+    if _take("figures:readers", now, READERS_EVERY):
         states = readers.states()
         day = pacing.today()
         for kind, state in ((Kind.ACTIVE, "active"), (Kind.PENDING, "pending")):

@@ -31,6 +31,8 @@ class Edition(models.Model):
     held_because = models.CharField(max_length=200, blank=True)
     counted_at = models.DateTimeField(null=True, blank=True)
     """When its deliveries were last counted (`EditionCount`); null: never."""
+    counted_due = models.PositiveIntegerField(default=0, db_default=0)
+    """`due_count` as it was then; while readers were planned just then, as many as were counted."""
     is_counted = models.BooleanField(default=False, db_default=False)
     """Whether everything was settled by then, so that the count holds."""
     pace = models.FloatField(default=0, db_default=0)

@@ -45,7 +45,8 @@ def clock(settings):
 def sent_edition(counts, **fields):
     values = {"frequency": "daily", "date": DAY, "paper_count": 8, "counted_at": NOW}
     due = sum(counts.values())
-    edition = Edition.objects.create(**values | {"due_count": due, "is_counted": True} | fields)
+    values |= {"due_count": due, "is_counted": True} | fields
+    edition = Edition.objects.create(**{"counted_due": values["due_count"]} | values)
     for (state, reason), number in counts.items():
         EditionCount.objects.create(edition=edition, state=state, reason=reason, number=number)
     return edition
@@ -72,6 +73,11 @@ def test_ledger_names_reasons_and_adds_up(admin_client):
 def test_ledger_that_does_not_add_up_is_said(admin_client):
     sent_edition({("sent", ""): 3}, due_count=4)
     assert "Does not add up." in words(admin_client)
+
+
+def test_what_was_planned_since_the_count_is_no_fault(admin_client):
+    sent_edition({("sent", ""): 3}, due_count=9, counted_due=3)
+    assert "due 3 Adds up." in words(admin_client)
 
 
 def test_doubt_says_what_a_person_does(admin_client):

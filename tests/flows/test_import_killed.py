@@ -51,9 +51,13 @@ def test_killed_import_goes_on_and_mails_nobody_twice(made, postgres_database, t
 def test_import_that_is_interrupted_says_how_to_go_on(made, tmp_path):
     file = tmp_path / "readers.csv"
     file.write_text("email\n" + "".join(f"reader{n}@example.org\n" for n in range(ROWS)))
+    # Where the tests run in the background of a shell, that ignores Ctrl-C for all below it.
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "import_subscribers", str(file)], cwd=ROOT,
-        env=made.environment, stderr=subprocess.PIPE, text=True,
+        [
+            "env", "--default-signal=INT",
+            sys.executable, "manage.py", "import_subscribers", str(file),
+        ],
+        cwd=ROOT, env=made.environment, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     with psycopg.connect(made.environment["DATABASE_URL"]) as database:
         query = "SELECT 1 FROM subscriptions_subscriber LIMIT 1"

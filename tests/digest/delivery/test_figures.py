@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from digest import tasks
 from digest.delivery import events, figures, intake, ledger, settling
-from digest.models import Batch, DayFigure, Delivery, Edition, EditionCount
+from digest.models import Batch, DayFigure, Delivery, Edition, EditionCount, Lease
 from subscriptions import services
 from subscriptions.models import ConsentRecord
 from tests.builders import make_subscriber
@@ -78,6 +78,35 @@ def test_doubt_that_is_settled_is_counted():
     assert edition().is_counted
 
 
+def counted_anew(at):
+    with CaptureQueriesContext(connection) as queries:
+        figures.keep(at)
+    return any("GROUP BY" in q["sql"] and "digest_delivery" in q["sql"] for q in queries)
+
+
+@pytest.mark.parametrize("held_at", [NOW, None])
+def test_what_is_held_or_in_doubt_is_counted_every_two_minutes(held_at):
+    batch_of(2, "pending" if held_at else "uncertain")
+    Edition.objects.update(held_at=held_at)
+    figures.keep(NOW)
+    assert not counted_anew(NOW + timedelta(seconds=100))
+    assert counted_anew(NOW + timedelta(seconds=121))
+
+
+def test_what_does_not_add_up_is_counted_once():
+    batch_of(3)
+    Edition.objects.update(due_count=4)
+    figures.keep(NOW)
+    assert not counted_anew(NOW + timedelta(seconds=20))
+
+
+def test_second_run_beside_the_first_counts_nothing():
+    batch_of(3)
+    Lease.objects.create(name="figures", expires_at=NOW, free_at=NOW + timedelta(minutes=1))
+    assert not counted_anew(NOW)
+    assert counted_anew(NOW + timedelta(minutes=1))
+
+
 def test_pace_is_what_went_out_between_two_counts():
     batch = batch_of(40, "pending")
     figures.keep(NOW)
@@ -123,7 +152,7 @@ def test_who_is_erased_stays_counted_on_that_day():
     ConsentRecord.objects.create(subscriber=reader, action="signed_up")
     figures.keep(NOW)
     services.erase(reader)
-    figures.keep(NOW)
+    figures.keep(NOW + timedelta(minutes=1))
     assert figure("signed_up") == 1
     assert figure("suppressed", "erased") == 1
 
