@@ -3,7 +3,8 @@
 import os
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ class Environment(Env):
     def __init__(self) -> None:
         super().__init__(eager=False)
         self.problems: list[str] = []
+        self.secrets: dict[str, str] = {}
+        """What `secret` read, by name."""
 
     def expect(self, name: str, *, that: bool, form: str) -> None:
         """Notes a value that was read well but is not what it should be."""
@@ -62,10 +65,13 @@ class Environment(Env):
         return f"[{name}]" if ":" in name else name
 
     def folder(self, name: str, default: Path) -> Path:
-        """A folder that is there and can be written to afterwards."""
+        """A folder that is there and can be written to afterwards.
+
+        One that is made here is for nobody else: it holds readers' addresses and mails.
+        """
         path = Path(self.str(name, "") or default)
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise ImproperlyConfigured(
                 f"{name}: {path} can't be made ({error.strerror})"
@@ -100,6 +106,10 @@ class Environment(Env):
 
         Docker and Kubernetes hand secrets over as files.
         """
+        self.secrets[name] = value = self._secret(name)
+        return value
+
+    def _secret(self, name: str) -> str:
         path = self.str(f"{name}_FILE", "")
         value = str(self.str(name, "")).strip()
         if value or not path:
@@ -109,6 +119,20 @@ class Environment(Env):
         except OSError as error:
             self._errors[f"{name}_FILE"].append(f"{path} can't be read ({error.strerror})")
             return ""
+
+    def hidden(self) -> Iterator[str]:
+        """What of the secrets no log may show: of a URL its password and path, else all of it."""
+        for name, value in self.secrets.items():
+            if not name.endswith("_URL"):
+                # The domain that a provider sends for is in every mail.
+                yield from [] if name.endswith(("_DOMAIN", "_NAME")) else _entries(value)
+                continue
+            with suppress(ValueError):
+                parts = urlsplit(value)
+                yield parts.password or ""
+                # Whose path is known may post there; that of a database is its name.
+                if parts.scheme in ("http", "https"):
+                    yield from (parts.path.rstrip("/"), parts.query)
 
     def secret_entries(self, name: str) -> list[str]:
         """As `secret`, of a list: one entry a comma, or a line of the file."""

@@ -7,6 +7,7 @@ gathered, and every text that is left is masked as in our logs.
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import sentry_sdk
 from sentry_sdk.integrations.celery import CeleryIntegration
@@ -18,6 +19,8 @@ from digest import logs
 _PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 _ASKED = ("method", "route")
 """All that stays of a request."""
+_CALLED = ("http.method", "status_code", "reason")
+"""And of a call of ours, beside its host."""
 
 
 def start(dsn: str, *, environment: str) -> None:
@@ -53,5 +56,12 @@ def scrubbed(event: Any, _hint: Any = None) -> Any:
 
 
 def _masked_crumb(crumb: Any, _hint: Any = None) -> Any:
-    """What happened before an error; an address that was called may hold a token."""
+    """What happened before an error; of an address that was called nothing stays but the host, since
+    its path may be a secret, as that of a webhook is."""
+    data = crumb.get("data") or {}
+    if "url" in data:
+        parts = urlsplit(str(data["url"]))
+        host = parts.netloc.rpartition("@")[2]
+        kept = {name: value for name, value in data.items() if name in _CALLED}
+        crumb["data"] = kept | {"url": f"{parts.scheme}://{host}"}
     return logs.all_masked(crumb)

@@ -7,6 +7,8 @@ from typing import Any
 
 import django_stubs_ext
 
+from digest.logs import hide
+
 from . import desk, expected, logs, timetable
 from .anymail_names import ANYMAIL_NAMES
 from .environment import Environment, kept_secret
@@ -387,5 +389,6 @@ env.finish(
         if not DEBUG and not value
     ]
 )
+hide([SECRET_KEY, *env.hidden()])
 if SENTRY_DSN:
     import_module("config.sentry").start(SENTRY_DSN, environment=SENTRY_ENVIRONMENT)

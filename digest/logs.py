@@ -4,19 +4,24 @@ Below everything else, and of the standard library only, since every room and th
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from datetime import date
 from types import MappingProxyType
 
-_LOGIN = re.compile(r"(?<=://)[^\s/@]{1,300}@")
+# A password may have an @ of its own: the last one before the path ends the login.
+_LOGIN = re.compile(r"(?<=://)[^\s/]{1,300}@")
 # Bounded, so that a long text without spaces is walked once and not once from each of its letters.
 _ADDRESS = re.compile(
-    r"""(?:"[^"\n]{1,64}"|[^\s@<>"'(),;:\\\[\]{}|=/&?]{1,128}?)(?:@|%40)(?:[\w-]{1,63}\.){1,9}[\w-]{2,63}"""
+    r"""(?:"[^"\n]{1,64}"|(?:[^\s@<>"'(),;:\\\[\]{}|=/&?]|(?<=\w)'(?=\w)){1,128}?)(?:@|%40)(?:[\w-]{1,63}\.){1,9}[\w-]{2,63}"""
 )
 _TOKEN = re.compile(r"(?<![\w-])[A-Za-z0-9_-]{43,}")
 """Our shortest link has 43 letters (`subscriptions/tokens.py`)."""
+
+_LEAST_SECRET = 12
+"""Letters; what is shorter may be any word."""
+_secrets: list[str] = []
 
 Values = Mapping[str, object]
 _NOTHING: Values = MappingProxyType({})
@@ -53,8 +58,15 @@ def values() -> Values:
     return _bound.get()
 
 
+def hide(secrets: Iterable[str]) -> None:
+    """Afterwards these are masked wherever they stand, the longest first."""
+    _secrets[:] = sorted({s for s in secrets if len(s) >= _LEAST_SECRET}, key=len, reverse=True)
+
+
 def masked(text: str) -> str:
-    """The text without mail addresses, the tokens of our links, and logins in URLs."""
+    """The text without mail addresses, the tokens of our links, logins in URLs, and what `hide` got."""
+    for secret in _secrets:
+        text = text.replace(secret, "[secret]")
     if "://" in text:
         text = _LOGIN.sub("[login]@", text)
     if "@" in text or "%40" in text:

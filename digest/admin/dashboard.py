@@ -24,8 +24,6 @@ Kind = figures.Kind
 DAYS = 30
 """In the charts."""
 WEEK = timedelta(days=7)
-SILENCE = timedelta(minutes=3)
-"""Of beat, and of the worker, which plans every minute; then it counts as away."""
 _GAINED = (Kind.SIGNED_UP, Kind.CONFIRMED, Kind.IMPORTED, Kind.RESUBSCRIBED)
 _LOST = (Kind.UNSUBSCRIBED, Kind.SUPPRESSED)
 _REPORTS = (Kind.DELIVERED, Kind.BOUNCED, Kind.DEFERRED, Kind.COMPLAINED)
@@ -386,7 +384,11 @@ def _queue(now: datetime) -> dict[str, Any]:
 def _signs_of_life(now: datetime) -> list[dict[str, Any]]:
     """When beat and the worker that plans were seen last, and whether that is too long ago."""
     found = signs.seen() or {}
-    rows = (("Beat", found.get(signs.BEAT_SEEN)), ("Worker", found.get(signs.WORKER_SEEN)))
+    rows = (
+        ("Beat", found.get(signs.BEAT_SEEN), signs.BEAT_SILENCE),
+        ("Worker", found.get(signs.WORKER_SEEN), signs.WORKER_SILENCE),
+    )
     return [
-        {"name": name, "at": at, "is_silent": at is None or now - at > SILENCE} for name, at in rows
+        {"name": name, "at": at, "is_silent": at is None or now - at > silence}
+        for name, at, silence in rows
     ]

@@ -23,6 +23,7 @@ from . import providers
 
 SECONDS = 10
 _OK = 200
+_BAD_REQUEST = 400
 _REFUSED = (401, 403)
 _NOT_FOUND = 404
 
@@ -53,9 +54,10 @@ def ask(name: str) -> Account:
     try:
         found = asked()
     except (ProviderSettingsError, _AnswerError) as error:
-        found = Account(
-            Verdict.FAIL, str(error), f"Check the settings of {name}: docs/providers.md."
-        )
+        found = _bad(str(error), f"Check the settings of {name}: docs/providers.md.")
+    except (AttributeError, TypeError):
+        # A list or a text stands where the provider's documentation has an object.
+        found = _bad("answers with other JSON than it should", "Check its address.")
     except (requests.RequestException, OSError, smtplib.SMTPException, BotoCoreError) as error:
         said = logs.masked(" ".join(str(error).split()))[:150] if isinstance(error, OSError) else ""
         kind = type(error).__name__
@@ -107,16 +109,19 @@ def _call(
     )
 
 
-def _read(answer: requests.Response) -> Any:
-    """The answer's JSON; _AnswerError where the key is refused, or it is no answer."""
+def _read(answer: requests.Response) -> Said:
+    """The answer's JSON object; _AnswerError where the key is refused, or it is no answer."""
     if answer.status_code in _REFUSED:
         raise _AnswerError(f"refuses the key (HTTP {answer.status_code})")
     if answer.status_code != _OK:
         raise _AnswerError(f"answers HTTP {answer.status_code}")
     try:
-        return answer.json()
+        said = answer.json()
     except ValueError as error:
         raise _AnswerError("answers with something that is no JSON") from error
+    if not isinstance(said, dict):
+        raise _AnswerError("answers with other JSON than it should")
+    return said
 
 
 def _good(what: str, *selectors: str) -> Account:
@@ -157,6 +162,13 @@ def _mailgun() -> Account:
             f"has no domain {domain} in this region",
             "Add it there, or set MAILGUN_SENDER_DOMAIN, or MAILGUN_API_URL to the EU's.",
         )
+    if answer.status_code in _REFUSED:
+        # A sending key may do nothing else; a message of no words is refused for them, not for the key.
+        tried = _call(f"{link.api_url}{domain}/messages", auth=("api", link.api_key), body={})
+        if tried.status_code == _BAD_REQUEST:
+            return _warned(
+                f"the key may send, but not look at {domain}", "That is fine for a sending key."
+            )
     said = _read(answer)
     held, records = said.get("domain", {}), said.get("sending_dns_records", [])
     names = [str(each.get("name", "")) for each in records]
@@ -219,9 +231,6 @@ def _resend() -> Account:
     return _of_domain(
         _read(answer).get("data", []), is_good=lambda d: d.get("status") == "verified"
     )
-
-
-_BAD_REQUEST = 400
 
 
 def _mailjet() -> Account:

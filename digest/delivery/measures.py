@@ -86,8 +86,8 @@ def _about_this() -> Iterator[Metric]:
     info = {"version": _version(), "python": platform.python_version()}
     info["django"] = django.get_version()
     yield InfoMetricFamily("daily_papers_build", "What runs here.", value=info)
-    yield _single("disk_free_ratio", "The part of the disk under VAR_DIR that is free.",
-                  signs.free_share())  # fmt: skip
+    yield _single("disk_free_ratio", "The free part of the disk under VAR_DIR or our code, of the fuller.",
+                  signs.fullest_disk()[0])  # fmt: skip
 
 
 @cache

@@ -4,6 +4,7 @@ import logging
 import shutil
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +21,10 @@ BEAT_SEEN = "beat_seen_at"
 WORKER_SEEN = "worker_seen_at"
 """The cache's key for when a worker last planned."""
 KEPT_SECONDS = 86_400
+BEAT_SILENCE = timedelta(minutes=5)
+"""After so long it counts as away: beat sends something every 15 seconds."""
+WORKER_SILENCE = timedelta(minutes=20)
+"""A worker plans every minute, but where there is one only, it may be fetching for a while."""
 BROKER_SECONDS = 2
 QUEUES = ("fetch", "digest", "mail")
 
@@ -80,9 +85,17 @@ def _length(link: Connection, name: str) -> int:
             return 0
 
 
-def free_share() -> float:
-    """The part of the disk under VAR_DIR that is free."""
-    usage = shutil.disk_usage(settings.VAR_DIR)
+def fullest_disk() -> tuple[float, Path]:
+    """The free part of the disk under VAR_DIR or of that under our code, whichever has less, and where.
+
+    In a container VAR_DIR may be memory, and the code lies on the disk of Docker, as its volumes do.
+    """
+    places = (settings.VAR_DIR, settings.BASE_DIR)
+    return min((_free_share(place), place) for place in places)
+
+
+def _free_share(place: Path) -> float:
+    usage = shutil.disk_usage(place)
     return usage.free / usage.total
 
 

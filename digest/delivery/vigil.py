@@ -16,10 +16,6 @@ from .notices import Trouble
 
 logger = logging.getLogger(__name__)
 
-BEAT_SILENCE = timedelta(minutes=5)
-"""Beat sends something every 15 seconds."""
-WORKER_SILENCE = timedelta(minutes=20)
-"""A worker plans every minute, but where there is one only, it may be fetching for a while."""
 ROUNDS_AWAY = 2
 """In a row, before it is told: a part that is started again is away for a moment."""
 LEAST_FREE = 0.05
@@ -77,12 +73,12 @@ def _check_parts(vigil: Vigil, now: datetime) -> None:
     )
     is_away = vigil.away["broker"] >= ROUNDS_AWAY
     notices.stand("broker_away", {"": broker} if is_away else {}, now=now)
+    free, place = signs.fullest_disk()
     disk = Trouble(
-        what=f"The disk under {settings.VAR_DIR} is nearly full.",
-        mend=f"Make room, or give it more. Type: df -h {settings.VAR_DIR}",
+        what=f"The disk under {place} is nearly full.",
+        mend=f"Make room, or give it more. Type: df -h {place}",
     )
-    is_full = signs.free_share() < LEAST_FREE
-    notices.stand("disk_full", {"": disk} if is_full else {}, now=now)
+    notices.stand("disk_full", {"": disk} if free < LEAST_FREE else {}, now=now)
     _check_signs(vigil, now)
 
 
@@ -96,13 +92,13 @@ def _check_signs(vigil: Vigil, now: datetime) -> None:
         if seen_at:
             vigil.seen[key] = seen_at
     beat, worker = vigil.seen.get(signs.BEAT_SEEN), vigil.seen.get(signs.WORKER_SEEN)
-    is_beat_silent = signs.is_older(beat, vigil.since, BEAT_SILENCE, now)
+    is_beat_silent = signs.is_older(beat, vigil.since, signs.BEAT_SILENCE, now)
     trouble = Trouble(
         what="Beat is silent: nothing is fetched, closed, planned or sent by itself.",
         mend="Start it: celery -A config beat (docker compose up -d beat)",
     )
     notices.stand("beat_silent", {"": trouble} if is_beat_silent else {}, now=now)
-    is_worker_silent = signs.is_older(worker, vigil.since, WORKER_SILENCE, now)
+    is_worker_silent = signs.is_older(worker, vigil.since, signs.WORKER_SILENCE, now)
     trouble = Trouble(
         what="No worker takes the tasks of the queue digest: nothing is planned, no event applied.",
         mend="Start one: celery -A config worker -Q fetch,digest (docker compose up -d worker)",

@@ -1,15 +1,11 @@
 """Is it alive, and can it work: for load balancers and the person on call."""
 
-from datetime import timedelta
-
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from digest.delivery import signs
-
-WORKER_SILENCE = timedelta(minutes=3)
 
 
 @require_safe
@@ -36,7 +32,7 @@ def _broker() -> str:
 
 
 def _worker() -> str:
-    """A worker plans every minute and says so; after three minutes of silence there is none."""
+    """A worker plans every minute and says so; after a long silence there is none."""
     found = signs.seen()
     seen_at = found and found[signs.WORKER_SEEN]
-    return "ok" if seen_at and timezone.now() - seen_at < WORKER_SILENCE else "away"
+    return "ok" if seen_at and timezone.now() - seen_at <= signs.WORKER_SILENCE else "away"

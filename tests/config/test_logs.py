@@ -4,6 +4,8 @@ import io
 import json
 import logging
 import smtplib
+import subprocess
+import sys
 from datetime import date
 
 import pytest
@@ -11,6 +13,7 @@ from celery import shared_task
 
 from config import logs as config_logs
 from digest import logs
+from tests.flows.processes import ROOT, clean_environment
 
 TOKEN = "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789abcdefgh"
 
@@ -90,6 +93,37 @@ def test_no_line_has_an_address_or_a_token_wherever_it_came_from(lines, form):
     assert "reader" not in text
     assert TOKEN not in text
     assert text.count("[address]") >= 4
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("to o'brien@x.ie", "to [address]"), ("{'a': 'b@x.ie'}", "{'a': '[address]'}"),
+        ("at redis://:p@ss@h:6379/0", "at redis://[login]@h:6379/0"),
+        ("at https://h/a@b", "at https://h/a@b"),
+    ],
+)  # fmt: skip
+def test_nothing_is_left_of_an_address_or_a_login(text, wanted):
+    assert logs.masked(text) == wanted
+
+
+def test_secrets_of_the_settings_are_masked_wherever_they_stand(tmp_path):
+    script = (
+        "import django; django.setup(); from digest import logs; import sys;"
+        "print(logs.masked(sys.argv[1]))"
+    )
+    text = "url: /services/T1/secret-1 word-of-13-xx key-of-the-provider papers.example.org short"
+    done = subprocess.run(
+        [sys.executable, "-c", script, text], cwd=ROOT, capture_output=True, text=True, check=True,
+        env=clean_environment(
+            VAR_DIR=tmp_path, DJANGO_SETTINGS_MODULE="config.settings",
+            ALARM_WEBHOOK_URL="https://hooks.example.net/services/T1/secret-1",
+            SMTP_URL="smtp://user:word-of-13-xx@mail.example.net:587",
+            MAILGUN_API_KEY="key-of-the-provider", MAILGUN_SENDER_DOMAIN="papers.example.org",
+            METRICS_TOKEN="short",
+        ),
+    )  # fmt: skip
+    assert done.stdout.strip() == "url: [secret] [secret] [secret] papers.example.org short"
 
 
 def test_text_of_several_lines_stays_one_json_object(lines):

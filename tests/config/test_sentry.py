@@ -49,3 +49,20 @@ def test_event_keeps_what_failed_and_nothing_of_the_reader():
     text = json.dumps(found)
     for secret in (TOKEN, "reader@", "192.0.2.1", "sessionid"):
         assert secret not in text
+
+
+def test_crumb_of_a_call_keeps_its_host_only():
+    crumb = {
+        "type": "http", "category": "httplib",
+        "data": {
+            "url": "https://user:word@hooks.example.net:8443/services/T1", "http.query": "key=T1",
+            "http.fragment": "T1", "http.method": "POST", "status_code": 500, "reason": "Oops",
+        },
+    }  # fmt: skip
+    found = sentry._masked_crumb(crumb)
+    assert found["data"] == {
+        "url": "https://hooks.example.net:8443",
+        "http.method": "POST",
+        "status_code": 500,
+        "reason": "Oops",
+    }

@@ -70,6 +70,11 @@ def test_wrong_value_is_one_line_that_names_it(tmp_path, name, value):
     assert len(line.splitlines()) == 1
 
 
+def test_folder_that_is_made_is_for_nobody_else(tmp_path):
+    assert check(tmp_path) == (0, "")
+    assert (tmp_path / "var").stat().st_mode & 0o777 == 0o700
+
+
 def test_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     status, line = check(tmp_path / "file" / "x")

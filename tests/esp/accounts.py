@@ -38,6 +38,9 @@ GOOD: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+SENDING_KEY = {"key": "for sending only"}
+"""Said in the place of Mailgun's domain: the key may not look at it."""
+
 _Answer = tuple[int, Any, dict[str, str]]
 
 
@@ -57,7 +60,7 @@ _NOT_FOUND: _Answer = (404, {"message": "not found"}, {})
 
 
 def _mailgun(path: str, headers: Any, known: dict[str, Any]) -> _Answer:
-    if headers.get("Authorization") != _BASIC:
+    if headers.get("Authorization") != _BASIC or known["mailgun"] == SENDING_KEY:
         return 401, {"message": "Forbidden"}, {}
     if path != f"/v4/domains/{known['mailgun']['domain']['name']}":
         return 404, {"message": "Domain not found"}, {}

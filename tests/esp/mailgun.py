@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import re
+from base64 import b64encode
 from binascii import a2b_qp
 from collections.abc import Callable, Mapping
 from email.parser import BytesParser
@@ -101,7 +102,7 @@ def read(request: Request) -> Offer:
 
 
 def _check_key(request: Request) -> None:
-    if not request.headers.get("Authorization", "").startswith("Basic "):
+    if request.headers.get("Authorization") != f"Basic {b64encode(b'api:key').decode()}":
         raise RefusedError(401, "Forbidden")
 
 

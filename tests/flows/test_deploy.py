@@ -90,9 +90,9 @@ class Deployment:
             timeout=120, check=True,
         ).stdout  # fmt: skip
 
-    def get(self, path, **options):
+    def get(self, path, *, timeout=20, **options):
         return requests.get(
-            f"{self.site}{path}", verify=self.root_certificate, timeout=20, **options
+            f"{self.site}{path}", verify=self.root_certificate, timeout=timeout, **options
         )
 
     def post(self, url, data, **options):
@@ -171,6 +171,7 @@ def nginx(deployment):
         "papers.example.org;": "localhost;",
         "/etc/letsencrypt/live/papers.example.org": str(folder),
         "127.0.0.1:8000": f"127.0.0.1:{deployment.port}",
+        "/var/log/nginx/error.log": "stderr",
     }.items():
         assert old in site, old
         site = site.replace(old, new)
@@ -208,6 +209,7 @@ def test_compose_file_starts_what_sends_a_digest_behind_caddy(deployment, caddy,
     for name in ("web", "worker", "sender", "beat"):
         check_health(deployment, services[name], name)
     check_that_all_end(deployment, services)
+    check_that_the_proxy_tells_no_token(deployment)
     assert files(deployment.app) == before
 
 
@@ -225,6 +227,7 @@ def test_units_start_every_process_behind_nginx(deployment, nginx, tmp_path):
     for name in ("worker", "sender"):
         wait_for(lambda n=name: " ready." in deployment.installation.log(n), what=name)
     check_that_all_end(deployment, units)
+    check_that_the_proxy_tells_no_token(deployment)
 
 
 def files(folder):
@@ -302,3 +305,11 @@ def check_that_all_end(deployment, processes):
     for name in PROCESSES:
         left = max(processes[name].grace - (time.monotonic() - began), 1)
         assert deployment.processes[name].wait(left) == 0, deployment.installation.log(name)
+
+
+def check_that_the_proxy_tells_no_token(deployment):
+    """Not even in its errors, now that nobody is behind it."""
+    token = "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789abcdefgh"
+    answer = deployment.get(f"/unsubscribe/{token}/", headers={"Referer": token}, timeout=60)
+    assert answer.status_code == 502
+    assert token not in deployment.installation.log("proxy")

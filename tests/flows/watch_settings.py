@@ -29,12 +29,12 @@ class Impatience(AppConfig):
 
     def ready(self) -> None:
         from config import celery  # noqa: PLC0415  after the models
-        from digest.delivery import alarms, deadman, notices, vigil  # noqa: PLC0415
+        from digest.delivery import alarms, deadman, notices, signs  # noqa: PLC0415
 
         waits = {
             (celery, "SIGN_EVERY"): 0.5,
-            (vigil, "BEAT_SILENCE"): timedelta(seconds=10),
-            (vigil, "WORKER_SILENCE"): timedelta(seconds=12),
+            (signs, "BEAT_SILENCE"): timedelta(seconds=10),
+            (signs, "WORKER_SILENCE"): timedelta(seconds=12),
             (notices, "WELL_AFTER"): timedelta(seconds=2),
             (alarms, "SENDERS_REST"): timedelta(seconds=3),
             (alarms, "LEDGER_EVERY"): timedelta(seconds=1),

@@ -2,12 +2,16 @@
 
 import os
 import re
+import shlex
 import shutil
+import signal
 import subprocess
+import sys
 
 import pytest
 
 from tests.flows.deployment import BIN, PROCESSES, ROOT, UNITS, building, composed, copied, unit
+from tests.flows.processes import clean_environment, free_port
 from tests.services import missing
 
 ENV = "SITE_URL=https://papers.example.org\nPOSTGRES_PASSWORD=word\n"
@@ -149,6 +153,29 @@ def test_systemd_takes_the_units_for_right(tmp_path):
     done = said(analyze, "verify", "--man=no", *units, env=environment)
     ours = [line for line in done.stderr.splitlines() if "daily-papers" in line]
     assert (ours, done.returncode) == ([], 0), done.stderr
+
+
+def test_migration_waits_for_a_database_that_comes_late(tmp_path):
+    text = (UNITS / "daily-papers-migrate.service").read_text()
+    first, wait = re.findall(r"^ExecStartPre=(.+)", text, re.MULTILINE)
+    python = shlex.join([sys.executable, "manage.py"])
+    environment = clean_environment(
+        VAR_DIR=tmp_path, DEBUG="1", DATABASE_URL=f"postgres://a:b@127.0.0.1:{free_port()}/papers"
+    )
+    first, wait = (
+        shlex.split(line.replace("/opt/daily-papers/.venv/bin/python manage.py", python))
+        for line in (first, wait)
+    )
+    assert said(*first, cwd=ROOT, env=environment).returncode == 0
+    with subprocess.Popen(
+        wait, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as waiting:
+        assert "is away" in waiting.stdout.readline()
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(2)
+        os.killpg(waiting.pid, signal.SIGKILL)
+    environment["DATABASE_URL"] = ""
+    assert said(*wait, cwd=ROOT, env=environment).returncode == 0
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -2,7 +2,7 @@
 walk up the tree of its successor, which needs no list of public suffixes), and where replies go.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from email.utils import parseaddr
 from functools import wraps
 
@@ -201,13 +201,14 @@ _FEW = 3
 def check_dmarc(domain: str, asked: Asked, names: Names) -> Findings:
     """A policy stands at the domain, or above it, and what the providers sign is aligned with it."""
     ok, warn, fail, _ = saying("dmarc")
-    place, records = _dmarc_of(domain, names)
-    if not records:
+    found = _dmarc_of(domain, names)
+    if not found:
         yield fail(
             f"{domain} has no policy, which large mailbox providers ask for",
             f'Set TXT _dmarc.{domain} "v=DMARC1; p=none; rua=mailto:…"',
         )
         return
+    place, records = next(iter(found.items()))
     said = tags(records[0])
     policy = said.get("p", "").lower()
     if place != domain:
@@ -217,7 +218,7 @@ def check_dmarc(domain: str, asked: Asked, names: Names) -> Findings:
         yield fail(f"{where} has {len(records)} records, so none counts", "Leave one.")
     elif policy not in ("none", "quarantine", "reject"):
         yield fail(f"{where} has no policy (p=)", "Add p=none.")
-    elif strays := [name for name in _senders() if not _is_aligned(name, domain, place, said)]:
+    elif strays := [name for name in _senders() if not _is_aligned(name, domain, found)]:
         yield fail(
             f"{strays[0]} signs for {accounts.signing_domain(strays[0])}, which is not aligned "
             f"with {domain}",
@@ -232,27 +233,41 @@ def check_dmarc(domain: str, asked: Asked, names: Names) -> Findings:
         yield ok(f"{where} asks for {policy}, and what is sent is aligned")
 
 
-def _dmarc_of(domain: str, names: Names) -> tuple[str, list[str]]:
-    """The domain, or the nearest above it, that has a policy; and its records."""
-    place = domain
-    while "." in place:
-        found = [
+def _dmarc_of(domain: str, names: Names) -> dict[str, list[str]]:
+    """The records of the domain and of those above it that have any, from below: the first has the
+    policy."""
+    labels = domain.split(".")
+    places = [".".join(labels[start:]) for start in range(len(labels) - 1)]
+    found = {
+        place: [
             text
             for text in names.texts(f"_dmarc.{place}")
             if text.replace(" ", "").lower().startswith("v=dmarc1")
         ]
-        if found:
-            return place, found
-        place = place.partition(".")[2]
-    return domain, []
+        for place in places
+    }
+    return {place: records for place, records in found.items() if records}
 
 
-def _is_aligned(name: str, domain: str, place: str, said: dict[str, str]) -> bool:
+def _family(domain: str, found: Mapping[str, list[str]]) -> str:
+    """The organizational domain: the highest that has a record, unless one says where it is (psd=)."""
+    for place, records in found.items():
+        psd = tags(records[0]).get("psd", "").lower()
+        if psd == "n":
+            return place
+        if psd == "y" and place != domain:
+            # Below it everybody is another; the one we are has a label more.
+            return domain.removesuffix(f".{place}").rpartition(".")[2] + f".{place}"
+    return [*found][-1]
+
+
+def _is_aligned(name: str, domain: str, found: Mapping[str, list[str]]) -> bool:
     signed = accounts.signing_domain(name)
-    if said.get("adkim", "r").lower() == "s":
+    (nearest, *_) = found.values()
+    if tags(nearest[0]).get("adkim", "r").lower() == "s":
         return signed == domain
-    family = place if place.count(".") else domain
-    return signed in (domain, family) or signed.endswith(f".{family}")
+    family = _family(domain, found)
+    return signed == family or signed.endswith(f".{family}")
 
 
 # --- MX --------------------------------------------------------------------------------------

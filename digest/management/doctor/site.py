@@ -42,11 +42,24 @@ def check_site(asked: Asked) -> Findings:
         start = "make run" if settings.EMBEDDED else "Start the web process and its proxy."
         yield fail(f"{url} can't be reached ({type(error).__name__})", start)
         return
-    if ready.status_code == _NOT_READY:
-        away = [name for name, state in ready.json().items() if state != "ok"]
+    if ready.status_code == _OK:
+        yield ok(f"{url} answers")
+    elif away := _away(ready):
         yield fail(f"{url} misses: {', '.join(away)}", "See what is said of them here.")
     else:
-        yield ok(f"{url} answers")
+        yield fail(
+            f"{url}/readyz answers HTTP {ready.status_code}, not as we do",
+            "Check what the proxy passes on, and the web process' log.",
+        )
+
+
+def _away(ready: requests.Response) -> list[str]:
+    """What an answer of ours says is missing; nothing where it is none of ours."""
+    try:
+        said = ready.json() if ready.status_code == _NOT_READY else None
+    except ValueError:
+        return []
+    return [str(n) for n, state in said.items() if state != "ok"] if isinstance(said, dict) else []
 
 
 def check_https(asked: Asked) -> Findings:

@@ -9,6 +9,7 @@ from aiosmtpd.smtp import AuthResult
 from digest.delivery import accounts, providers
 from digest.records import Verdict
 from tests.esp import FakeEsp
+from tests.esp.accounts import SENDING_KEY
 from tests.flows.processes import free_port
 from tests.flows.test_ses import moto  # noqa: F401  a fixture
 from tests.servers import LocalServer
@@ -174,6 +175,21 @@ def test_other_providers_are_asked_their_own_way(settings, other):
         assert of(name, desk.url, settings).state is FAIL
     with Desk(good, header, "another key") as desk:
         assert "refuses the key" in of(name, desk.url, settings).what
+
+
+def test_sending_key_of_mailgun_is_known_by_what_it_may_do(esp):
+    esp.accounts = {"mailgun": SENDING_KEY}
+    found = accounts.ask("mailgun")
+    assert (found.state, "may send" in found.what) == (WARN, True)
+    assert not esp.inbox
+
+
+@pytest.mark.filterwarnings("ignore:django-anymail has dropped")
+@pytest.mark.parametrize("said", [[], "yes", {"data": ["x"]}, {"data": [{"name": []}, 1]}])
+def test_odd_json_is_a_failure_in_one_line(settings, said):
+    with Desk(said, "Authorization", "Bearer key") as desk:
+        found = of("resend", desk.url, settings)
+    assert (found.state, "other JSON" in found.what) == (FAIL, True)
 
 
 def test_key_that_may_only_send_is_good(settings):

@@ -28,9 +28,16 @@ def test_ready_when_database_broker_and_worker_answer(client):
 @pytest.mark.django_db
 def test_not_ready_when_no_worker_was_seen_for_long(client):
     tasks.dispatch_digests()
-    with time_machine.travel(timezone.now() + timedelta(minutes=4)):
+    with time_machine.travel(timezone.now() + timedelta(minutes=21)):
         response = client.get("/readyz")
     assert (response.status_code, response.json()["worker"]) == (503, "away")
+
+
+@pytest.mark.django_db
+def test_worker_that_fetches_for_long_is_still_there(client):
+    tasks.dispatch_digests()
+    with time_machine.travel(timezone.now() + timedelta(minutes=15)):
+        assert client.get("/readyz").status_code == 200
 
 
 @pytest.mark.django_db

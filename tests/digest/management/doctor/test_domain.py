@@ -170,6 +170,23 @@ def test_signing_for_a_stranger_is_not_aligned(dns, settings):
     assert states(domain.check_dmarc, dns) == [FAIL]
 
 
+@pytest.mark.parametrize(
+    ("above", "state"),
+    [
+        ("v=DMARC1; p=none", OK), ("v=DMARC1; p=none; psd=n", OK), ("v=DMARC1; p=none; psd=y", FAIL),
+        ("something else", FAIL),
+    ],
+)  # fmt: skip
+def test_domain_above_the_sender_is_aligned_where_it_is_the_organisations(
+    dns, settings, above, state
+):
+    settings.EMAIL_PROVIDERS = ["mailgun"]
+    settings.ANYMAIL = {"MAILGUN_SENDER_DOMAIN": "example.org"}
+    dns.text(f"_dmarc.{SENDER}", "v=DMARC1; p=reject")
+    dns.text("_dmarc.example.org", above)
+    assert states(domain.check_dmarc, dns) == [state]
+
+
 # --- MX --------------------------------------------------------------------------------------
 
 

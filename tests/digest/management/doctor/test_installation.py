@@ -120,13 +120,15 @@ def test_beat_is_heard_by_what_it_asks_for(age, state):
     assert look(processes.check_beat)[0][0] is state
 
 
-def at(offset):
+def at(offset, **headers):
     class Handler(BaseHTTPRequestHandler):
         def do_HEAD(self):
             self.send_response_only(200)
             if offset is not None:
                 then = timezone.now() + offset
                 self.send_header("Date", f"{then:%a, %d %b %Y %H:%M:%S} GMT")
+            for name, value in headers.items():
+                self.send_header(name, value)
             self.end_headers()
 
         def log_message(self, *_):
@@ -147,6 +149,15 @@ def test_clock_is_compared_with_another_machines(settings, offset, state, words)
         settings.HUGGING_FACE_URL = server.url
         ((found, what),) = look(processes.check_clock)
     assert (found, words in what) == (state, True), what
+
+
+@pytest.mark.parametrize(
+    ("age", "state"), [("90", OK), ("30", FAIL), ("long", SKIPPED), ("9" * 30, SKIPPED)]
+)
+def test_answer_of_a_cache_is_as_old_as_it_says(settings, age, state):
+    with LocalServer(at(timedelta(seconds=-90), Age=age)) as server:
+        settings.HUGGING_FACE_URL = server.url
+        assert look(processes.check_clock)[0][0] is state
 
 
 @pytest.mark.django_db

@@ -95,6 +95,24 @@ def test_another_site_at_our_address_is_a_failure(settings):
     assert (state, "not as we do" in what) == (FAIL, True)
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(500, b"Oops"), (404, b"{}"), (302, b""), (503, b"<p>Busy</p>"), (503, b"[1]"), (503, b"{}")],
+)
+def test_site_is_good_only_when_it_says_that_it_is_ready(settings, status, body):
+    class Half(answering(status, body=body)):
+        def do_GET(self):  # noqa: N802
+            if self.path == "/healthz":
+                answering(200).do_GET(self)
+            else:
+                super().do_GET()
+
+    with LocalServer(Half) as server:
+        settings.SITE_URL = server.url
+        ((state, what),) = look(site.check_site)
+    assert (state, f"/readyz answers HTTP {status}" in what) == (FAIL, True)
+
+
 # --- https -----------------------------------------------------------------------------------
 
 
