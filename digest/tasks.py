@@ -152,8 +152,10 @@ def settle_by_evidence() -> None:
 @shared_task
 def watch_sends() -> None:
     """Holds what must stop, and tells the operator of it and of what did not happen by its time."""
-    watch.check(timezone.now())
-    telling.send_waiting(timezone.now())
+    try:
+        watch.check(timezone.now())
+    finally:
+        telling.send_waiting(timezone.now())
 
 
 @shared_task

@@ -68,9 +68,14 @@ def _look(vigil: Vigil, now: datetime) -> list[str]:
 
 
 def _watch(vigil: Vigil, now: datetime) -> None:
-    _check_parts(vigil, now)
-    watch.check(now)
-    telling.send_waiting(now)
+    try:
+        _check_parts(vigil, now)
+    finally:
+        # What is known already is told, whatever failed.
+        try:
+            watch.check(now)
+        finally:
+            telling.send_waiting(now)
 
 
 def _wrong() -> list[str]:

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from digest import tasks
 from digest.delivery import circuit, notices, outbox, plans, providers, telling, watch
 from digest.models import Audience, Batch, Circuit, DayCount, Delivery, Edition, Event, Notice
 
@@ -187,6 +188,23 @@ def test_errors_of_our_own_between_good_batches_do_not_hold_the_send(edition, cl
     watch.note_error(edition.pk)
     check(clock)
     assert why_held(edition) == ""
+
+
+def test_errors_of_an_edition_that_is_gone_stop_no_check(edition, clock):
+    Circuit.objects.create(name="edition 999", failures=5, failed_at=NOW)
+    check(clock, minutes=180)
+    assert told() == ["late", "senders_silent"]
+
+
+def test_check_that_fails_stops_no_other_and_what_is_known_is_sent(edition, clock, settings):
+    settings.OPERATOR_EMAIL = "operator@example.org"
+    settings.EMAIL_PROVIDERS = ["outbox"]
+    Circuit.objects.create(name="edition nobody", failures=1)
+    clock.shift(timedelta(minutes=180))
+    with pytest.raises(ValueError, match="nobody"):
+        tasks.watch_sends()
+    assert told() == ["late", "senders_silent"]
+    assert not Notice.objects.filter(mailed_at__isnull=True).exists()
 
 
 def test_released_edition_is_not_held_for_what_was_seen(edition, clock):
