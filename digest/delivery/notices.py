@@ -4,7 +4,7 @@
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -52,10 +52,13 @@ def stand(kind: str, found: Mapping[str, Trouble], *, now: datetime) -> None:
             logger.info("operator notice ended", extra={"kind": kind, "what": notice.what})
 
 
-def give_up(kind: str, *, before: datetime, now: datetime) -> None:
-    """Afterwards notices of the kind from before then are over, without a word."""
-    old = open_notices().filter(kind=kind, created_at__lt=before)
-    old.update(ended_at=now, end_mailed_at=now, end_posted_at=now)
+def give_up(kind: str, *, but: Collection[str], now: datetime) -> None:
+    """Afterwards notices of the kind about anything else than these are over, without a word."""
+    _end_silently(open_notices().filter(kind=kind).exclude(key__in=[key[:60] for key in but]), now)
+
+
+def _end_silently(those: QuerySet[Notice], now: datetime) -> None:
+    those.update(ended_at=now, end_mailed_at=now, end_posted_at=now)
 
 
 def open_notices() -> QuerySet[Notice]:

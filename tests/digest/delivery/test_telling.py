@@ -164,7 +164,7 @@ def test_what_is_given_up_ends_without_a_word(hook, clock):
     stand("1")
     send()
     clock.shift(timedelta(days=3))
-    notices.give_up("late", before=datetime.now(UTC) - timedelta(days=2), now=datetime.now(UTC))
+    notices.give_up("late", but=["2"], now=datetime.now(UTC))
     send()
     assert (len(hook.calls), notices.open_notices().count()) == (1, 0)
 
