@@ -2,16 +2,17 @@
 
 import logging
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Max, Min
+from django.db.models import Max, Min, Q
 
 from digest.models import Batch, Delivery, Edition, Lease
 from subscriptions import selectors
 
 from . import batches, circuit, ledger, notices, pacing, partitions, plans, providers
 from .notices import Trouble
+from .providers import Provider
 
 STUCK = timedelta(minutes=15)
 """How long past UNCERTAIN_AFTER a claim may stand: it is settled every five minutes."""
@@ -108,21 +109,24 @@ def check_stuck(now: datetime) -> None:
 
 
 def check_ways(sending: list[Edition], now: datetime) -> None:
-    """Every provider rests or is paused while digests wait; or they could be sent, and no sender
-    takes them."""
-    ways = [way for way in providers.configured() if way.takes_digests]
+    """Digests wait, and no provider may be called; or they could be sent, and no sender takes them."""
+    ways = [way for way in providers.configured() if way.takes_digests] if sending else []
     working = [way for way in ways if not plans.of(way.name).is_paused]
-    resting = circuit.resting(working) if sending else []
     paused = ", ".join(way.name for way in ways if way not in working)
+    resting = {row.name: row.detail for row in circuit.resting(working, now)}
+    full = [way.name for way in working if pacing.left_today(way) == 0]
+    why = dict.fromkeys(full, "has had its number of today") | resting
+    free = [way for way in working if way.name not in why]
     all_paused, none = {}, {}
-    if sending and ways and not working:
+    if ways and not working:
         all_paused[""] = Trouble(
             what=f"Digests wait, and all providers are paused by an operator: {paused}.",
             mend=f"Resume one, or type: manage.py resume_provider {ways[0].name}",
             link="/admin/digest/providerplan/",
         )
-    elif resting and len(resting) == len(working):
-        said = ", ".join(f"{row.name}: {row.detail}" for row in resting)
+    elif not free and (resting or paused):
+        # Where all have had their number it is as the operator planned it; `late` says it in time.
+        said = ", ".join(f"{name}: {reason}" for name, reason in why.items())
         also = f"; paused: {paused}" if paused else ""
         none[""] = Trouble(
             what=f"No provider takes digests now ({said}{also}); they wait and are tried again.",
@@ -131,15 +135,28 @@ def check_ways(sending: list[Edition], now: datetime) -> None:
         )
     notices.stand("all_paused", all_paused, now=now)
     notices.stand("no_provider", none, now=now)
-    free = [way for way in working if pacing.left_today(way) != 0 and circuit.is_closed(way)]
-    notices.stand("senders_silent", _silence(now) if sending and free else {}, now=now)
+    notices.stand("senders_silent", _silence(now) if _were_free(free, now) else {}, now=now)
+
+
+def _were_free(free: list[Provider], now: datetime) -> bool:
+    """Whether one of those that are free has been for as long as senders may rest: not where its own
+    rest has just ended, or the day whose number it had had."""
+    since = now - SENDERS_REST
+    rested = {row.name for row in circuit.resting(free, since)}
+    is_new_day = since.astimezone(UTC).date() < now.astimezone(UTC).date()
+    return any(
+        way.name not in rested
+        and not (is_new_day and pacing.cap_of(way, pacing.today()) is not None)
+        for way in free
+    )
 
 
 def _silence(now: datetime) -> dict[str, Trouble]:
     limit = now - SENDERS_REST
     waiting = {pk for pk, since in oldest_waiting([State.OPEN]).items() if since < limit}
-    offerable = Batch.objects.filter(state=State.OPEN, edition_id__in=waiting)
-    offerable = offerable.filter(edition__held_at__isnull=True, retry_at__isnull=True)
+    is_time = Q(retry_at__isnull=True) | Q(retry_at__lt=limit)
+    offerable = Batch.objects.filter(is_time, state=State.OPEN, edition_id__in=waiting)
+    offerable = offerable.filter(edition__held_at__isnull=True)
     if not waiting or not offerable.exists():
         return {}
     newest = Batch.objects.filter(edition_id__in=waiting).aggregate(at=Max("claimed_at"))["at"]

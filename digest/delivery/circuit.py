@@ -207,7 +207,8 @@ def _may_call(name: str) -> bool:
     return _Known.trials.get(name) == row.open_until
 
 
-def resting(ways: Sequence[Provider]) -> list[Circuit]:
-    """The circuits of those that nobody may call now."""
+def resting(ways: Sequence[Provider], moment: datetime) -> list[Circuit]:
+    """The circuits of those that nobody may call at the moment, by what is known now. A rest that is
+    over is none, though nobody has tried since."""
     names = [way.name for way in ways]
-    return list(Circuit.objects.filter(name__in=names, open_until__gt=timezone.now()))
+    return list(Circuit.objects.filter(name__in=names, open_until__gt=moment).order_by("name"))

@@ -358,6 +358,40 @@ def test_pause_of_one_and_rest_of_the_other_are_both_named(edition, settings):
     assert "smtp: HTTP 500; paused: mailgun" in Notice.objects.get().what
 
 
+def test_rest_that_is_over_leaves_the_silence_of_the_senders_to_tell(edition, clock):
+    edition.batches.update(retry_at=NOW + timedelta(minutes=1))
+    Circuit.objects.create(name="smtp", open_until=NOW + timedelta(minutes=20), detail="HTTP 500")
+    check(clock, minutes=19)
+    resting = set(notices.open_notices().values_list("kind", flat=True))
+    check(clock, minutes=15)
+    soon = told()
+    check(clock, minutes=2)
+    silent = set(notices.open_notices().values_list("kind", flat=True))
+    assert (resting, soon, silent) == ({"no_provider"}, ["no_provider"], {"senders_silent"})
+
+
+def test_number_of_the_day_and_the_rest_of_the_other_are_no_provider(edition, clock, settings):
+    settings.EMAIL_PROVIDERS = ["smtp", "mailgun"]
+    settings.WARM_UP = {"smtp": (DAY, 1, 1.0)}
+    DayCount.objects.create(provider="smtp", day=NOW.date(), messages=1)
+    check(clock, minutes=1)
+    before = told()
+    Circuit.objects.create(name="mailgun", open_until=NOW + timedelta(hours=1), detail="HTTP 401")
+    check()
+    assert (before, told()) == ([], ["no_provider"])
+    said = Notice.objects.get().what
+    assert "(smtp: has had its number of today, mailgun: HTTP 401)" in said
+
+
+def test_senders_are_not_silent_at_once_on_a_new_day(edition, clock, settings):
+    settings.WARM_UP = {"smtp": (DAY, 1, 1.0)}
+    DayCount.objects.create(provider="smtp", day=NOW.date(), messages=1)
+    check(clock, minutes=18 * 60 + 1)
+    before = told()
+    check(clock, minutes=15)
+    assert ("senders_silent" in before, "senders_silent" in told()) == (False, True)
+
+
 def test_ledger_that_does_not_add_up_is_told_within_the_hour(clock):
     made = make_edition()
     make_batch(made, sent=5)
