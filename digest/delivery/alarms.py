@@ -27,15 +27,25 @@ State = Batch.State
 
 def oldest_waiting(states: Iterable[str]) -> dict[int, datetime]:
     """Since when the oldest digest of each edition waits, about, in batches of these states: the
-    first batch has waited longest."""
+    first batch has waited longest, but for those that were in doubt until they were released."""
     first: list[int] = []
+    found: dict[int, datetime] = {}
     # One by one, as each state has an index of its own.
     for state in states:
-        left = Batch.objects.filter(state=state).order_by().values("edition_id")
-        first += left.annotate(first=Min("pk")).values_list("first", flat=True)
+        left = Batch.objects.filter(state=state).order_by().values_list("edition_id")
+        rows = left.annotate(
+            first=Min("pk", filter=Q(released_at__isnull=True)), released=Min("released_at")
+        )
+        for edition_id, batch_id, released_at in rows:
+            if batch_id is not None:
+                first.append(batch_id)
+            if released_at is not None:
+                found[edition_id] = min(found.get(edition_id, released_at), released_at)
     waiting = batches.deliveries_in(first).filter(state=Delivery.State.PENDING)
-    found = waiting.order_by().values_list("edition_id").annotate(since=Min("created_at"))
-    return dict(found)
+    planned = waiting.order_by().values_list("edition_id").annotate(since=Min("created_at"))
+    for edition_id, since in planned:
+        found[edition_id] = min(found.get(edition_id, since), since)
+    return found
 
 
 def check_late(now: datetime) -> None:

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from digest import tasks
-from digest.delivery import circuit, notices, outbox, plans, providers, telling, watch
+from digest.delivery import circuit, notices, outbox, plans, providers, settling, telling, watch
 from digest.models import Audience, Batch, Circuit, DayCount, Delivery, Edition, Event, Notice
 
 pytestmark = pytest.mark.django_db
@@ -287,6 +287,28 @@ def test_digests_that_wait_too_long_are_late_once(edition, clock):
     assert ("late" in before, told().count("late"), edition.was_late) == (False, 1, True)
     late = Notice.objects.get(kind="late").what
     assert "2026-11-02 have waited since 2026-11-03 06:00 UTC" in late
+
+
+def test_doubt_that_is_released_waits_since_then(edition, clock):
+    Batch.objects.update(state="uncertain", claimed_at=NOW, offered_at=NOW)
+    Delivery.objects.update(state="uncertain")
+    clock.shift(timedelta(days=1, hours=6))
+    settling.release(Delivery.objects.all())
+    check(clock)
+    edition.refresh_from_db()
+    before = (set(told()) & {"late", "unfinished", "senders_silent"}, edition.was_late)
+    check(clock, minutes=121)
+    assert before == (set(), False)
+    assert set(told()) >= {"late", "senders_silent"}
+
+
+def test_released_doubt_hides_nobody_who_waits_longer(edition, clock):
+    made = make_batch(edition, sent=5, state="uncertain")
+    made.deliveries.update(state="uncertain")
+    clock.shift(timedelta(minutes=119))
+    settling.release(made.deliveries.all())
+    check(clock, minutes=2)
+    assert "late" in told()
 
 
 def test_held_edition_is_not_late_but_its_send_is_not_over_by_its_time(edition, clock):
