@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Max, Min, Q
+from django.db.models import Count, Max, Min, Q
 
 from digest.models import Batch, Delivery, Edition, Lease
 from subscriptions import selectors
@@ -77,7 +77,7 @@ def check_late(now: datetime) -> None:
             )
     Edition.objects.filter(pk__in={*late, *unfinished}, was_late=False).update(was_late=True)
     notices.stand("late", late, now=now)
-    notices.stand("unfinished", unfinished, now=now)
+    notices.stand("unfinished", unfinished, now=now, again=A_DAY)
 
 
 def check_unplanned(now: datetime) -> None:
@@ -91,31 +91,52 @@ def check_unplanned(now: datetime) -> None:
         number := daily.count() + weekly.count()
     ):
         found[""] = Trouble(
-            what=f"The readers of {number} hours of sending are due and not planned.",
+            what=f"The readers of {number} {'hour' if number == 1 else 'hours'} of sending are due "
+            "and not planned.",
             mend="Is beat running, and a worker? Its log says why. Type: manage.py send_digests",
             link="/admin/digest/edition/",
         )
-    notices.stand("unplanned", found, now=now)
+    notices.stand("unplanned", found, now=now, again=A_DAY)
 
 
 def check_stuck(now: datetime) -> None:
-    """Claims that nobody settles, and doubt that no evidence ends."""
+    """Claims that nobody settles, and doubt that no evidence ends; by their editions, every day."""
     limit = now - timedelta(seconds=settings.UNCERTAIN_AFTER) - STUCK
-    stuck = Batch.objects.filter(state=State.CLAIMED, claimed_at__lt=limit).count()
-    trouble = Trouble(
-        what=f"{stuck} batches were claimed and are not settled.",
-        mend="Is beat running, and a worker for the queue digest? Type: celery -A config status",
-        link="/admin/digest/batch/?state=claimed",
+    stuck = {
+        str(edition.pk): Trouble(
+            what=f"{_have(number, edition)} been claimed and not settled.",
+            mend="Is beat running, and a worker for the queue digest? Type: celery -A config status",
+            link="/admin/digest/batch/?state=claimed",
+        )
+        for edition, number in _by_edition(State.CLAIMED, limit)
+    }
+    notices.stand("stuck", stuck, now=now, again=A_DAY)
+    doubtful = {
+        str(edition.pk): Trouble(
+            what=f"{_have(number, edition)} been in doubt for more than a day.",
+            mend="Look for it in the provider's log, then type: "
+            f"{notices.command('settle_deliveries', edition)} --release (send again) or --drop",
+            link="/admin/digest/batch/in-doubt/",
+        )
+        for edition, number in _by_edition(State.UNCERTAIN, now - IN_DOUBT)
+    }
+    notices.stand("in_doubt", doubtful, now=now, again=A_DAY)
+
+
+def _by_edition(state: str, limit: datetime) -> list[tuple[Edition, int]]:
+    """How many batches of each edition are in the state since before the limit."""
+    old = Batch.objects.filter(state=state, claimed_at__lt=limit).order_by()
+    numbers = dict(old.values_list("edition_id").annotate(Count("pk")))
+    editions = Edition.objects.filter(pk__in=numbers).order_by("pk")
+    return [(edition, numbers[edition.pk]) for edition in editions]
+
+
+def _have(number: int, edition: Edition) -> str:
+    return (
+        f"1 batch of edition {edition.name} has"
+        if number == 1
+        else f"{number} batches of edition {edition.name} have"
     )
-    notices.stand("stuck", {"": trouble} if stuck else {}, now=now)
-    doubtful = Batch.objects.filter(state=State.UNCERTAIN, claimed_at__lt=now - IN_DOUBT).count()
-    trouble = Trouble(
-        what=f"{doubtful} batches have been in doubt for more than a day.",
-        mend="Look for them in the provider's log, then type: manage.py settle_deliveries "
-        "--release (send again) or --drop (give up)",
-        link="/admin/digest/batch/in-doubt/",
-    )
-    notices.stand("in_doubt", {"": trouble} if doubtful else {}, now=now)
 
 
 def check_ways(sending: list[Edition], now: datetime) -> None:

@@ -355,6 +355,22 @@ def test_doubt_of_more_than_a_day_is_told(clock):
     assert (before, told()) == ([], ["in_doubt"])
 
 
+def test_doubt_is_told_for_each_edition_in_the_words_of_now_and_every_day(clock):
+    for name in ("daily", "weekly"):
+        made = make_edition(frequency=name)
+        make_batch(made, sent=5, state="uncertain").deliveries.update(state="uncertain")
+    check(clock, minutes=24 * 60 + 1)
+    make_batch(made, sent=5, state="uncertain").deliveries.update(state="uncertain")
+    check(clock)
+    first, second = notices.open_notices().filter(kind="in_doubt").order_by("pk")
+    assert first.what == "1 batch of edition 2026-11-02 has been in doubt for more than a day."
+    assert second.what.startswith("2 batches of edition ")
+    check(clock, minutes=24 * 60)
+    assert told().count("in_doubt") == 4
+    silent = Notice.objects.get(pk=first.pk)
+    assert silent.end_mailed_at == silent.ended_at == datetime.now(UTC)
+
+
 def test_no_provider_for_waiting_digests_is_told(edition):
     Circuit.objects.create(
         name="smtp", open_until=NOW + timedelta(hours=1), detail="ConnectionRefusedError"
