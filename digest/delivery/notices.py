@@ -78,7 +78,7 @@ def _add(
     kind: str, key: str, trouble: Trouble, *, lasts: bool = False, level: int = logging.ERROR
 ) -> bool:
     now = timezone.now()
-    words = {"what": trouble.what[:300], "mend": trouble.mend[:300], "link": trouble.link}
+    words = {"what": _line(trouble.what), "mend": _line(trouble.mend), "link": trouble.link}
     notice, is_new = Notice.objects.get_or_create(
         kind=kind,
         key=key[:60],
@@ -96,6 +96,11 @@ def _add(
     elif lasts and notice.what != words["what"]:
         Notice.objects.filter(pk=notice.pk).update(**words)
     return is_new
+
+
+def _line(text: str) -> str:
+    """One, however many it was: what a provider said may have several."""
+    return " ".join(text.split())[:300]
 
 
 def command(name: str, edition: Edition) -> str:
