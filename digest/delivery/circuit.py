@@ -170,6 +170,7 @@ def _tell_of_settings(name: str, detail: str) -> None:
         f"{name} {pacing.today()}",
         what=f"{name} refuses our key or account ({detail}). No reader is lost: another provider takes them, or they wait.",
         mend="Put the provider's settings right, restart the workers, and type: manage.py check",
+        link="/admin/digest/providerplan/",
     )
 
 
