@@ -132,19 +132,23 @@ def _send_all(now: datetime, send: _Send, column: str, *, is_over: bool) -> int:
 def _turn(column: str) -> Iterator[Callable[[], bool]]:
     """Gives what says, before each call, whether it is this process' turn; that of one that was
     killed ends by itself."""
-    name, holder = f"tell:{column}", uuid.uuid4()
+    name, holder, was_mine = f"tell:{column}", uuid.uuid4(), False
     turn = Lease.objects.filter(name=name)
 
     def is_mine() -> bool:
+        nonlocal was_mine
         now = timezone.now()
         Lease.objects.get_or_create(name=name, defaults={"expires_at": now, "free_at": now})
         free = turn.filter(Q(holder__isnull=True) | Q(holder=holder) | Q(expires_at__lte=now))
-        return bool(free.update(holder=holder, expires_at=now + LONGEST_CALL))
+        is_mine = bool(free.update(holder=holder, expires_at=now + LONGEST_CALL))
+        was_mine = was_mine or is_mine
+        return is_mine
 
     try:
         yield is_mine
     finally:
-        turn.filter(holder=holder).update(holder=None)
+        if was_mine:
+            turn.filter(holder=holder).update(holder=None)
 
 
 def _message(news: News) -> EmailMessage:
