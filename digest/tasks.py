@@ -35,10 +35,8 @@ SENDERS = 4
 """How many wake-up messages one dispatch sends at most; each worker then goes on by itself."""
 NEWEST_TAGGED = 5_000
 """Papers that get their topics anew at once where a topic is edited."""
-PURGE_TIME = timedelta(minutes=10)
-"""How long a task forgets at a stretch."""
 WAKE_SECONDS = 50
-"""How long a sender goes on at a stretch."""
+"""How long a task that may go on for long does so at a stretch."""
 
 
 def wake_senders() -> None:
@@ -152,8 +150,10 @@ def settle_by_evidence() -> None:
 @shared_task
 def watch_sends() -> None:
     """Holds what must stop, and tells the operator of it and of what did not happen by its time."""
-    watch.check(timezone.now())
-    telling.send_waiting(timezone.now())
+    try:
+        watch.check(timezone.now())
+    finally:
+        telling.send_waiting(timezone.now())
 
 
 @shared_task
@@ -164,16 +164,17 @@ def keep_figures() -> None:
 
 @shared_task
 def purge_deliveries() -> None:
-    """Forgets who was sent which digest long ago, for some minutes at most; the next one goes on."""
+    """Forgets who was sent which digest long ago, for a minute at most; the next one goes on."""
     now = timezone.now()
     partitioning.drop_leftover()
     partitions.make_ahead(now)
     alarms.check_partitions()
-    purging.purge(now, until=now + PURGE_TIME)
-    partitions.refresh()
+    purging.purge(now, until=now + timedelta(seconds=WAKE_SECONDS))
 
 
 @shared_task
 def forget() -> None:
     """Forgets old events, what former readers followed, and what was opened long ago."""
     logger.info("forgotten", extra=forgetting.forget(timezone.now()))
+    # Once a night, as it looks at a part of every partition.
+    partitions.refresh()

@@ -109,6 +109,7 @@ class BatchAdmin(KeyedAdmin):
         "claimed_at",
         "offered_at",
         "retry_at",
+        "released_at",
     )
 
     def page(self, asked: dict[str, Any], form: Asked) -> Page:

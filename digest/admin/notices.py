@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
 
 from digest.delivery import lookup
@@ -14,31 +13,10 @@ from digest.models import Notice
 
 from .keyed import Asked, KeyedAdmin, choice_field, moment
 
-_PLACES = {
-    "in_doubt": ("admin:digest_in_doubt", "digest.view_batch", "What is in doubt"),
-    "stuck": ("admin:digest_batch_changelist", "digest.view_batch", "Batches"),
-    **dict.fromkeys(
-        ("no_provider", "all_paused", "provider_settings", "silent_webhook"),
-        ("admin:digest_providerplan_changelist", "digest.view_providerplan", "Providers"),
-    ),
-}
-_OF_EDITIONS = ("held", "late", "unfinished", "unbalanced")
-"""Kinds whose key begins with the number of an edition."""
-
 
 def place(request: HttpRequest, notice: Notice) -> Any:
-    """A link to where it is mended, where that is at the desk."""
-    address, permission, words = "", "", ""
-    if notice.kind in _PLACES:
-        viewname, permission, words = _PLACES[notice.kind]
-        address = reverse(viewname)
-    edition = notice.key.partition(" ")[0]
-    if notice.kind in _OF_EDITIONS and edition.isdecimal():
-        address = reverse("admin:digest_edition_change", args=[edition])
-        permission, words = "digest.view_edition", "The edition"
-    if not address or not request.user.has_perm(permission):
-        return ""
-    return format_html('<a href="{}">{}</a>', address, words)
+    """A link to where it can be seen, where that is a page of the site."""
+    return format_html('<a href="{}">Look at it</a>', notice.link) if notice.link else ""
 
 
 class AskedNotices(Asked):

@@ -2,16 +2,17 @@
 
 import logging
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Max, Min
+from django.db.models import Count, Max, Min, Q
 
 from digest.models import Batch, Delivery, Edition, Lease
 from subscriptions import selectors
 
 from . import batches, circuit, ledger, notices, pacing, partitions, plans, providers
 from .notices import Trouble
+from .providers import Provider
 
 STUCK = timedelta(minutes=15)
 """How long past UNCERTAIN_AFTER a claim may stand: it is settled every five minutes."""
@@ -26,15 +27,25 @@ State = Batch.State
 
 def oldest_waiting(states: Iterable[str]) -> dict[int, datetime]:
     """Since when the oldest digest of each edition waits, about, in batches of these states: the
-    first batch has waited longest."""
+    first batch has waited longest, but for those that were in doubt until they were released."""
     first: list[int] = []
+    found: dict[int, datetime] = {}
     # One by one, as each state has an index of its own.
     for state in states:
-        left = Batch.objects.filter(state=state).order_by().values("edition_id")
-        first += left.annotate(first=Min("pk")).values_list("first", flat=True)
+        left = Batch.objects.filter(state=state).order_by().values_list("edition_id")
+        rows = left.annotate(
+            first=Min("pk", filter=Q(released_at__isnull=True)), released=Min("released_at")
+        )
+        for edition_id, batch_id, released_at in rows:
+            if batch_id is not None:
+                first.append(batch_id)
+            if released_at is not None:
+                found[edition_id] = min(found.get(edition_id, released_at), released_at)
     waiting = batches.deliveries_in(first).filter(state=Delivery.State.PENDING)
-    found = waiting.order_by().values_list("edition_id").annotate(since=Min("created_at"))
-    return dict(found)
+    planned = waiting.order_by().values_list("edition_id").annotate(since=Min("created_at"))
+    for edition_id, since in planned:
+        found[edition_id] = min(found.get(edition_id, since), since)
+    return found
 
 
 def check_late(now: datetime) -> None:
@@ -66,7 +77,7 @@ def check_late(now: datetime) -> None:
             )
     Edition.objects.filter(pk__in={*late, *unfinished}, was_late=False).update(was_late=True)
     notices.stand("late", late, now=now)
-    notices.stand("unfinished", unfinished, now=now)
+    notices.stand("unfinished", unfinished, now=now, again=A_DAY)
 
 
 def check_unplanned(now: datetime) -> None:
@@ -80,49 +91,73 @@ def check_unplanned(now: datetime) -> None:
         number := daily.count() + weekly.count()
     ):
         found[""] = Trouble(
-            what=f"The readers of {number} hours of sending are due and not planned.",
+            what=f"The readers of {number} {'hour' if number == 1 else 'hours'} of sending are due "
+            "and not planned.",
             mend="Is beat running, and a worker? Its log says why. Type: manage.py send_digests",
             link="/admin/digest/edition/",
         )
-    notices.stand("unplanned", found, now=now)
+    notices.stand("unplanned", found, now=now, again=A_DAY)
 
 
 def check_stuck(now: datetime) -> None:
-    """Claims that nobody settles, and doubt that no evidence ends."""
+    """Claims that nobody settles, and doubt that no evidence ends; by their editions, every day."""
     limit = now - timedelta(seconds=settings.UNCERTAIN_AFTER) - STUCK
-    stuck = Batch.objects.filter(state=State.CLAIMED, claimed_at__lt=limit).count()
-    trouble = Trouble(
-        what=f"{stuck} batches were claimed and are not settled.",
-        mend="Is beat running, and a worker for the queue digest? Type: celery -A config status",
-        link="/admin/digest/batch/?state=claimed",
+    stuck = {
+        str(edition.pk): Trouble(
+            what=f"{_have(number, edition)} been claimed and not settled.",
+            mend="Is beat running, and a worker for the queue digest? Type: celery -A config status",
+            link="/admin/digest/batch/?state=claimed",
+        )
+        for edition, number in _by_edition(State.CLAIMED, limit)
+    }
+    notices.stand("stuck", stuck, now=now, again=A_DAY)
+    doubtful = {
+        str(edition.pk): Trouble(
+            what=f"{_have(number, edition)} been in doubt for more than a day.",
+            mend="Look for it in the provider's log, then type: "
+            f"{notices.command('settle_deliveries', edition)} --release (send again) or --drop",
+            link="/admin/digest/batch/in-doubt/",
+        )
+        for edition, number in _by_edition(State.UNCERTAIN, now - IN_DOUBT)
+    }
+    notices.stand("in_doubt", doubtful, now=now, again=A_DAY)
+
+
+def _by_edition(state: str, limit: datetime) -> list[tuple[Edition, int]]:
+    """How many batches of each edition are in the state since before the limit."""
+    old = Batch.objects.filter(state=state, claimed_at__lt=limit).order_by()
+    numbers = dict(old.values_list("edition_id").annotate(Count("pk")))
+    editions = Edition.objects.filter(pk__in=numbers).order_by("pk")
+    return [(edition, numbers[edition.pk]) for edition in editions]
+
+
+def _have(number: int, edition: Edition) -> str:
+    return (
+        f"1 batch of edition {edition.name} has"
+        if number == 1
+        else f"{number} batches of edition {edition.name} have"
     )
-    notices.stand("stuck", {"": trouble} if stuck else {}, now=now)
-    doubtful = Batch.objects.filter(state=State.UNCERTAIN, claimed_at__lt=now - IN_DOUBT).count()
-    trouble = Trouble(
-        what=f"{doubtful} batches have been in doubt for more than a day.",
-        mend="Look for them in the provider's log, then type: manage.py settle_deliveries "
-        "--release (send again) or --drop (give up)",
-        link="/admin/digest/batch/in-doubt/",
-    )
-    notices.stand("in_doubt", {"": trouble} if doubtful else {}, now=now)
 
 
 def check_ways(sending: list[Edition], now: datetime) -> None:
-    """Every provider rests or is paused while digests wait; or they could be sent, and no sender
-    takes them."""
-    ways = [way for way in providers.configured() if way.takes_digests]
+    """Digests wait, and no provider may be called; or they could be sent, and no sender takes them."""
+    ways = [way for way in providers.configured() if way.takes_digests] if sending else []
     working = [way for way in ways if not plans.of(way.name).is_paused]
-    resting = circuit.resting(working) if sending else []
     paused = ", ".join(way.name for way in ways if way not in working)
+    resting = {row.name: row.detail for row in circuit.resting(working, now)}
+    full = [way.name for way in working if pacing.left_today(way) == 0]
+    why = dict.fromkeys(full, "has had its number of today") | resting
+    free = [way for way in working if way.name not in why]
     all_paused, none = {}, {}
-    if sending and ways and not working:
+    if ways and not working:
         all_paused[""] = Trouble(
             what=f"Digests wait, and all providers are paused by an operator: {paused}.",
             mend=f"Resume one, or type: manage.py resume_provider {ways[0].name}",
             link="/admin/digest/providerplan/",
         )
-    elif resting and len(resting) == len(working):
-        said = ", ".join(f"{row.name}: {row.detail}" for row in resting)
+    elif not free and (resting or paused):
+        # Where all have had their number it is as the operator planned it; `late` says it in time.
+        said = ", ".join(f"{name}: {reason}" for name, reason in why.items())
         also = f"; paused: {paused}" if paused else ""
         none[""] = Trouble(
             what=f"No provider takes digests now ({said}{also}); they wait and are tried again.",
@@ -131,15 +166,28 @@ def check_ways(sending: list[Edition], now: datetime) -> None:
         )
     notices.stand("all_paused", all_paused, now=now)
     notices.stand("no_provider", none, now=now)
-    free = [way for way in working if pacing.left_today(way) != 0 and circuit.is_closed(way)]
-    notices.stand("senders_silent", _silence(now) if sending and free else {}, now=now)
+    notices.stand("senders_silent", _silence(now) if _were_free(free, now) else {}, now=now)
+
+
+def _were_free(free: list[Provider], now: datetime) -> bool:
+    """Whether one of those that are free has been for as long as senders may rest: not where its own
+    rest has just ended, or the day whose number it had had."""
+    since = now - SENDERS_REST
+    rested = {row.name for row in circuit.resting(free, since)}
+    is_new_day = since.astimezone(UTC).date() < now.astimezone(UTC).date()
+    return any(
+        way.name not in rested
+        and not (is_new_day and pacing.cap_of(way, pacing.today()) is not None)
+        for way in free
+    )
 
 
 def _silence(now: datetime) -> dict[str, Trouble]:
     limit = now - SENDERS_REST
     waiting = {pk for pk, since in oldest_waiting([State.OPEN]).items() if since < limit}
-    offerable = Batch.objects.filter(state=State.OPEN, edition_id__in=waiting)
-    offerable = offerable.filter(edition__held_at__isnull=True, retry_at__isnull=True)
+    is_time = Q(retry_at__isnull=True) | Q(retry_at__lt=limit)
+    offerable = Batch.objects.filter(is_time, state=State.OPEN, edition_id__in=waiting)
+    offerable = offerable.filter(edition__held_at__isnull=True)
     if not waiting or not offerable.exists():
         return {}
     newest = Batch.objects.filter(edition_id__in=waiting).aggregate(at=Max("claimed_at"))["at"]

@@ -66,6 +66,7 @@ def move(
         attempts=attempts,
         retry_at=retry_at,
         only_provider=batch.only_provider,
+        released_at=batch.released_at,
     )
     Edition.objects.filter(pk=edition.pk).update(batch_count=F("batch_count") + 1)
     Batch.objects.filter(pk=batch.pk).update(size=F("size") - len(delivery_ids))

@@ -170,6 +170,7 @@ def _tell_of_settings(name: str, detail: str) -> None:
         f"{name} {pacing.today()}",
         what=f"{name} refuses our key or account ({detail}). No reader is lost: another provider takes them, or they wait.",
         mend="Put the provider's settings right, restart the workers, and type: manage.py check",
+        link="/admin/digest/providerplan/",
     )
 
 
@@ -207,7 +208,8 @@ def _may_call(name: str) -> bool:
     return _Known.trials.get(name) == row.open_until
 
 
-def resting(ways: Sequence[Provider]) -> list[Circuit]:
-    """The circuits of those that nobody may call now."""
+def resting(ways: Sequence[Provider], moment: datetime) -> list[Circuit]:
+    """The circuits of those that nobody may call at the moment, by what is known now. A rest that is
+    over is none, though nobody has tried since."""
     names = [way.name for way in ways]
-    return list(Circuit.objects.filter(name__in=names, open_until__gt=timezone.now()))
+    return list(Circuit.objects.filter(name__in=names, open_until__gt=moment).order_by("name"))

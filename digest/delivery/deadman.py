@@ -20,13 +20,6 @@ _SATURDAY = 5
 _DAYS_BACK = 3
 
 
-def check(now: datetime) -> None:
-    """Afterwards what is overdue is told, and what came late has ended."""
-    check_fetches(now)
-    check_papers(now)
-    check_editions(now)
-
-
 def check_fetches(now: datetime) -> None:
     """Nothing was fetched for hours, as by a worker that is stuck."""
     newest = Fetch.objects.order_by("-started_at").values_list("started_at", flat=True)
@@ -59,8 +52,9 @@ def check_papers(now: datetime) -> None:
                     f"manage.py fetch_papers --date {day} --source {source}",
                     link=f"/admin/digest/fetch/?source__exact={source}",
                 )
-    # Of days long ago nothing gets well any more, and nobody is told that it did.
-    notices.give_up("no_papers", before=now - timedelta(days=2), now=now)
+    # Of days before these nothing gets well any more, and nobody is told that it did.
+    still = [f"{source} {day}" for source in settings.PAPER_SOURCES for day in days]
+    notices.give_up("no_papers", but=still, now=now)
     notices.stand("no_papers", found, now=now)
 
 

@@ -121,6 +121,7 @@ def _tell(edition: Edition, provider: str, because: str) -> None:
         what=f"Digests of edition {edition.name} are in doubt, and {because}.",
         mend="Look for them at the provider, then type: "
         f"{notices.command('settle_deliveries', edition)} --release, or --drop",
+        link="/admin/digest/batch/in-doubt/",
     )
 
 
@@ -241,5 +242,6 @@ def _check_webhooks(now: datetime) -> None:
                 what=f"{provider.name} took digests, and its webhook has never told of one: bounces "
                 "and complaints are not seen, and what is in doubt stays so.",
                 mend="Give the provider the webhook's address, for all events: docs/providers.md.",
+                link="/admin/digest/providerplan/",
                 level=logging.WARNING,
             )

@@ -14,7 +14,7 @@ from functools import cache
 import django
 from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import Count
+from django.db.models import Count, Q, Sum
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 
@@ -29,7 +29,7 @@ from digest.models import (
     Fetch,
 )
 
-from . import alarms, figures, notices, pacing, providers, signs
+from . import alarms, figures, notices, pacing, providers, signs, watch
 
 logger = logging.getLogger(__name__)
 
@@ -168,6 +168,16 @@ def _figures(now: datetime) -> Iterator[Metric]:
     today = list(DayFigure.objects.filter(day=pacing.today()).order_by("kind", "about"))
     yield _gauge("events_today", "Reports of providers today (UTC), by type.", ["provider", "type"],
                  [((row.about, row.kind), row.number) for row in today if row.kind in _REPORTS])  # fmt: skip
+    # Complaints come days after the mail, so shares of a day say little.
+    week = Q(day__gt=pacing.today() - watch.WEEK)
+    reports = DayFigure.objects.filter(week, kind__in=_REPORTS).order_by("about", "kind")
+    sums = reports.values_list("about", "kind").annotate(Sum("number"))
+    yield _gauge("events_week", "Reports of providers in seven days (UTC), by type.",
+                 ["provider", "type"], [((about, kind), number) for about, kind, number in sums])  # fmt: skip
+    taken = DayCount.objects.filter(week).order_by("provider").values_list("provider")
+    yield _gauge("provider_messages_week", "Messages that a provider took in seven days (UTC).",
+                 ["provider"],
+                 [((name,), number) for name, number in taken.annotate(Sum("messages"))])  # fmt: skip
     changes: dict[str, int] = dict.fromkeys(map(str, _CHANGES), 0)
     for row in today:
         if row.kind in changes:

@@ -4,7 +4,7 @@
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -39,9 +39,17 @@ def tell(
     return _add(kind, str(key), Trouble(what=what, mend=mend, link=link), level=level)
 
 
-def stand(kind: str, found: Mapping[str, Trouble], *, now: datetime) -> None:
+def stand(
+    kind: str, found: Mapping[str, Trouble], *, now: datetime, again: timedelta | None = None
+) -> None:
     """Afterwards the open notices of the kind are those that were found, by what they are about:
-    new ones are told, and what was not found for a while has ended, which is told, too."""
+    new ones are told, and what was not found for a while has ended, which is told, too.
+
+    What lasts is in the words of now; where it lasts for `again`, it is told anew.
+    """
+    if again is not None:
+        mine = open_notices().filter(kind=kind, key__in=[key[:60] for key in found])
+        _end_silently(mine.filter(created_at__lte=now - again), now)
     for key, trouble in found.items():
         _add(kind, key, trouble, lasts=True)
     still = open_notices().filter(kind=kind)
@@ -52,10 +60,13 @@ def stand(kind: str, found: Mapping[str, Trouble], *, now: datetime) -> None:
             logger.info("operator notice ended", extra={"kind": kind, "what": notice.what})
 
 
-def give_up(kind: str, *, before: datetime, now: datetime) -> None:
-    """Afterwards notices of the kind from before then are over, without a word."""
-    old = open_notices().filter(kind=kind, created_at__lt=before)
-    old.update(ended_at=now, end_mailed_at=now, end_posted_at=now)
+def give_up(kind: str, *, but: Collection[str], now: datetime) -> None:
+    """Afterwards notices of the kind about anything else than these are over, without a word."""
+    _end_silently(open_notices().filter(kind=kind).exclude(key__in=[key[:60] for key in but]), now)
+
+
+def _end_silently(those: QuerySet[Notice], now: datetime) -> None:
+    those.update(ended_at=now, end_mailed_at=now, end_posted_at=now)
 
 
 def open_notices() -> QuerySet[Notice]:
@@ -67,14 +78,13 @@ def _add(
     kind: str, key: str, trouble: Trouble, *, lasts: bool = False, level: int = logging.ERROR
 ) -> bool:
     now = timezone.now()
-    _, is_new = Notice.objects.get_or_create(
+    words = {"what": _line(trouble.what), "mend": _line(trouble.mend), "link": trouble.link}
+    notice, is_new = Notice.objects.get_or_create(
         kind=kind,
         key=key[:60],
         ended_at=None,
         defaults={
-            "what": trouble.what[:300],
-            "mend": trouble.mend[:300],
-            "link": trouble.link,
+            **words,
             "lasts": lasts,
             "created_at": now,
             "seen_at": now if lasts else None,
@@ -83,7 +93,14 @@ def _add(
     if is_new:
         beside = {"kind": kind, "what": trouble.what, "mend": trouble.mend}
         logger.log(level, "operator notice", extra=beside)
+    elif lasts and notice.what != words["what"]:
+        Notice.objects.filter(pk=notice.pk).update(**words)
     return is_new
+
+
+def _line(text: str) -> str:
+    """One, however many it was: what a provider said may have several."""
+    return " ".join(text.split())[:300]
 
 
 def command(name: str, edition: Edition) -> str:

@@ -120,7 +120,7 @@ def _begin(edition: Edition, now: datetime) -> bool:
 
 def _give_up(edition: Edition, limit: datetime) -> None:
     """Afterwards nothing of the edition that was planned before the limit waits or is in doubt: the
-    operator was told of it every day, and its papers are no news any more."""
+    operator was told of it every day (`alarms.py`), and its papers are no news any more."""
     states = [Batch.State.OPEN, Batch.State.UNCERTAIN]
     unsettled = Batch.objects.filter(edition=edition, state__in=states)
     for batch_id in list(unsettled.order_by("pk").values_list("pk", flat=True)):

@@ -87,6 +87,7 @@ def settle(stopped: datetime) -> Restored | None:
             what=f"A backup was restored; {pending + due} deliveries are in doubt since.",
             mend="See in the provider's log whom they reached, then type: manage.py "
             "settle_deliveries --taken FILE, and what is left --drop or --release",
+            link="/admin/digest/batch/in-doubt/",
             level=logging.WARNING,
         )
     return found

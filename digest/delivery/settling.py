@@ -91,7 +91,7 @@ def release(
             mine = deliveries.filter(batch=batch, state=State.UNCERTAIN)
             ids = _reopen_deliveries(batch, list(mine.values_list("pk", flat=True)))
             if ids and not _reopen(batch, retry_at=retry_at, to=to):
-                batch.only_provider = to
+                batch.only_provider, batch.released_at = to, timezone.now()
                 batches.move(batch, ids, attempts=1, retry_at=retry_at)
             batches.close([batch.pk])
             number += len(ids)
@@ -111,7 +111,13 @@ def _reopen(batch: Batch, *, retry_at: datetime | None, to: str) -> bool:
     in_doubt = Delivery.objects.filter(batch=OuterRef("pk"), state=State.UNCERTAIN)
     mine = Batch.objects.filter(~Exists(in_doubt), pk=batch.pk, state=Batch.State.UNCERTAIN)
     return bool(
-        mine.update(state=Batch.State.OPEN, retry_at=retry_at, attempts=1, only_provider=to)
+        mine.update(
+            state=Batch.State.OPEN,
+            retry_at=retry_at,
+            attempts=1,
+            only_provider=to,
+            released_at=timezone.now(),
+        )
     )
 
 

@@ -9,8 +9,20 @@ from digest.models import Batch, Edition
 from . import notices
 
 _RECENT = timedelta(days=10)
-LATE = ("late", "unfinished", "unplanned", "no_edition", "no_papers", "no_fetch", "no_provider",
-        "all_paused",         "senders_silent", "beat_silent", "worker_silent", "broker_away")  # fmt: skip
+LATE = (
+    "late",
+    "unfinished",
+    "unplanned",
+    "no_edition",
+    "no_papers",
+    "no_fetch",
+    "no_provider",
+    "all_paused",
+    "senders_silent",
+    "beat_silent",
+    "worker_silent",
+    "broker_away",
+)
 """The notices under which readers may wait for their mail."""
 
 

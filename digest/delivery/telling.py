@@ -6,9 +6,12 @@ the digests don't.
 
 import logging
 import smtplib
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
 import dj_email_url
 import requests
@@ -16,8 +19,9 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.smtp import EmailBackend
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
-from digest.models import Notice
+from digest.models import Lease, Notice
 from digest.records import Result
 from subscriptions.errors import RefusedError, TemporaryError
 
@@ -31,6 +35,9 @@ WORTH_TELLING = timedelta(days=1)
 MOST_AT_ONCE = 20
 TIMEOUT = 15
 """Seconds for the mail server or the webhook."""
+LONGEST_CALL = timedelta(minutes=10)
+"""Longer than any takes, by provider after provider: then somebody else may tell it."""
+_LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +60,8 @@ class News:
 
 
 def send_waiting(now: datetime) -> int:
-    """Sends what was not sent yet, each way for itself; returns how many were. Each is taken by one
-    process, and is free again where the way is closed now."""
+    """Sends what was not sent yet, each way for itself, and by one process at a time; returns how
+    many were. What a way refuses is not sent by it; where it is closed now, all waits."""
     return sum(
         _send_all(now, send, column, is_over=is_over)
         for send, columns in _ways()
@@ -99,29 +106,56 @@ def _waiting(now: datetime, column: str, *, is_over: bool) -> QuerySet[Notice]:
 
 
 def _send_all(now: datetime, send: _Send, column: str, *, is_over: bool) -> int:
-    number = 0
-    for notice in _waiting(now, column, is_over=is_over)[:MOST_AT_ONCE]:
-        mine = Notice.objects.filter(pk=notice.pk)
-        if not mine.filter(**{f"{column}__isnull": True}).update(**{column: now}):
-            continue
-        trouble = Trouble(what=notice.what, mend=notice.mend, link=notice.link)
-        try:
-            send(News(kind=notice.kind, trouble=trouble, is_over=is_over))
-        except TemporaryError as error:
-            mine.update(**{column: None})
-            logger.warning("operator's notice waits", extra={"error": str(error)})
-            break
-        except RefusedError:
-            logger.exception("operator's mail is refused")
-            continue
-        number += 1
+    with _turn(column) as is_mine:
+        number = 0
+        for notice in _waiting(now, column, is_over=is_over)[:MOST_AT_ONCE]:
+            if not is_mine():
+                break
+            mine = Notice.objects.filter(pk=notice.pk, **{f"{column}__isnull": True})
+            if not mine.exists():
+                continue
+            trouble = Trouble(what=notice.what, mend=notice.mend, link=notice.link)
+            try:
+                send(News(kind=notice.kind, trouble=trouble, is_over=is_over))
+                number += 1
+            except TemporaryError as error:
+                logger.warning("operator's notice waits", extra={"error": str(error)})
+                break
+            except RefusedError:
+                logger.exception("operator's notice is refused")
+            # Not before: who is killed in the call has told nobody, or it is told twice.
+            mine.update(**{column: now})
     return number
+
+
+@contextmanager
+def _turn(column: str) -> Iterator[Callable[[], bool]]:
+    """Gives what says, before each call, whether it is this process' turn; that of one that was
+    killed ends by itself."""
+    name, holder, was_mine = f"tell:{column}", uuid.uuid4(), False
+    turn = Lease.objects.filter(name=name)
+
+    def is_mine() -> bool:
+        nonlocal was_mine
+        now = timezone.now()
+        Lease.objects.get_or_create(name=name, defaults={"expires_at": now, "free_at": now})
+        free = turn.filter(Q(holder__isnull=True) | Q(holder=holder) | Q(expires_at__lte=now))
+        is_mine = bool(free.update(holder=holder, expires_at=now + LONGEST_CALL))
+        was_mine = was_mine or is_mine
+        return is_mine
+
+    try:
+        yield is_mine
+    finally:
+        if was_mine:
+            turn.filter(holder=holder).update(holder=None)
 
 
 def _message(news: News) -> EmailMessage:
     site = settings.SITE_URL.partition("://")[2]
     return EmailMessage(
-        subject=f"Daily Papers at {site}: {news.headline}"[:150],
+        # A header is one line.
+        subject=" ".join(f"Daily Papers at {site}: {news.headline}".split())[:150],
         body="\n".join([*news.lines, ""]),
         to=[settings.OPERATOR_EMAIL],
         headers={"Auto-Submitted": "auto-generated"},
@@ -185,5 +219,8 @@ def _post(news: News) -> None:
         answer = requests.post(settings.ALARM_WEBHOOK_URL, json=fields, timeout=TIMEOUT)
     except requests.RequestException as error:
         raise TemporaryError(f"ALARM_WEBHOOK_URL: {type(error).__name__}") from None
+    status = answer.status_code
+    if status in _LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise TemporaryError(f"ALARM_WEBHOOK_URL: HTTP {status}")
     if not answer.ok:
-        raise TemporaryError(f"ALARM_WEBHOOK_URL: HTTP {answer.status_code}")
+        raise RefusedError(f"ALARM_WEBHOOK_URL: HTTP {status}")

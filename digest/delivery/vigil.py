@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import requests
 from django.conf import settings
@@ -35,17 +36,14 @@ class Vigil:
     called_at: datetime | None = None
     """When the heartbeat was called, and what it was told."""
     called_with: str = ""
+    is_database_told: bool | None = None
+    """That it is away; null before the first look into the file that says so."""
 
 
 def look(vigil: Vigil, now: datetime) -> list[str]:
     """One round; returns what is wrong, a line each. Nothing is raised: the next round looks again."""
     try:
-        _watch(vigil, now)
-        wrong = _wrong()
-        _note_database(vigil, now, is_away=False)
-    except (DatabaseError, InterfaceError) as error:
-        logger.warning("the watch can't use the database", extra={"error": type(error).__name__})
-        wrong = [_note_database(vigil, now, is_away=True)]
+        wrong = _look(vigil, now)
     except Exception as error:
         # Whatever it is, the next round must come, and the heartbeat must not say that all is well.
         logger.exception("the watch failed")
@@ -54,10 +52,26 @@ def look(vigil: Vigil, now: datetime) -> list[str]:
     return wrong
 
 
+def _look(vigil: Vigil, now: datetime) -> list[str]:
+    try:
+        _watch(vigil, now)
+        wrong = _wrong()
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("the watch can't use the database", extra={"error": type(error).__name__})
+        return [_note_database(vigil, now, is_away=True)]
+    _note_database(vigil, now, is_away=False)
+    return wrong
+
+
 def _watch(vigil: Vigil, now: datetime) -> None:
-    _check_parts(vigil, now)
-    watch.check(now)
-    telling.send_waiting(now)
+    try:
+        _check_parts(vigil, now)
+    finally:
+        # What is known already is told, whatever failed.
+        try:
+            watch.check(now)
+        finally:
+            telling.send_waiting(now)
 
 
 def _wrong() -> list[str]:
@@ -116,15 +130,28 @@ def _note_database(vigil: Vigil, now: datetime, *, is_away: bool) -> str:
         mend="Start it, look at its disk and at DATABASE_URL. Type: manage.py check --database default",
     )
     vigil.away["database"] = vigil.away["database"] + 1 if is_away else 0
+    if vigil.is_database_told is None:
+        vigil.is_database_told = mark.exists()
     news = telling.News(kind="database_away", trouble=trouble, is_over=not is_away)
-    if not is_away and mark.exists():
-        if telling.send_at_once(news):
-            mark.unlink(missing_ok=True)
-    elif vigil.away["database"] >= ROUNDS_AWAY and not mark.exists():
+    if is_away == vigil.is_database_told or 0 < vigil.away["database"] < ROUNDS_AWAY:
+        return trouble.what
+    if is_away:
         logger.error("operator notice", extra={"kind": news.kind, "what": trouble.what})
-        if telling.send_at_once(news):
-            mark.write_text(now.isoformat())
+    if telling.send_at_once(news):
+        vigil.is_database_told = is_away
+        _keep_mark(mark, now, is_away=is_away)
     return trouble.what
+
+
+def _keep_mark(mark: Path, now: datetime, *, is_away: bool) -> None:
+    try:
+        if is_away:
+            mark.write_text(now.isoformat())
+        else:
+            mark.unlink(missing_ok=True)
+    except OSError as error:
+        # A full disk takes the database away, too; this process knows by itself what it told.
+        logger.warning("what was told can't be kept", extra={"error": type(error).__name__})
 
 
 def _call_heartbeat(vigil: Vigil, now: datetime, wrong: list[str]) -> None:

@@ -6,15 +6,19 @@ not overruled by what they have seen.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
 
 from digest.models import Batch, Circuit, DayCount, Delivery, Edition, Event, Notice
 
 from . import alarms, batches, circuit, deadman, dropping, notices, pacing, standing
+
+logger = logging.getLogger(__name__)
 
 MOST_COMPLAINTS = 0.003
 WARN_OF_COMPLAINTS = 0.001
@@ -59,21 +63,40 @@ class Reports:
 def check(now: datetime) -> None:
     """Afterwards what must stop is held, and the operator is told of it, once. Run every minute.
 
-    The number of queries depends on how many editions are being sent, not on their readers.
+    A check that fails stops no other; the first error is raised at last. The number of queries
+    depends on how many editions are being sent, not on their readers.
     """
     dropping.sweep()
     sending = _being_sent()
-    for edition in sending:
-        _check_edition(edition, now)
-    _check_week(sending, now)
-    _check_errors(now)
-    alarms.check_late(now)
-    alarms.check_unplanned(now)
-    alarms.check_stuck(now)
-    alarms.check_ways(sending, now)
-    alarms.check_ledgers(now)
-    deadman.check(now)
-    standing.keep(now)
+    checks: list[Callable[[], None]] = [
+        *(partial(_check_edition, edition, now) for edition in sending),
+        partial(_check_week, sending, now),
+        partial(_check_errors, now),
+        partial(alarms.check_late, now),
+        partial(alarms.check_unplanned, now),
+        partial(alarms.check_stuck, now),
+        partial(alarms.check_ways, sending, now),
+        partial(alarms.check_ledgers, now),
+        partial(deadman.check_fetches, now),
+        partial(deadman.check_papers, now),
+        partial(deadman.check_editions, now),
+        partial(standing.keep, now),
+    ]
+    errors = [error for each in checks if (error := _try(each))]
+    if errors:
+        raise errors[0]
+
+
+def _try(check: Callable[[], None]) -> Exception | None:
+    try:
+        check()
+    except Exception as error:
+        if isinstance(error, DatabaseError | InterfaceError) and not connection.is_usable():
+            # None of the others could do anything, and each would wait for it.
+            raise
+        logger.exception("a check of the watch failed")
+        return error
+    return None
 
 
 def hold(edition: Edition, *, because: str, now: datetime) -> bool:
@@ -249,6 +272,7 @@ def _check_errors(now: datetime) -> None:
         if done.exists():
             row.delete()
         elif row.failures >= ERRORS_IN_A_ROW:
-            edition = Edition.objects.get(pk=edition_id)
             because = f"{row.failures} batches in a row ended in an error of our own"
-            hold(edition, because=because, now=now)
+            # Its edition may be gone: then nothing is held, and it says nothing.
+            for edition in Edition.objects.filter(pk=edition_id):
+                hold(edition, because=because, now=now)

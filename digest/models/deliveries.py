@@ -47,6 +47,8 @@ class Batch(models.Model):
     """Set just before the provider is called: a claim without it surely reached nobody."""
     retry_at = models.DateTimeField(null=True, blank=True)
     """Not offered before then."""
+    released_at = models.DateTimeField(null=True, blank=True)
+    """When it was in doubt no more, and was to be sent again: it waits since then."""
 
     class Meta:
         verbose_name_plural = "batches"

@@ -237,14 +237,17 @@ def test_batches_are_found_by_state(admin_client, doubtful):
         assert len(page.xpath("//tbody/tr")) == number, state
 
 
-def test_notices_say_the_mend_and_lead_to_its_place(admin_client, doubtful):
+def test_notices_say_the_mend_and_lead_to_where_they_are_seen(admin_client):
+    link = "/admin/digest/event/?type=complained"
     notices.tell("in_doubt", "1", what="Digests are in doubt.", mend="Look for them.")
-    notices.tell("held", f"{doubtful[0].edition_id} now", what="It is held.", mend="Release it.")
-    page = admin_client.get(reverse("admin:digest_notice_changelist")).content.decode()
-    assert page.index("It is held.") < page.index("Digests are in doubt.")
-    assert reverse(DOUBT) in page.split("<tbody>")[1]
-    assert reverse("admin:digest_edition_change", args=[doubtful[0].edition_id]) in page
-    assert "It is held." not in show(admin_client, "notice", kind="in_doubt")
+    notices.tell("complaints_warning", "2", what="Many complained.", mend="Look.", link=link)
+    page = lxml_html.document_fromstring(
+        admin_client.get(reverse("admin:digest_notice_changelist")).content
+    )
+    newest, oldest = page.xpath("//tbody/tr")
+    assert newest.xpath(".//a/@href") == [link]
+    assert ("Look for them." in oldest.text_content(), oldest.xpath(".//a")) == (True, [])
+    assert "Many complained." not in show(admin_client, "notice", kind="in_doubt")
 
 
 def test_log_says_who_did_what_to_which_object(admin_client, doubtful):

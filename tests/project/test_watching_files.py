@@ -190,16 +190,16 @@ TOGETHER = {
         ('daily_papers_deliveries{edition="a",frequency="daily",state="failed"}', "1x400", "1x400"),
     ),
     "DailyPapersComplaints": (
-        ('daily_papers_events_today{type="complained"}', "3x400", "2x400"),
-        ('daily_papers_events_today{type="delivered"}', "2000x400", "1000x400"),
+        ('daily_papers_events_week{type="complained"}', "3x400", "2x400"),
+        ("daily_papers_provider_messages_week", "2000x400", "1000x400"),
     ),
     "DailyPapersComplaintsHigh": (
-        ('daily_papers_events_today{type="complained"}', "31x400", "3x400"),
-        ('daily_papers_events_today{type="delivered"}', "10000x400", "1000x400"),
+        ('daily_papers_events_week{type="complained"}', "31x400", "3x400"),
+        ("daily_papers_provider_messages_week", "10000x400", "0x400"),
     ),
     "DailyPapersBounces": (
-        ('daily_papers_events_today{type="bounced"}', "60x400", "50x400"),
-        ('daily_papers_events_today{type="delivered"}', "940x400", "950x400"),
+        ('daily_papers_events_week{type="bounced"}', "60x400", "60x400"),
+        ("daily_papers_provider_messages_week", "1000x400", "99x400"),
     ),
     "DailyPapersProviderNearCap": (
         ('daily_papers_provider_messages_today{provider="smtp"}', "91x400", "90x400"),

@@ -33,7 +33,9 @@ def fetch(day, at, *, source="arxiv", listed=0, **fields):
 
 def check(at):
     with time_machine.travel(at, tick=False):
-        deadman.check(at)
+        deadman.check_fetches(at)
+        deadman.check_papers(at)
+        deadman.check_editions(at)
     return sorted(notices.open_notices().values_list("kind", flat=True))
 
 
@@ -136,9 +138,14 @@ def test_papers_that_never_came_are_given_up_without_a_word():
     fetch(TUESDAY, CLOSED - timedelta(hours=3), error="arXiv: HTTP 503")
     check(CLOSED - timedelta(hours=2))
     fetch(TUESDAY + timedelta(days=2), CLOSED + timedelta(days=2), listed=1)
-    later = CLOSED + timedelta(days=2)
-    check(later)
-    assert Notice.objects.filter(key="arxiv 2026-11-03", end_mailed_at=later).exists()
+    friday = datetime(2026, 11, 6, tzinfo=UTC)
+    check(friday - timedelta(minutes=1))
+    open_until = Notice.objects.get(key="arxiv 2026-11-03").ended_at
+    # Their day is no longer looked at, which does not make it well.
+    for minute in range(5):
+        check(friday + timedelta(minutes=minute))
+    given_up = Notice.objects.get(key="arxiv 2026-11-03")
+    assert (open_until, given_up.ended_at, given_up.end_mailed_at) == (None, friday, friday)
 
 
 def test_edition_that_is_not_closed_by_its_time_is_told_and_well_again():

@@ -117,6 +117,18 @@ def test_second_call_does_nothing_more(edition):
     assert tasks.purge_deliveries() is None
 
 
+def test_task_leaves_the_worker_to_others_after_a_minute(edition, monkeypatch):
+    assert tasks.WAKE_SECONDS < 60
+    monkeypatch.setattr(tasks, "WAKE_SECONDS", 0)
+    with time_machine.travel(LATER, tick=False):
+        tasks.purge_deliveries()
+    before = Delivery.objects.count()
+    monkeypatch.undo()
+    with time_machine.travel(LATER, tick=False):
+        tasks.purge_deliveries()
+    assert (before, Delivery.objects.count()) == (4, 0)
+
+
 def test_no_more_is_forgotten_once_the_time_is_over(edition):
     purge(until=timezone.now() - timedelta(seconds=1))
     assert Delivery.objects.count() == 4

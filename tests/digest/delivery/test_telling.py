@@ -124,6 +124,59 @@ def test_way_that_is_closed_is_tried_again_and_the_other_is_not_repeated(server,
     assert [record.error for record in waits] == ["ALARM_WEBHOOK_URL: HTTP 500"]
 
 
+def test_notice_that_the_webhook_refuses_holds_up_no_other(hook, settings):
+    settings.OPERATOR_EMAIL = ""
+    hook.status = 400
+    stand("1")
+    send()
+    hook.status = 200
+    stand("1", "2")
+    assert (send(), send(), len(hook.calls)) == (1, 0, 1)
+
+
+@pytest.mark.parametrize("status", [408, 429, 503])
+def test_notice_waits_for_a_webhook_that_asks_for_patience(hook, settings, status):
+    settings.OPERATOR_EMAIL = ""
+    hook.status = status
+    stand("1")
+    send()
+    hook.status = 200
+    assert (send(), len(hook.calls)) == (1, 1)
+
+
+def test_process_that_ends_in_the_call_has_told_nobody(hook, clock):
+    def end(_):
+        raise SystemExit
+
+    stand("1")
+    with pytest.raises(SystemExit):
+        telling._send_all(NOW, end, "posted_at", is_over=False)
+    before = Notice.objects.get().posted_at
+    assert (before, telling._send_all(NOW, telling._post, "posted_at", is_over=False)) == (None, 1)
+
+
+def test_turn_of_a_process_that_was_killed_ends_by_itself(hook, settings, clock):
+    settings.OPERATOR_EMAIL = ""
+    stand("1")
+    killed = telling._turn("posted_at")
+    assert killed.__enter__()()
+    during = send()
+    clock.shift(telling.LONGEST_CALL)
+    assert (during, send(), send(), len(hook.calls)) == (0, 1, 0, 1)
+
+
+def test_what_a_provider_said_in_lines_is_one_line(server):
+    stand("1", trouble=Trouble(what="It said: 550\r\nBcc: all\n of us", mend="Wait."))
+    send()
+    assert Notice.objects.get().what == "It said: 550 Bcc: all of us"
+    Notice.objects.update(what="Of\nold.", mailed_at=None)
+    send()
+    assert [mail["Subject"].partition(": ")[2] for mail in mails(server)] == [
+        "It said: 550 Bcc: all of us",
+        "Of old.",
+    ]
+
+
 def test_webhook_that_is_away_says_nothing_of_its_address_in_the_log(settings, caplog):
     settings.OPERATOR_EMAIL = ""
     settings.ALARM_WEBHOOK_URL = "http://127.0.0.1:9/services/secret"
@@ -164,7 +217,7 @@ def test_what_is_given_up_ends_without_a_word(hook, clock):
     stand("1")
     send()
     clock.shift(timedelta(days=3))
-    notices.give_up("late", before=datetime.now(UTC) - timedelta(days=2), now=datetime.now(UTC))
+    notices.give_up("late", but=["2"], now=datetime.now(UTC))
     send()
     assert (len(hook.calls), notices.open_notices().count()) == (1, 0)
 

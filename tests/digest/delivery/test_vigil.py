@@ -151,6 +151,21 @@ def test_database_that_is_away_is_told_without_it_and_its_return_too(mind, clock
     assert kinds(hook) == [("database_away", "failing"), ("database_away", "well")]
 
 
+def test_full_disk_ends_no_watch_and_the_database_is_told_once(
+    clock, hook, pulse, settings, tmp_path
+):
+    def refuse(*_):
+        raise OperationalError("could not extend file: No space left on device")
+
+    # No file can be written under a name that is a file itself.
+    settings.VAR_DIR = tmp_path / "full"
+    settings.VAR_DIR.touch()
+    with connection.execute_wrapper(refuse):
+        wrong = look(vigil.Vigil(since=NOW), clock, minutes=5)
+    assert wrong[0].startswith("The database can't be used")
+    assert (kinds(hook), pulse.paths) == ([("database_away", "failing")], ["/uuid/fail"])
+
+
 def test_database_that_is_away_is_told_when_the_way_opens(mind, clock, hook):
     def refuse(*_):
         raise OperationalError("no")

@@ -11,7 +11,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from digest.delivery import circuit, notices, outbox, plans, providers, telling, watch
+from digest import tasks
+from digest.delivery import circuit, notices, outbox, plans, providers, settling, telling, watch
 from digest.models import Audience, Batch, Circuit, DayCount, Delivery, Edition, Event, Notice
 
 pytestmark = pytest.mark.django_db
@@ -189,6 +190,23 @@ def test_errors_of_our_own_between_good_batches_do_not_hold_the_send(edition, cl
     assert why_held(edition) == ""
 
 
+def test_errors_of_an_edition_that_is_gone_stop_no_check(edition, clock):
+    Circuit.objects.create(name="edition 999", failures=5, failed_at=NOW)
+    check(clock, minutes=180)
+    assert told() == ["late", "senders_silent"]
+
+
+def test_check_that_fails_stops_no_other_and_what_is_known_is_sent(edition, clock, settings):
+    settings.OPERATOR_EMAIL = "operator@example.org"
+    settings.EMAIL_PROVIDERS = ["outbox"]
+    Circuit.objects.create(name="edition nobody", failures=1)
+    clock.shift(timedelta(minutes=180))
+    with pytest.raises(ValueError, match="nobody"):
+        tasks.watch_sends()
+    assert told() == ["late", "senders_silent"]
+    assert not Notice.objects.filter(mailed_at__isnull=True).exists()
+
+
 def test_released_edition_is_not_held_for_what_was_seen(edition, clock):
     report(make_batch(edition, sent=500, failed=500), 10)
     check()
@@ -271,6 +289,28 @@ def test_digests_that_wait_too_long_are_late_once(edition, clock):
     assert "2026-11-02 have waited since 2026-11-03 06:00 UTC" in late
 
 
+def test_doubt_that_is_released_waits_since_then(edition, clock):
+    Batch.objects.update(state="uncertain", claimed_at=NOW, offered_at=NOW)
+    Delivery.objects.update(state="uncertain")
+    clock.shift(timedelta(days=1, hours=6))
+    settling.release(Delivery.objects.all())
+    check(clock)
+    edition.refresh_from_db()
+    before = (set(told()) & {"late", "unfinished", "senders_silent"}, edition.was_late)
+    check(clock, minutes=121)
+    assert before == (set(), False)
+    assert set(told()) >= {"late", "senders_silent"}
+
+
+def test_released_doubt_hides_nobody_who_waits_longer(edition, clock):
+    made = make_batch(edition, sent=5, state="uncertain")
+    made.deliveries.update(state="uncertain")
+    clock.shift(timedelta(minutes=119))
+    settling.release(made.deliveries.all())
+    check(clock, minutes=2)
+    assert "late" in told()
+
+
 def test_held_edition_is_not_late_but_its_send_is_not_over_by_its_time(edition, clock):
     watch.hold(edition, because="a typo", now=NOW)
     check(clock, minutes=240)
@@ -315,6 +355,22 @@ def test_doubt_of_more_than_a_day_is_told(clock):
     assert (before, told()) == ([], ["in_doubt"])
 
 
+def test_doubt_is_told_for_each_edition_in_the_words_of_now_and_every_day(clock):
+    for name in ("daily", "weekly"):
+        made = make_edition(frequency=name)
+        make_batch(made, sent=5, state="uncertain").deliveries.update(state="uncertain")
+    check(clock, minutes=24 * 60 + 1)
+    make_batch(made, sent=5, state="uncertain").deliveries.update(state="uncertain")
+    check(clock)
+    first, second = notices.open_notices().filter(kind="in_doubt").order_by("pk")
+    assert first.what == "1 batch of edition 2026-11-02 has been in doubt for more than a day."
+    assert second.what.startswith("2 batches of edition ")
+    check(clock, minutes=24 * 60)
+    assert told().count("in_doubt") == 4
+    silent = Notice.objects.get(pk=first.pk)
+    assert silent.end_mailed_at == silent.ended_at == datetime.now(UTC)
+
+
 def test_no_provider_for_waiting_digests_is_told(edition):
     Circuit.objects.create(
         name="smtp", open_until=NOW + timedelta(hours=1), detail="ConnectionRefusedError"
@@ -338,6 +394,40 @@ def test_pause_of_one_and_rest_of_the_other_are_both_named(edition, settings):
     check()
     assert told() == ["no_provider"]
     assert "smtp: HTTP 500; paused: mailgun" in Notice.objects.get().what
+
+
+def test_rest_that_is_over_leaves_the_silence_of_the_senders_to_tell(edition, clock):
+    edition.batches.update(retry_at=NOW + timedelta(minutes=1))
+    Circuit.objects.create(name="smtp", open_until=NOW + timedelta(minutes=20), detail="HTTP 500")
+    check(clock, minutes=19)
+    resting = set(notices.open_notices().values_list("kind", flat=True))
+    check(clock, minutes=15)
+    soon = told()
+    check(clock, minutes=2)
+    silent = set(notices.open_notices().values_list("kind", flat=True))
+    assert (resting, soon, silent) == ({"no_provider"}, ["no_provider"], {"senders_silent"})
+
+
+def test_number_of_the_day_and_the_rest_of_the_other_are_no_provider(edition, clock, settings):
+    settings.EMAIL_PROVIDERS = ["smtp", "mailgun"]
+    settings.WARM_UP = {"smtp": (DAY, 1, 1.0)}
+    DayCount.objects.create(provider="smtp", day=NOW.date(), messages=1)
+    check(clock, minutes=1)
+    before = told()
+    Circuit.objects.create(name="mailgun", open_until=NOW + timedelta(hours=1), detail="HTTP 401")
+    check()
+    assert (before, told()) == ([], ["no_provider"])
+    said = Notice.objects.get().what
+    assert "(smtp: has had its number of today, mailgun: HTTP 401)" in said
+
+
+def test_senders_are_not_silent_at_once_on_a_new_day(edition, clock, settings):
+    settings.WARM_UP = {"smtp": (DAY, 1, 1.0)}
+    DayCount.objects.create(provider="smtp", day=NOW.date(), messages=1)
+    check(clock, minutes=18 * 60 + 1)
+    before = told()
+    check(clock, minutes=15)
+    assert ("senders_silent" in before, "senders_silent" in told()) == (False, True)
 
 
 def test_ledger_that_does_not_add_up_is_told_within_the_hour(clock):

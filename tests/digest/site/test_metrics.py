@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as read
 
-from digest.models import Edition, EditionCount
+from digest.models import DayCount, DayFigure, Edition, EditionCount
 from tests.builders import make_subscriber
 from tests.digest.builders import make_batch
 from tests.measures import DAY, keep_some
@@ -107,6 +107,18 @@ def test_values_are_those_that_are_kept(client, kept):
         abs(value(found, "last_seen_timestamp_seconds", part="beat") - timezone.now().timestamp())
         < 60
     )
+
+
+def test_reports_and_messages_of_seven_days_are_summed(client, kept):
+    today = timezone.now().date()
+    DayCount.objects.all().delete()
+    for days, number in ((0, 1), (6, 2), (7, 40)):
+        day = today - timedelta(days=days)
+        DayFigure.objects.create(day=day, kind="complained", about="mailgun", number=number)
+        DayCount.objects.create(provider="mailgun", day=day, messages=number * 100)
+    found = text(client)
+    assert value(found, "events_week", provider="mailgun", type="complained") == 3
+    assert value(found, "provider_messages_week", provider="mailgun") == 300
 
 
 def test_age_of_the_oldest_digest_is_in_seconds(client, kept):
