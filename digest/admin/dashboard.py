@@ -168,6 +168,8 @@ def _sending(edition: Edition) -> Sending:
 def _verdict(edition: Edition, found: Ledger) -> str:
     if edition.held_at:
         return f"Held: {edition.held_because}."
+    if edition.dropped_at:
+        return f"Called off. Sent to {found.sent:,} reader{'' if found.sent == 1 else 's'}."
     if edition.counted_at is None:
         return "Planned; it is counted within a minute."
     if found.pending:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('subscriptions', '0021_readers_found_by_address'),
+        ("subscriptions", "0021_readers_found_by_address"),
     ]
 
     operations = [

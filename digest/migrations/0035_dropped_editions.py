@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('digest', '0038_counted_due'),
+        ("digest", "0034_counted_due"),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('digest', '0032_settle_permission'),
+        ("digest", "0033_batch_released_at"),
     ]
 
     operations = [

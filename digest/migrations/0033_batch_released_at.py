@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('digest', '0032_settle_permission'),
+        ("digest", "0032_settle_permission"),
     ]
 
     operations = [
