@@ -17,8 +17,9 @@ from . import ledger, pacing
 
 Kind = DayFigure.Kind
 READERS_EVERY = timedelta(minutes=10)
-"""How often all readers are counted; who came and went is counted each time."""
+"""How often all readers are counted."""
 _CAME_EVERY = timedelta(minutes=1)
+"""How often those are counted who came and went today."""
 _NOW_AND_THEN = timedelta(minutes=2)
 """How often what is held or in doubt is counted, which changes when somebody settles it."""
 _AT_A_STRETCH = timedelta(seconds=50)

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from subscriptions import addresses, selectors
+from subscriptions import addresses, held, selectors
 from subscriptions.errors import AddressError
 from subscriptions.models import ConsentRecord, LeaveReason, Subscriber
 
@@ -187,7 +187,7 @@ class SubscriberAdmin(ReadOnly, ModelAdmin[Subscriber]):
             return HttpResponse(status=403)
         self.log(request, reader, _DOWNLOADED)
         response = JsonResponse(
-            selectors.held_data(reader), json_dumps_params={"indent": 2, "ensure_ascii": False}
+            held.data(reader), json_dumps_params={"indent": 2, "ensure_ascii": False}
         )
         name = f"daily-papers-reader-{reader.pk}.json"
         response["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from subscriptions import selectors, services, tokens
+from subscriptions import held, selectors, services, tokens
 from subscriptions.errors import TokenExpiredError
 
 from . import common, opened_cookie
@@ -23,7 +23,7 @@ def my_data(request: HttpRequest, token: str) -> HttpResponse:
         opened_cookie.drop(erased)
         return erased
     response = JsonResponse(
-        selectors.held_data(subscriber), json_dumps_params={"indent": 2, "ensure_ascii": False}
+        held.data(subscriber), json_dumps_params={"indent": 2, "ensure_ascii": False}
     )
     response["Content-Disposition"] = 'attachment; filename="daily-papers-my-data.json"'
     return response

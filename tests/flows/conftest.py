@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+from django.core.cache import cache
 
 from tests.flows.processes import Installation, wait_for
 from tests.pages import browsing
@@ -29,3 +30,11 @@ def installation(tmp_path_factory):
 def browser(chromium):
     with browsing.launched(chromium) as launched:
         yield launched
+
+
+@pytest.fixture
+def browser_beside_database(monkeypatch, settings):
+    """Playwright's loop runs in the thread of the test, which asks the database, too."""
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    settings.ALLOWED_HOSTS = ["*"]
+    cache.clear()

@@ -27,10 +27,7 @@ PAGES = {
 
 
 @pytest.fixture(autouse=True)
-def _with_a_browser(monkeypatch, settings):
-    """Playwright's loop runs in the thread of the test, which asks the database, too."""
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    settings.ALLOWED_HOSTS = ["*"]
+def _with_two_providers(browser_beside_database, settings):
     settings.EMAIL_PROVIDERS = ["smtp", "outbox"]
 
 

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.core.cache import cache
 from django.utils import timezone
 from playwright.sync_api import expect, sync_playwright
 
@@ -16,16 +15,12 @@ from subscriptions.models import Subscriber
 from tests.builders import make_subscriber, make_topic
 from tests.digest.builders import make_edition, make_paper
 
-pytestmark = [pytest.mark.flow, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.flow,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("browser_beside_database"),
+]
 WIDTHS = {"desktop": 1280, "phone": 390, "small phone": 320}
-
-
-@pytest.fixture(autouse=True)
-def _with_a_browser(monkeypatch, settings):
-    """Playwright's loop runs in the thread of the test, which asks the database, too."""
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    settings.ALLOWED_HOSTS = ["*"]
-    cache.clear()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import expect
@@ -21,16 +20,12 @@ from tests.builders import make_subscriber, make_topic
 from tests.digest.builders import make_edition, make_paper
 from tests.pages import browsing
 
-pytestmark = [pytest.mark.flow, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.flow,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("browser_beside_database"),
+]
 WIDTHS = {"desktop": 1280, "phone": 390, "small phone": 320}
-
-
-@pytest.fixture(autouse=True)
-def _with_a_browser(monkeypatch, settings):
-    """Playwright's loop runs in the thread of the test, which asks the database, too."""
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    settings.ALLOWED_HOSTS = ["*"]
-    cache.clear()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from subscriptions import selectors, services, tokens
+from subscriptions import held, selectors, services, tokens
 from subscriptions.admin import finding, paging, standing
 from subscriptions.models import Subscriber, Suppression, TransactionalMessage
 from tests.builders import make_subscriber, make_topic
@@ -134,7 +134,7 @@ def test_download_is_what_readers_get_themselves(support):
     response = press(support, "download", reader)
     assert response["Content-Disposition"].startswith("attachment")
     assert response.json()["email"] == "ada@example.org"
-    assert set(response.json()) == set(selectors.held_data(reader))
+    assert set(response.json()) == set(held.data(reader))
     assert LogEntry.objects.get().change_message == "Downloaded all that is held"
 
 

@@ -1,19 +1,15 @@
 """Who may receive mail, and what they chose."""
 
-import json
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from django.core.serializers.json import DjangoJSONEncoder
 
-from digest.models import Event
 from subscriptions import selectors, services
 from subscriptions.errors import TokenError, TokenExpiredError
-from subscriptions.models import Subscriber, Suppression, TransactionalMessage
-from subscriptions.records import Evidence, Holder, Selection, Standing
+from subscriptions.models import Suppression, TransactionalMessage
+from subscriptions.records import Holder, Selection, Standing
 from tests.builders import make_subscriber, make_topic
-from tests.digest.builders import make_batch
 
 pytestmark = pytest.mark.django_db
 
@@ -182,66 +178,3 @@ def test_pause_that_is_over_does_not_matter():
     assert selectors.next_digest_at(reader, NOW) == datetime(2026, 8, 21, 7, tzinfo=UTC)
     assert not selectors.is_paused(reader, NOW)
     assert not selectors.is_paused(make_subscriber(), NOW)
-
-
-# --- What is held: EMAIL_STANDARDS section 7, export ---------------------------------------------
-
-
-def held(reader):
-    return json.loads(json.dumps(selectors.held_data(reader), cls=DjangoJSONEncoder))
-
-
-def test_held_data_has_every_field_of_the_subscriber():
-    reader = make_subscriber("ada@example.org", hour=5, paused_until=date(2026, 9, 3))
-    fields = {field.name for field in Subscriber._meta.concrete_fields} - {"id"}
-    found = held(reader)
-    assert fields <= set(found)
-    assert (found["email"], found["hour"], found["paused_until"]) == (
-        "ada@example.org", 5, "2026-09-03",
-    )  # fmt: skip
-
-
-def test_held_data_has_what_is_followed_agreed_and_mailed():
-    topic = make_topic("theory")
-    reader = make_subscriber(
-        topics=[topic], keywords=("x",), authors=("Y. Choi",), organizations=("EPFL",)
-    )
-    services.unsubscribe(reader, evidence=Evidence(ip_address="192.0.2.7", text="Unsubscribe"))
-    TransactionalMessage.objects.create(subscriber=reader, kind="confirm")
-    make_subscriber(keywords=("another reader's",))
-    found = held(reader)
-    assert [row["topic"] for row in found["subscriptions"]] == [topic.name]
-    assert found["followed_keywords"] == [{"text": "x"}]
-    assert found["followed_authors"] == [{"name": "Y. Choi"}]
-    assert found["followed_organizations"] == [{"name": "EPFL"}]
-    assert found["consent_records"][0]["ip_address"] == "192.0.2.7"
-    assert found["transactional_messages"][0]["kind"] == "confirm"
-
-
-def test_held_data_says_whether_the_address_is_suppressed(settings):
-    reader = make_subscriber()
-    assert held(reader)["suppressions"] == []
-    services.suppress(reader, Suppression.Reason.BOUNCED)
-    settings.SECRET_KEY = "another"
-    assert [row["reason"] for row in held(reader)["suppressions"]] == ["bounced"]
-
-
-def test_held_data_has_the_rows_of_other_apps_and_what_is_told_about_them():
-    reader = make_subscriber()
-    batch = make_batch([reader], deliveries="sent")
-    message = TransactionalMessage.objects.create(subscriber=reader, kind="confirm")
-    Event.objects.create(delivery=batch.deliveries.get(), event_id="1", type="bounced")
-    Event.objects.create(message=message, event_id="2", type="delivered")
-    Event.objects.create(delivery_id=10**9, event_id="3", type="sent")
-    found = held(reader)
-    (row,) = found["deliveries"]
-    assert (row["edition"], row["state"]) == (batch.edition.name, "sent")
-    assert "subscriber" not in row
-    assert sorted(row["type"] for row in found["events"]) == ["bounced", "delivered"]
-
-
-@pytest.mark.parametrize("count", [1, 20])
-def test_held_data_takes_the_same_queries_for_any_number(count, django_assert_num_queries):
-    reader = make_subscriber(topics=[make_topic() for _ in range(count)])
-    with django_assert_num_queries(14):
-        selectors.held_data(reader)

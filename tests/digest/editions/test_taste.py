@@ -9,7 +9,7 @@ from digest import tasks
 from digest.editions import audiences, building, candidates, choosing, taste
 from digest.models import Opinion, Taste
 from digest.papers import vectors
-from subscriptions import selectors, services
+from subscriptions import held, selectors, services
 from subscriptions.models import Subscriber
 from subscriptions.records import Selection
 from tests import recorded
@@ -152,8 +152,8 @@ def test_sweep_learns_what_nobody_was_woken_for(reader):
 
 def test_what_is_held_can_be_downloaded(reader):
     say(reader, paper("Laundry robots", ROBOTS))
-    held = json.loads(json.dumps(selectors.held_data(reader), default=str))
-    assert held["tastes"][0]["weights"] == bytes(Taste.objects.get().weights).hex()
+    found = json.loads(json.dumps(held.data(reader), default=str))
+    assert found["tastes"][0]["weights"] == bytes(Taste.objects.get().weights).hex()
 
 
 def test_digest_is_made_without_learning(reader, django_assert_max_num_queries):

@@ -8,7 +8,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from digest.models import Opinion
-from subscriptions import limits, selectors, tokens
+from subscriptions import held, limits, selectors, tokens
 from subscriptions.views import opened_cookie
 from tests.builders import make_subscriber
 from tests.digest.builders import make_paper
@@ -119,6 +119,6 @@ def test_page_of_a_paper_is_the_same_for_all(browser, paper):
 
 def test_what_was_opened_can_be_downloaded(browser, reader, paper):
     tell(browser, paper)
-    held = json.loads(json.dumps(selectors.held_data(reader), default=str))
-    assert held["learns"] is True
-    assert held["opinions"][0]["opened_at"] == str(Opinion.objects.get().opened_at)
+    found = json.loads(json.dumps(held.data(reader), default=str))
+    assert found["learns"] is True
+    assert found["opinions"][0]["opened_at"] == str(Opinion.objects.get().opened_at)
