@@ -22,7 +22,7 @@ from django.core import checks
 from django.utils import timezone
 
 from digest import logs, measuring
-from digest.delivery import signs
+from digest.delivery.watching import signs
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # A worker serves no pages, and Django's checks would load them all, with a client library of every

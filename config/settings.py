@@ -124,6 +124,7 @@ LANGUAGES = env.languages("LANGUAGES", {"en": "English", "de": "Deutsch"})
 LANGUAGE_CODE = LANGUAGES[0][0]
 USE_I18N = True
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = "config.formats"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
@@ -279,7 +280,7 @@ ANYMAIL |= {
 POSTMARK_MESSAGE_STREAM = env.str("POSTMARK_MESSAGE_STREAM", "")
 
 # Confirm, preferences and other single messages; the way out is the first provider.
-EMAIL_BACKEND = "digest.delivery.transactional.EmailBackend"
+EMAIL_BACKEND = "digest.delivery.esp.transactional.EmailBackend"
 
 # --- Sign-up -------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004
 
-from digest.delivery import providers
+from digest.delivery.esp import providers
 from digest.errors import ModelFileError, ProviderSettingsError, VectorsError
 from digest.papers import fetching
 from digest.papers.topics import model as topic_model

@@ -16,7 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path
 from kombu.exceptions import OperationalError
 
-from digest.delivery import intake
+from digest.delivery.feedback import intake
 
 logger = logging.getLogger(__name__)
 

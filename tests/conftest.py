@@ -2,7 +2,8 @@
 
 import pytest
 
-from digest.delivery import circuit, content, pacing, plans, providers
+from digest.delivery.esp import circuit, pacing, plans, providers
+from digest.delivery.mails import content
 from digest.papers import vectors
 from digest.papers.vectors import embeddings
 from digest.site.preferences import counting, trying

@@ -4,7 +4,8 @@ from datetime import date
 
 from django.utils import timezone
 
-from digest.delivery import notices, signs
+from digest.delivery import notices
+from digest.delivery.watching import signs
 from digest.models import Circuit, DayCount, DayFigure, Edition, EditionCount, Event, Fetch
 from tests.builders import make_subscriber
 from tests.digest.builders import make_batch

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from aiosmtpd.controller import Controller
 
-from digest.delivery import providers
+from digest.delivery.esp import providers
 from tests.flows.processes import free_port
 
 

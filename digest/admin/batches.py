@@ -14,7 +14,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from digest.delivery import doubt, lookup, settling
+from digest.delivery import lookup, settling
+from digest.delivery.feedback import doubt
 from digest.delivery.lookup import Page
 from digest.models import Batch, Delivery, Edition
 from digest.tasks import wake_senders

@@ -16,8 +16,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from digest.delivery import alarms, figures, notices, pacing, plans, signs, watch
+from digest.delivery import figures, notices
+from digest.delivery.esp import pacing, plans
 from digest.delivery.ledger import Ledger
+from digest.delivery.watching import alarms, signs, watch
 from digest.models import Batch, Circuit, DayCount, Delivery, Edition, Event, Fetch, Listing, Notice
 
 Kind = figures.Kind

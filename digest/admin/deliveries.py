@@ -8,8 +8,8 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from digest.delivery import lookup
+from digest.delivery.esp.providers import MIME_PROVIDERS, PROVIDERS
 from digest.delivery.lookup import Page
-from digest.delivery.providers import MIME_PROVIDERS, PROVIDERS
 from digest.models import Delivery, Event, Paper
 
 from .keyed import (

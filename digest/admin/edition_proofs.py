@@ -22,8 +22,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
-from digest.delivery import planning, proofs
-from digest.delivery.proofs import Proof
+from digest.delivery.due import planning
+from digest.delivery.mails import proofs
+from digest.delivery.mails.proofs import Proof
 from digest.editions import drafts
 from digest.models import Draft, Edition
 from subscriptions import addresses, limits, selectors

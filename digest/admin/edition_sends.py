@@ -18,7 +18,9 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from digest.delivery import because as reasons
-from digest.delivery import dropping, expecting, figures, watch
+from digest.delivery import dropping, figures
+from digest.delivery.due import expecting
+from digest.delivery.watching import watch
 from digest.errors import UnfitReasonError
 from digest.models import Edition
 from digest.tasks import count_expected, wake_senders

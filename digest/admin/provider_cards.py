@@ -7,9 +7,10 @@ from datetime import date, datetime, timedelta
 from django.db.models import Max, Sum
 from django.utils import timezone
 
-from digest.delivery import pacing, plans, watch
-from digest.delivery.plans import Plan, WarmUp
-from digest.delivery.providers import MIME_PROVIDERS, Provider
+from digest.delivery.esp import pacing, plans
+from digest.delivery.esp.plans import Plan, WarmUp
+from digest.delivery.esp.providers import MIME_PROVIDERS, Provider
+from digest.delivery.watching import watch
 from digest.models import Circuit, DayCount, DayFigure, Event, ProviderPlan
 
 DAYS = 14

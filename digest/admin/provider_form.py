@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from digest.delivery import because as reasons
-from digest.delivery import plans
+from digest.delivery.esp import plans
 from digest.errors import UnfitReasonError
 from digest.models import ProviderPlan
 from subscriptions.admin.theme import NumberInput, TextInput

@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
-from digest.delivery import plans, providers
+from digest.delivery.esp import plans, providers
 from digest.models import ProviderPlan
 from digest.tasks import wake_senders
 from subscriptions.admin.theme import ModelAdmin

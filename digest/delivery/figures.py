@@ -9,11 +9,12 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from digest.delivery.esp import pacing
 from digest.models import Batch, DayFigure, Edition, EditionCount, Lease
 from subscriptions import figures as readers
 from subscriptions.models import ConsentRecord
 
-from . import ledger, pacing
+from . import ledger
 
 Kind = DayFigure.Kind
 READERS_EVERY = timedelta(minutes=10)

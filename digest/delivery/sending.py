@@ -13,16 +13,19 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
 from digest import logs
+from digest.delivery.esp import circuit, pacing, plans, providers
+from digest.delivery.esp.answers import Answer
+from digest.delivery.esp.pipelining import Mail
+from digest.delivery.esp.providers import Provider
+from digest.delivery.mails import content, messages, rendering
+from digest.delivery.mails.messages import Call
+from digest.delivery.watching import watch
 from digest.models import Audience
 from digest.records import Outcome, Reader, Result
 from subscriptions import services
 from subscriptions.models import Subscriber, Suppression
 
-from . import circuit, content, messages, outbox, pacing, plans, providers, rendering, watch
-from .answers import Answer
-from .messages import Call
-from .pipelining import Mail
-from .providers import Provider
+from . import outbox
 
 logger = logging.getLogger(__name__)
 

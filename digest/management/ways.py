@@ -4,7 +4,7 @@ import json
 
 from django.core.management.base import CommandError
 
-from digest.delivery import plans, providers
+from digest.delivery.esp import plans, providers
 from digest.errors import ProviderSettingsError
 
 

@@ -10,7 +10,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
-from digest.delivery import content, rendering, requested
+from digest.delivery.due import requested
+from digest.delivery.mails import content, rendering
 from digest.models import Delivery, Edition
 from digest.tasks import wake_senders
 from subscriptions import selectors, tokens

@@ -19,8 +19,8 @@ from django.utils.http import http_date
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from digest.delivery.rendering import clip
-from digest.delivery.wording import byline
+from digest.delivery.mails.rendering import clip
+from digest.delivery.mails.wording import byline
 from digest.editions import building
 from digest.models import Edition, Paper
 from subscriptions.schedule import long_date

@@ -5,7 +5,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from digest.delivery import signs
+from digest.delivery.watching import signs
 
 
 @require_safe

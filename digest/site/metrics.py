@@ -12,7 +12,7 @@ from prometheus_client import Metric
 from prometheus_client.exposition import choose_encoder
 
 from digest import measuring
-from digest.delivery import measures
+from digest.delivery.watching import measures
 
 _BY_PROXY = ("X-Forwarded-For", "X-Forwarded-Host", "Forwarded", "X-Real-IP", "Via")
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")

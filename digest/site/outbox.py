@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
-from digest.delivery import local_outbox
+from digest.delivery.esp import local_outbox
 
 from . import presenting
 from .digests import MAIL_POLICY

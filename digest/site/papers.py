@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_safe
 
-from digest.delivery.rendering import clip
+from digest.delivery.mails.rendering import clip
 from digest.models import Edition, Listing, Paper
 from digest.papers import similar
 from subscriptions import schedule

@@ -16,9 +16,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from digest.delivery import wording
-from digest.delivery.rendering import CLIP, clip
-from digest.delivery.wording import byline
+from digest.delivery.mails import wording
+from digest.delivery.mails.rendering import CLIP, clip
+from digest.delivery.mails.wording import byline
 from digest.editions import reasons
 from digest.models import Edition, EditionPaper, Listing, Paper, PaperTopic
 from digest.papers import search

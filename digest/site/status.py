@@ -12,7 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from digest.delivery import figures, standing, wording
+from digest.delivery import figures
+from digest.delivery.mails import wording
+from digest.delivery.watching import standing
 from digest.models import Batch, DayFigure, Delivery, Edition, EditionCount, Fetch, Notice
 from subscriptions import schedule
 

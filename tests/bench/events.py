@@ -276,7 +276,7 @@ def _work() -> None:
     import django
 
     django.setup()
-    from digest.delivery import events
+    from digest.delivery.feedback import events
 
     print("ready", flush=True)
     while True:

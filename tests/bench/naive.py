@@ -13,7 +13,8 @@ READERS = 60
 def readers_per_second() -> float:
     from django.core.mail import EmailMultiAlternatives  # noqa: PLC0415  after the settings
 
-    from digest.delivery import content, providers, rendering  # noqa: PLC0415
+    from digest.delivery.esp import providers  # noqa: PLC0415
+    from digest.delivery.mails import content, rendering  # noqa: PLC0415
     from digest.editions import candidates, choosing  # noqa: PLC0415
     from digest.models import Delivery, Edition  # noqa: PLC0415
     from subscriptions import selectors  # noqa: PLC0415

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from digest.delivery import rendering
+from digest.delivery.mails import rendering
 from digest.records import EditionContent, PaperContent
 
 EDITION = EditionContent(

@@ -9,8 +9,9 @@ from email.utils import formatdate
 
 from django.core.mail import EmailMultiAlternatives
 
-from digest.delivery import mime, providers, rendering
-from digest.delivery.smtp import EmailBackend, Mail
+from digest.delivery.esp import providers
+from digest.delivery.esp.smtp import EmailBackend, Mail
+from digest.delivery.mails import mime, rendering
 from digest.records import Result
 from tests.bench.rendering import EDITION, SITE, VALUES, paper, seconds_each
 

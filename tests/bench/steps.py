@@ -13,7 +13,8 @@ from datetime import UTC, date, datetime
 
 
 def plan(day: str, now: str) -> str:
-    from digest.delivery import planning, sending  # noqa: PLC0415  after the settings
+    from digest.delivery import sending  # noqa: PLC0415
+    from digest.delivery.due import planning  # noqa: PLC0415  after the settings
 
     started = time.perf_counter()
     planning.plan(
@@ -27,7 +28,8 @@ def plan(day: str, now: str) -> str:
 def send(readers: str) -> str:
     from django.utils import timezone  # noqa: PLC0415
 
-    from digest.delivery import circuit, outbox, pacing, sending  # noqa: PLC0415
+    from digest.delivery import outbox, sending  # noqa: PLC0415
+    from digest.delivery.esp import circuit, pacing  # noqa: PLC0415
     from digest.models import Delivery  # noqa: PLC0415
 
     wall, used, offered = time.perf_counter(), time.process_time(), 0

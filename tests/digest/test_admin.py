@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from digest.delivery import planning
+from digest.delivery.due import planning
 from digest.models import Delivery, Edition, Paper
 from digest.papers import search
 from subscriptions.models import Subscriber, Topic

@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.test import RequestFactory
 from django.urls import get_resolver, reverse
 
-from digest.delivery import watch
+from digest.delivery.watching import watch
 from digest.models import Batch, Edition
 from subscriptions.models import Subscriber, Suppression, Topic
 from tests.builders import make_subscriber, make_topic

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from django.core.checks import run_checks
 
-from digest.delivery import providers
+from digest.delivery.esp import providers
 
 PRODUCTION = {
     "DEBUG": False,

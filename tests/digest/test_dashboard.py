@@ -13,7 +13,9 @@ from django.utils import timezone
 from lxml import html
 
 from digest.admin import dashboard
-from digest.delivery import circuit, figures, signs
+from digest.delivery import figures
+from digest.delivery.esp import circuit
+from digest.delivery.watching import signs
 from digest.models import (
     Circuit,
     DayCount,

@@ -15,7 +15,7 @@ from django.utils import timezone
 from lxml import html as lxml_html
 
 from digest import tasks
-from digest.delivery import expecting
+from digest.delivery.due import expecting
 from digest.editions import building, drafts
 from digest.models import Delivery, Draft, Edition, EditorChoice
 from tests.builders import make_subscriber, make_topic
@@ -239,7 +239,7 @@ def test_many_tests_in_an_hour_are_too_many(operator, day):
 
 
 def test_test_that_no_provider_takes_is_said_in_one_line(operator, day, settings):
-    settings.EMAIL_BACKEND = "digest.delivery.transactional.EmailBackend"
+    settings.EMAIL_BACKEND = "digest.delivery.esp.transactional.EmailBackend"
     settings.EMAIL_PROVIDERS = []
     answer = operator(CHANGE).post(proof(day, "edition_proof_test"), follow=True)
     assert "No provider took the test just now" in answer.content.decode()

@@ -11,7 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from lxml import html as lxml_html
 
-from digest.delivery import doubt, lookup, notices
+from digest.delivery import lookup, notices
+from digest.delivery.feedback import doubt
 from digest.models import Delivery, Edition, Event
 from tests.builders import make_subscriber
 from tests.digest.builders import make_batch, make_edition, make_paper

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from lxml import html as lxml_html
 
-from digest.delivery import plans
+from digest.delivery.esp import plans
 from digest.models import Circuit, DayCount, DayFigure, Event, ProviderPlan
 
 pytestmark = pytest.mark.django_db

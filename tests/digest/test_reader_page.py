@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from lxml import html as lxml_html
 
-from digest.delivery import planning
+from digest.delivery.due import planning
 from digest.models import Batch, Delivery, Edition, Event
 from subscriptions.models import TransactionalMessage
 from tests.builders import make_subscriber, make_topic

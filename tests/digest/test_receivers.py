@@ -12,7 +12,7 @@ from django.db import connection
 
 from config.celery import app
 from digest import receivers
-from digest.delivery import events
+from digest.delivery.feedback import events
 from digest.models import Delivery, Event
 from subscriptions.models import Subscriber, Suppression
 from tests.builders import make_subscriber

@@ -30,7 +30,9 @@ class Hurry(AppConfig):
 
     def ready(self) -> None:
         from digest import tasks  # noqa: PLC0415  after the models
-        from digest.delivery import circuit, evidence, outbox  # noqa: PLC0415
+        from digest.delivery import outbox  # noqa: PLC0415
+        from digest.delivery.esp import circuit  # noqa: PLC0415
+        from digest.delivery.feedback import evidence  # noqa: PLC0415
         from subscriptions import services  # noqa: PLC0415
 
         waits = {

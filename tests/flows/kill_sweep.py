@@ -20,7 +20,8 @@ django.setup()
 from django.conf import settings  # noqa: E402  after the settings
 from django.db import connection  # noqa: E402
 
-from digest.delivery import ledger, planning, sending, settling  # noqa: E402
+from digest.delivery import ledger, sending, settling  # noqa: E402
+from digest.delivery.due import planning  # noqa: E402
 from digest.editions import building  # noqa: E402
 from digest.models import (  # noqa: E402
     Audience,

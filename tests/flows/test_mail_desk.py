@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import expect
 
-from digest.delivery import plans
+from digest.delivery.esp import plans
 from digest.models import Delivery, ProviderPlan
 from subscriptions import roles
 from tests.builders import make_subscriber, make_topic

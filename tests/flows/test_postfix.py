@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from digest.delivery import mime
-from digest.delivery.rendering import READER_TOKENS
-from digest.delivery.smtp import EmailBackend, Mail
+from digest.delivery.esp.smtp import EmailBackend, Mail
+from digest.delivery.mails import mime
+from digest.delivery.mails.rendering import READER_TOKENS
 from digest.records import Result
 from tests.bench.smtp import SENDER, body, common_message
 from tests.flows.processes import free_port, wait_for

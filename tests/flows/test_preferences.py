@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
 from playwright.sync_api import expect, sync_playwright
 
-from digest.delivery import planning
+from digest.delivery.due import planning
 from digest.models import Delivery, Opinion, Paper
 from digest.papers import authors
 from subscriptions import tokens

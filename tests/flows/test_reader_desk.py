@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from digest.delivery import planning
+from digest.delivery.due import planning
 from digest.models import Delivery, Event
 from subscriptions import roles, selectors, services
 from subscriptions.models import Subscriber, TransactionalMessage

@@ -29,7 +29,8 @@ class Impatience(AppConfig):
 
     def ready(self) -> None:
         from config import celery  # noqa: PLC0415  after the models
-        from digest.delivery import alarms, deadman, notices, signs  # noqa: PLC0415
+        from digest.delivery import notices  # noqa: PLC0415
+        from digest.delivery.watching import alarms, deadman, signs  # noqa: PLC0415
 
         waits = {
             (celery, "SIGN_EVERY"): 0.5,

@@ -11,7 +11,7 @@ import polib
 import pytest
 from lxml import html as lxml_html
 
-from digest.delivery import content
+from digest.delivery.mails import content
 from digest.editions import audiences
 from subscriptions import emails, selectors, tokens
 from subscriptions.models import TransactionalMessage

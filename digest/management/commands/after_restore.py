@@ -8,7 +8,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from digest.delivery import restoring, signs
+from digest.delivery.keeping import restoring
+from digest.delivery.watching import signs
 from digest.management import arguments
 from digest.papers import fetching
 

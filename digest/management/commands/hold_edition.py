@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from digest.delivery import watch
+from digest.delivery.watching import watch
 from digest.management import arguments, editions, printing
 
 

@@ -7,7 +7,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.utils import timezone
 
-from digest.delivery import partitioning, partitions
+from digest.delivery import partitions
+from digest.delivery.keeping import partitioning
 from digest.errors import DigestError
 from digest.management import arguments
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from digest.delivery import plans
+from digest.delivery.esp import plans
 from digest.management import arguments, ways
 
 

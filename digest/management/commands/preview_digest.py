@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from digest.delivery import preview
+from digest.delivery.mails import preview
 from digest.errors import DigestError
 from digest.management import arguments
 from subscriptions.models import DEFAULT_LENGTH

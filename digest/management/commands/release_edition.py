@@ -6,7 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from digest.delivery import dropping, watch
+from digest.delivery import dropping
+from digest.delivery.watching import watch
 from digest.management import editions, printing
 from digest.tasks import wake_senders
 

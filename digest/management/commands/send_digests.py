@@ -12,7 +12,9 @@ from rich.console import Group
 from rich.markup import escape
 from rich.progress import Progress, TaskID
 
-from digest.delivery import circuit, ledger, outbox, planning, sending, settling
+from digest.delivery import ledger, outbox, sending, settling
+from digest.delivery.due import planning
+from digest.delivery.esp import circuit
 from digest.errors import DigestError
 from digest.management import arguments, printing
 from digest.models import Edition

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
 from django.utils import timezone
 
-from digest.delivery import vigil
+from digest.delivery.watching import vigil
 from digest.management import arguments
 
 

@@ -8,7 +8,7 @@ from functools import wraps
 
 from django.conf import settings
 
-from digest.delivery import accounts, providers
+from digest.delivery.esp import accounts, providers
 
 from . import keys
 from .findings import Asked, Check, Findings, saying

@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 
-from digest.delivery.intake import PROBE
+from digest.delivery.feedback.intake import PROBE
 
 _ID = "doctor"
 _UUID = "00000000-0000-0000-0000-000000000000"

@@ -12,7 +12,7 @@ from django.utils import timezone
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from digest.delivery import signs
+from digest.delivery.watching import signs
 
 from .findings import SECONDS, Asked, Findings, saying
 from .installation import queues

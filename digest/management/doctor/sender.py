@@ -10,7 +10,7 @@ from django.db.models import Max, Sum
 from django.utils import timezone
 from requests.auth import HTTPBasicAuth
 
-from digest.delivery import accounts, providers
+from digest.delivery.esp import accounts, providers
 from digest.errors import ProviderSettingsError
 from digest.models import DayCount, Event
 from digest.records import Finding

@@ -11,8 +11,9 @@ from django.core.cache import cache
 from django.db.models import Case, QuerySet, Value, When
 from django.utils.translation import override
 
-from digest.delivery import apart, content, rendering, wording
-from digest.delivery.preview import nobody
+from digest.delivery.due import apart
+from digest.delivery.mails import content, rendering, wording
+from digest.delivery.mails.preview import nobody
 from digest.editions import building, candidates, choosing, history, taste
 from digest.models import Edition, EditionPaper
 from digest.site import presenting

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 from aiosmtpd.smtp import AuthResult
 
-from digest.delivery import accounts, providers
+from digest.delivery.esp import accounts, providers
 from digest.records import Verdict
 from tests.esp import FakeEsp
 from tests.esp.accounts import SENDING_KEY

@@ -6,9 +6,10 @@ import pytest
 import requests
 from anymail.backends import brevo, mailgun
 
-from digest.delivery import canonical, messages, providers
+from digest.delivery.esp import canonical, providers
+from digest.delivery.mails import messages
+from digest.delivery.mails.rendering import Body
 from digest.delivery.outbox import Claim
-from digest.delivery.rendering import Body
 from digest.models import Edition
 from digest.records import Reader
 from tests.digest.delivery.test_sending import NOW

@@ -5,7 +5,9 @@ from datetime import date
 import pytest
 from django.utils import timezone
 
-from digest.delivery import content, messages, outbox, providers
+from digest.delivery import outbox
+from digest.delivery.esp import providers
+from digest.delivery.mails import content, messages
 from digest.editions import audiences
 from subscriptions import selectors
 from tests.builders import make_subscriber

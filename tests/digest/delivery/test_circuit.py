@@ -7,8 +7,8 @@ import pytest
 import time_machine
 from botocore.exceptions import NoCredentialsError
 
-from digest.delivery import answers, circuit, pacing, plans, providers
-from digest.delivery.answers import Answer
+from digest.delivery.esp import answers, circuit, pacing, plans, providers
+from digest.delivery.esp.answers import Answer
 from digest.errors import ProviderSettingsError
 from digest.models import Circuit, DayCount, Notice
 from digest.records import Result

@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import time_machine
 
-from digest.delivery import deadman, notices
+from digest.delivery import notices
+from digest.delivery.watching import deadman
 from digest.editions import building
 from digest.models import Fetch, Notice
 from tests.digest.builders import make_listing, make_paper

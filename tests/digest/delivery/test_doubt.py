@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from digest.delivery import doubt
+from digest.delivery.feedback import doubt
 from digest.models import Delivery, Event
 from tests.builders import make_subscriber
 from tests.digest.builders import OFFERED_AT

@@ -6,7 +6,9 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from digest.delivery import dropping, figures, ledger, outbox, planning, standing, watch
+from digest.delivery import dropping, figures, ledger, outbox
+from digest.delivery.due import planning
+from digest.delivery.watching import standing, watch
 from digest.models import Batch, Delivery
 from digest.records import Outcome, Result
 from tests.builders import make_subscriber

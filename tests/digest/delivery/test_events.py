@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.db import DatabaseError, connection
 
-from digest.delivery import events, intake
+from digest.delivery.feedback import events, intake
 from digest.models import Batch, Delivery, Event
 from subscriptions import services
 from subscriptions.models import ConsentRecord, Subscriber, Suppression, TransactionalMessage

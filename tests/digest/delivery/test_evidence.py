@@ -8,7 +8,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from digest.delivery import events, evidence, intake, outbox, providers, settling
+from digest.delivery import outbox, settling
+from digest.delivery.esp import providers
+from digest.delivery.feedback import events, evidence, intake
 from digest.models import Batch, Delivery, Edition, Event, Notice
 from subscriptions.models import TransactionalMessage
 from tests.builders import make_subscriber

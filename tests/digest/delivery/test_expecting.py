@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 from django.core.cache import cache
 
-from digest.delivery import expecting
+from digest.delivery.due import expecting
 from subscriptions import services
 from tests.builders import make_subscriber, make_topic
 

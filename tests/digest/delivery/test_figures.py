@@ -9,7 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from digest import tasks
-from digest.delivery import events, figures, intake, ledger, settling
+from digest.delivery import figures, ledger, settling
+from digest.delivery.feedback import events, intake
 from digest.models import Batch, DayFigure, Delivery, Edition, EditionCount, Lease
 from subscriptions import services
 from subscriptions.models import ConsentRecord

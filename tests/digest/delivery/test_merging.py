@@ -5,7 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import time_machine
 
-from digest.delivery import ledger, local_outbox, planning, sending
+from digest.delivery import ledger, sending
+from digest.delivery.due import planning
+from digest.delivery.esp import local_outbox
 from digest.editions import building
 from digest.models import Delivery, Edition
 from tests.builders import make_subscriber

@@ -6,8 +6,9 @@ from email import policy
 import pytest
 from django.core.mail import EmailMultiAlternatives
 
-from digest.delivery import mime, providers
-from digest.delivery.rendering import READER_TOKENS, Body
+from digest.delivery.esp import providers
+from digest.delivery.mails import mime
+from digest.delivery.mails.rendering import READER_TOKENS, Body
 from tests.bench import smtp as bench
 
 HEADERS = {

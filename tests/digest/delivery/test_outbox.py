@@ -8,7 +8,8 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from digest.delivery import ledger, outbox, planning, requested, settling
+from digest.delivery import ledger, outbox, settling
+from digest.delivery.due import planning, requested
 from digest.editions import building
 from digest.errors import EditionOpenError
 from digest.models import Batch, Delivery

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from django.db import connection
 
-from digest.delivery import pacing, providers
+from digest.delivery.esp import pacing, providers
 from digest.models import DayCount, Lease
 
 pytestmark = pytest.mark.django_db

@@ -12,19 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from digest import tasks
-from digest.delivery import (
-    alarms,
-    events,
-    intake,
-    ledger,
-    outbox,
-    partitioning,
-    partitions,
-    planning,
-    purging,
-    sending,
-    watch,
-)
+from digest.delivery import ledger, outbox, partitions, sending
+from digest.delivery.due import planning
+from digest.delivery.feedback import events, intake
+from digest.delivery.keeping import partitioning, purging
+from digest.delivery.watching import alarms, watch
 from digest.management.doctor import installation
 from digest.management.doctor.findings import Asked
 from digest.models import Batch, Delivery, Edition, Event, Notice

@@ -8,8 +8,10 @@ from django.core import mail
 from django.core.mail import EmailMessage, get_connection
 from django.db import IntegrityError, transaction
 
-from digest.delivery import circuit, local_outbox, pacing, planning, plans, providers, sending
-from digest.delivery.answers import Answer
+from digest.delivery import sending
+from digest.delivery.due import planning
+from digest.delivery.esp import circuit, local_outbox, pacing, plans, providers
+from digest.delivery.esp.answers import Answer
 from digest.models import Circuit, DayCount, Delivery, Lease, ProviderPlan
 from digest.records import Result
 from subscriptions.emails import TransactionalMail
@@ -151,7 +153,7 @@ def test_digests_wait_while_all_are_paused_and_go_when_one_is_resumed(waiting):
 
 
 def send_single():
-    link = get_connection("digest.delivery.transactional.EmailBackend")
+    link = get_connection("digest.delivery.esp.transactional.EmailBackend")
     link.send_messages([EmailMessage("Confirm", "x", to=["ada@example.org"])])
     pacing.write_counts()
     return set(DayCount.objects.filter(messages__gt=0).values_list("provider", flat=True))
@@ -160,7 +162,7 @@ def send_single():
 def send_patient():
     message = TransactionalMail("Confirm", "x", to=["ada@example.org"])
     message.can_wait = True
-    return get_connection("digest.delivery.transactional.EmailBackend").send_messages([message])
+    return get_connection("digest.delivery.esp.transactional.EmailBackend").send_messages([message])
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.core import mail
 
-from digest.delivery import planning, proofs
+from digest.delivery.due import planning
+from digest.delivery.mails import proofs
 from digest.editions import building, editing, taste
 from digest.editions.editing import Change
 from digest.models import Audience, Delivery, Edition, EditionPaper, Opinion

@@ -10,19 +10,11 @@ from django.core import mail
 from django.db import OperationalError
 from django.utils import timezone
 
-from digest.delivery import (  # fmt: skip
-    events,
-    evidence,
-    intake,
-    local_outbox,
-    messages,
-    outbox,
-    planning,
-    providers,
-    sending,
-    settling,
-    smtp,
-)
+from digest.delivery import outbox, sending, settling
+from digest.delivery.due import planning
+from digest.delivery.esp import local_outbox, providers, smtp
+from digest.delivery.feedback import events, evidence, intake
+from digest.delivery.mails import messages
 from digest.editions import building
 from digest.models import Delivery
 from digest.records import Result

@@ -11,7 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from digest import tasks
-from digest.delivery import figures, ledger, planning, purging, requested
+from digest.delivery import figures, ledger
+from digest.delivery.due import planning, requested
+from digest.delivery.keeping import purging
 from digest.errors import EditionForgottenError
 from digest.models import (
     Audience,

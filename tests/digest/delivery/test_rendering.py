@@ -6,7 +6,7 @@ import re
 import pytest
 from lxml import html as lxml_html
 
-from digest.delivery import rendering, wording
+from digest.delivery.mails import rendering, wording
 from digest.records import EditionContent, PaperContent
 
 VALUES = {
@@ -72,7 +72,7 @@ def test_no_token_survives_filling():
 
 def test_paper_cannot_name_a_readers_value():
     """The sign of a token is new in every process, so no title or link can hold it."""
-    spec = importlib.util.find_spec("digest.delivery.rendering")
+    spec = importlib.util.find_spec("digest.delivery.mails.rendering")
     again = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(again)
     elsewhere = again._SIGN

@@ -4,7 +4,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from digest.delivery import evidence, ledger, outbox, planning, restoring, settling
+from digest.delivery import ledger, outbox, settling
+from digest.delivery.due import planning
+from digest.delivery.feedback import evidence
+from digest.delivery.keeping import restoring
 from digest.models import Batch, Delivery, Edition, Fetch, Notice
 from subscriptions.models import Slot, Topic, TransactionalMessage
 from tests.builders import make_subscriber

@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import time_machine
 
-from digest.delivery import content, planning, requested
+from digest.delivery.due import planning, requested
+from digest.delivery.mails import content
 from digest.editions import building
 from digest.models import Audience, Batch, Delivery, EditionPaper
 from tests.builders import make_subscriber

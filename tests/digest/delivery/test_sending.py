@@ -9,16 +9,10 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from digest.delivery import (
-    local_outbox,
-    messages,
-    outbox,
-    planning,
-    providers,
-    rendering,
-    sending,
-    settling,
-)
+from digest.delivery import outbox, sending, settling
+from digest.delivery.due import planning
+from digest.delivery.esp import local_outbox, providers
+from digest.delivery.mails import messages, rendering
 from digest.editions import building
 from digest.errors import BatchShapeError
 from digest.models import Batch, Delivery

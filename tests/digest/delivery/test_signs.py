@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from digest.delivery import signs
+from digest.delivery.watching import signs
 
 MEMORY = Path("/dev/shm")
 

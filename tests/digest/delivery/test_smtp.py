@@ -13,8 +13,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 from django.core.mail import EmailMessage
 
-from digest.delivery import answers, smtp
-from digest.delivery.smtp import EmailBackend, Mail
+from digest.delivery.esp import answers, smtp
+from digest.delivery.esp.smtp import EmailBackend, Mail
 from digest.records import Result
 from tests.flows.processes import free_port
 from tests.services import missing

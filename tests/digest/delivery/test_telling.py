@@ -10,8 +10,10 @@ import pytest
 import time_machine
 from django.urls import resolve
 
-from digest.delivery import notices, providers, telling
+from digest.delivery import notices
+from digest.delivery.esp import providers
 from digest.delivery.notices import Trouble
+from digest.delivery.watching import telling
 from digest.models import Edition, Notice
 from tests.receiver import receiver
 from tests.smtp import fast_sink

@@ -7,7 +7,8 @@ import time_machine
 from django.core.cache import cache
 from django.db import OperationalError, connection
 
-from digest.delivery import notices, signs, vigil, watch
+from digest.delivery import notices
+from digest.delivery.watching import signs, vigil, watch
 from digest.models import Edition, Notice
 from tests.builders import make_subscriber
 from tests.digest.builders import make_batch

@@ -12,7 +12,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from digest import tasks
-from digest.delivery import circuit, notices, outbox, plans, providers, settling, telling, watch
+from digest.delivery import notices, outbox, settling
+from digest.delivery.esp import circuit, plans, providers
+from digest.delivery.watching import telling, watch
 from digest.models import Audience, Batch, Circuit, DayCount, Delivery, Edition, Event, Notice
 
 pytestmark = pytest.mark.django_db
@@ -265,7 +267,7 @@ def test_hold_is_told_once_with_the_command_that_ends_it(edition, settings, capl
 
 def test_mail_to_the_operator_waits_until_a_provider_takes_it(settings):
     settings.OPERATOR_EMAIL = "operator@example.org"
-    settings.EMAIL_BACKEND = "digest.delivery.transactional.EmailBackend"
+    settings.EMAIL_BACKEND = "digest.delivery.esp.transactional.EmailBackend"
     settings.SMTP_URL = "smtp://127.0.0.1:9"
     providers.connection.cache_clear()
     notices.tell("late", 1, what="Late.", mend="Type: manage.py ledger")

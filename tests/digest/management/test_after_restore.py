@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from digest.delivery import signs
+from digest.delivery.watching import signs
 from digest.models import Delivery, Fetch
 from subscriptions import services
 from subscriptions.models import Subscriber, Suppression

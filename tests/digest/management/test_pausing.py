@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from digest.delivery import plans
+from digest.delivery.esp import plans
 from digest.models import ProviderPlan
 from tests.digest.management.test_commands import refusal, run
 

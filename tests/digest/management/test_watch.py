@@ -7,7 +7,7 @@ from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from digest.delivery import signs
+from digest.delivery.watching import signs
 
 pytestmark = pytest.mark.django_db
 

@@ -9,7 +9,9 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from lxml import html
 
-from digest.delivery import planning, rendering, sending
+from digest.delivery import sending
+from digest.delivery.due import planning
+from digest.delivery.mails import rendering
 from digest.models import Delivery
 from subscriptions import services, tokens
 from subscriptions.models import Subscriber, Suppression, TransactionalMessage

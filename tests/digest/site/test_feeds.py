@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from lxml import etree
 
-from digest.delivery import planning
+from digest.delivery.due import planning
 from digest.editions import audiences
 from digest.models import Edition
 from subscriptions import services, tokens

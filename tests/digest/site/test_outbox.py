@@ -4,7 +4,7 @@ import pytest
 from django.core.mail import EmailMultiAlternatives, get_connection
 from lxml import html
 
-from digest.delivery import local_outbox
+from digest.delivery.esp import local_outbox
 
 pytestmark = pytest.mark.django_db
 
@@ -18,7 +18,7 @@ def outbox(settings, tmp_path):
         "A subject <b>", "The text part", "digest@papers.example.org", ["ada@example.org"]
     )
     message.attach_alternative("<p>The <b>HTML</b> part</p><script>alert(1)</script>", "text/html")
-    get_connection("digest.delivery.local_outbox.EmailBackend").send_messages([message])
+    get_connection("digest.delivery.esp.local_outbox.EmailBackend").send_messages([message])
     return next(iter(local_outbox.maildir().iterkeys()))
 
 

@@ -8,7 +8,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from lxml import html
 
-from digest.delivery import notices, standing, watch
+from digest.delivery import notices
+from digest.delivery.watching import standing, watch
 from digest.models import Batch, DayFigure, Edition, EditionCount, Fetch
 from digest.site import status
 from tests.builders import make_subscriber

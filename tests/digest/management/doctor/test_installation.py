@@ -12,7 +12,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
-from digest.delivery import signs
+from digest.delivery.watching import signs
 from digest.management.doctor import installation, processes
 from digest.management.doctor.findings import Asked
 from digest.records import Verdict

@@ -8,7 +8,7 @@ import pytest
 from django.core.cache import cache
 from django.utils import timezone
 
-from digest.delivery import signs
+from digest.delivery.watching import signs
 from digest.management.doctor import site
 from digest.management.doctor.findings import Asked
 from digest.records import Verdict

@@ -14,10 +14,11 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import F, Q
 from django.utils import timezone
 
+from digest.delivery import notices
 from digest.models import Circuit
 from digest.records import Result
 
-from . import notices, pacing, plans
+from . import pacing, plans
 from .answers import Answer
 from .providers import Provider
 

@@ -11,13 +11,12 @@ from typing import Any
 
 from django.db import transaction
 
+from digest.delivery import batches
 from digest.editions import audiences, building, candidates, history
 from digest.editions.candidates import Candidates
 from digest.models import Audience, Batch, Delivery, Edition
 from subscriptions import selectors, services
 from subscriptions.models import Slot, Subscriber
-
-from . import batches
 
 State = Delivery.State
 LONGEST_PAUSE = timedelta(days=31)

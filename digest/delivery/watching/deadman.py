@@ -4,11 +4,10 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from django.conf import settings
 
+from digest.delivery import notices
+from digest.delivery.notices import Trouble
 from digest.editions import building
 from digest.models import Edition, Fetch, Listing
-
-from . import notices
-from .notices import Trouble
 
 EDITION_GRACE = timedelta(minutes=30)
 """How long past its cutoff an edition may take: it is tried every five minutes."""

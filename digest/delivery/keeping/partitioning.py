@@ -12,11 +12,10 @@ from datetime import UTC, datetime
 
 from django.db import OperationalError, connection, transaction
 
+from digest.delivery import partitions
+from digest.delivery.partitions import DEFAULT, PAST, TABLE, rows_of
 from digest.errors import PartitioningError
 from digest.models import Batch
-
-from . import partitions
-from .partitions import DEFAULT, PAST, TABLE, rows_of
 
 _RANGE = f"{PAST}_range"
 _KEY = f"{PAST}_pkey"

@@ -9,13 +9,14 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.utils.translation import override
 
+from digest.delivery.due import apart, planning
 from digest.editions import building, candidates, choosing, history, taste
 from digest.models import Audience, Delivery, Edition, EditionPaper
 from subscriptions import selectors
 from subscriptions.models import Subscriber
 from subscriptions.records import Selection
 
-from . import apart, content, planning, rendering
+from . import content, rendering
 from .preview import nobody
 
 _DARK = "@media (prefers-color-scheme: dark)"

@@ -3,12 +3,13 @@
 from django.db import transaction
 from django.utils import timezone
 
+from digest.delivery import batches
 from digest.editions import audiences, building
 from digest.models import Audience, Batch, Delivery, Edition
 from subscriptions import selectors, services
 from subscriptions.models import Subscriber
 
-from . import apart, batches, planning
+from . import apart, planning
 
 State = Delivery.State
 Reason = Delivery.Reason

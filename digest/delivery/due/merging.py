@@ -12,11 +12,12 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, Min, OuterRef
 
+from digest.delivery import batches
 from digest.editions import candidates
 from digest.editions.candidates import Candidates
 from digest.models import Audience, Batch, Delivery, Edition
 
-from . import apart, batches
+from . import apart
 
 logger = logging.getLogger(__name__)
 

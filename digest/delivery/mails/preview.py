@@ -6,6 +6,8 @@ from datetime import date
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from digest.delivery import outbox
+from digest.delivery.esp import providers
 from digest.editions import building, candidates, choosing
 from digest.errors import EditionOpenError, PermanentError
 from digest.models import Audience, Edition
@@ -13,7 +15,7 @@ from digest.records import Reader
 from subscriptions.models import Topic
 from subscriptions.records import Selection
 
-from . import content, messages, outbox, providers, rendering
+from . import content, messages, rendering
 
 
 def nobody() -> Reader:

@@ -16,13 +16,14 @@ from django.db.models import Count, Max, OuterRef, QuerySet, Subquery, Sum
 from django.utils import timezone
 
 from digest import logs
+from digest.delivery import batches, dropping, outbox
 from digest.editions import audiences, building
 from digest.errors import EditionOpenError
 from digest.models import Batch, Delivery, Edition
 from subscriptions import selectors, services
 from subscriptions.models import Slot, Subscriber
 
-from . import apart, batches, dropping, merging, outbox
+from . import apart, merging
 
 logger = logging.getLogger(__name__)
 

@@ -18,6 +18,8 @@ from django.db.models import Count, Q, Sum
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 
+from digest.delivery import figures, notices
+from digest.delivery.esp import pacing, providers
 from digest.models import (
     Batch,
     Circuit,
@@ -29,7 +31,7 @@ from digest.models import (
     Fetch,
 )
 
-from . import alarms, figures, notices, pacing, providers, signs, watch
+from . import alarms, signs, watch
 
 logger = logging.getLogger(__name__)
 

@@ -4,9 +4,8 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, F, Max, OuterRef, Q
 
+from digest.delivery import notices
 from digest.models import Batch, Edition
-
-from . import notices
 
 _RECENT = timedelta(days=10)
 LATE = (

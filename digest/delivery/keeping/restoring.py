@@ -13,12 +13,12 @@ from django.db import connection, models, transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from digest.delivery import batches, notices
+from digest.delivery.due import planning
 from digest.editions import building
 from digest.models import Batch, Delivery, Edition, Fetch, Notice
 from subscriptions import services
 from subscriptions.models import TransactionalMessage
-
-from . import batches, notices, planning
 
 logger = logging.getLogger(__name__)
 

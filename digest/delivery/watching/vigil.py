@@ -12,8 +12,10 @@ import requests
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
-from . import notices, signs, standing, telling, watch
-from .notices import Trouble
+from digest.delivery import notices
+from digest.delivery.notices import Trouble
+
+from . import signs, standing, telling, watch
 
 logger = logging.getLogger(__name__)
 

@@ -9,11 +9,12 @@ from typing import NamedTuple
 from django.db import transaction
 from django.utils import timezone
 
+from digest.delivery import figures, settling
 from digest.models import Batch, Delivery, Event
 from subscriptions import selectors, services
 from subscriptions.models import Suppression
 
-from . import bounces, figures, settling
+from . import bounces
 
 logger = logging.getLogger(__name__)
 

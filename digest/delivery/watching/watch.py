@@ -14,9 +14,11 @@ from functools import partial
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
 
+from digest.delivery import batches, dropping, notices
+from digest.delivery.esp import circuit, pacing
 from digest.models import Batch, Circuit, DayCount, Delivery, Edition, Event, Notice
 
-from . import alarms, batches, circuit, deadman, dropping, notices, pacing, standing
+from . import alarms, deadman, standing
 
 logger = logging.getLogger(__name__)
 

@@ -13,11 +13,10 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from digest.delivery import batches, figures, partitions
+from digest.delivery.partitions import Partition
 from digest.editions import building
 from digest.models import Audience, Batch, Circuit, Delivery, Edition
-
-from . import batches, figures, partitions
-from .partitions import Partition
 
 logger = logging.getLogger(__name__)
 

@@ -11,11 +11,13 @@ from functools import cache
 from django.conf import settings
 from django.db.models import Count, Max, Min, QuerySet, Sum
 
+from digest.delivery import batches
+from digest.delivery.esp import providers
+from digest.delivery.esp.providers import Provider
 from digest.models import Batch, Delivery, Edition
 
-from . import batches, evidence, providers
+from . import evidence
 from .evidence import Testimony
-from .providers import Provider
 
 MOST_BATCHES = 50
 """That are shown, and of an edition settled, at once."""

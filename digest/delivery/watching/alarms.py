@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 from django.db.models import Count, Max, Min, Q
 
+from digest.delivery import batches, ledger, notices, partitions
+from digest.delivery.esp import circuit, pacing, plans, providers
+from digest.delivery.esp.providers import Provider
+from digest.delivery.notices import Trouble
 from digest.models import Batch, Delivery, Edition, Lease
 from subscriptions import selectors
-
-from . import batches, circuit, ledger, notices, pacing, partitions, plans, providers
-from .notices import Trouble
-from .providers import Provider
 
 STUCK = timedelta(minutes=15)
 """How long past UNCERTAIN_AFTER a claim may stand: it is settled every five minutes."""

@@ -31,10 +31,12 @@ from itertools import chain
 from django.conf import settings
 from django.db.models import Count, Min, Q, QuerySet
 
+from digest.delivery import batches, notices, settling
+from digest.delivery.esp import pacing, providers
+from digest.delivery.esp.providers import Provider
 from digest.models import Batch, Delivery, Edition, Event
 
-from . import batches, events, notices, pacing, providers, settling
-from .providers import Provider
+from . import events
 
 logger = logging.getLogger(__name__)
 

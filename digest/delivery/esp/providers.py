@@ -64,13 +64,13 @@ def _anymail(name: str, backend: str = "", **options: Any) -> Provider:
 PROVIDERS: Mapping[str, Provider] = {
     provider.name: provider
     for provider in [
-        Provider("outbox", "digest.delivery.local_outbox.EmailBackend"),
+        Provider("outbox", "digest.delivery.esp.local_outbox.EmailBackend"),
         Provider(
-            "smtp", "digest.delivery.smtp.EmailBackend", readers_per_call=200, takes_many=True
+            "smtp", "digest.delivery.esp.smtp.EmailBackend", readers_per_call=200, takes_many=True
         ),
         _anymail(
             "mailgun",
-            "digest.delivery.canonical.MailgunBackend",
+            "digest.delivery.esp.canonical.MailgunBackend",
             has_tracking=True,
             readers_per_call=1000,
             merge="%recipient.{name}%",
@@ -78,7 +78,7 @@ PROVIDERS: Mapping[str, Provider] = {
         ),
         _anymail(
             "brevo",
-            "digest.delivery.canonical.BrevoBackend",
+            "digest.delivery.esp.canonical.BrevoBackend",
             readers_per_call=1000,
             merge="{{{{params.{name}}}}}",
             openings=("{{", "{%", "{#"),
@@ -103,7 +103,7 @@ PROVIDERS: Mapping[str, Provider] = {
         _anymail("postmark", has_tracking=True),
         _anymail("amazon_ses"),
         _anymail("sendgrid", has_tracking=True),
-        _anymail("resend", "digest.delivery.canonical.ResendBackend", is_idempotent=True),
+        _anymail("resend", "digest.delivery.esp.canonical.ResendBackend", is_idempotent=True),
         _anymail("mailersend", has_tracking=True),
         _anymail("mailtrap"),
         _anymail("postal"),

@@ -9,12 +9,14 @@ from typing import Any
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 
+from digest.delivery import outbox
+from digest.delivery.esp import providers
+from digest.delivery.esp.providers import Provider
 from digest.errors import BatchShapeError
 from digest.models import Edition
 from digest.records import Reader
 
-from . import content, mime, outbox, providers, rendering
-from .providers import Provider
+from . import content, mime, rendering
 
 _TOKEN = "{token}"  # noqa: S105  a mark
 SENDER_ID = "dailypapers"

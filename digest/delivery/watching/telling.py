@@ -21,12 +21,11 @@ from django.core.mail.backends.smtp import EmailBackend
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from digest.delivery.esp import providers
+from digest.delivery.notices import Trouble
 from digest.models import Lease, Notice
 from digest.records import Result
 from subscriptions.errors import RefusedError, TemporaryError
-
-from . import providers
-from .notices import Trouble
 
 logger = logging.getLogger(__name__)
 
