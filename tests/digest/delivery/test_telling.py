@@ -268,7 +268,7 @@ def test_page_of_an_edition_is_one_of_the_admin():
 
 def test_pages_that_notices_link_to_are_there(admin_client):
     """None is made by `reverse`, so that workers need not load the views."""
-    code = "".join(path.read_text() for path in Path(notices.__file__).parent.glob("*.py"))
+    code = "".join(path.read_text() for path in Path(notices.__file__).parent.rglob("*.py"))
     links = set(re.findall(r'link="(/admin/[^"]+)"', code))
     assert {link: admin_client.get(link).status_code for link in links} == dict.fromkeys(links, 200)
     assert len(links) >= 5
