@@ -107,7 +107,8 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "subscriptions.forms.sign_up",
-            ]
+            ],
+            "libraries": {"desk": "config.naming"},
         },
     }
 ]

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
@@ -16,10 +17,11 @@ from django.views.decorators.http import require_POST
 
 from subscriptions import addresses, held, selectors
 from subscriptions.errors import AddressError
-from subscriptions.models import ConsentRecord, LeaveReason, Subscriber
+from subscriptions.models import ConsentRecord, LeaveReason, Subscriber, Suppression
 
-from . import acting, finding, standing
+from . import acting, finding, searching, standing
 from .paging import BoundedPaginator
+from .searching import SearchedAdmin
 from .theme import ModelAdmin
 
 _SHOWN = 50
@@ -42,20 +44,44 @@ class ReadOnly:
         return False
 
 
+class SuppressedFilter(admin.SimpleListFilter):
+    """Who is never mailed, of those that were suppressed last."""
+
+    title = "suppressed"
+    parameter_name = "suppressed"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("any", "Suppressed"),
+            (Suppression.Reason.BOUNCED, "Its mail bounced for good"),
+            (Suppression.Reason.COMPLAINED, "Marked a mail as spam"),
+            (Suppression.Reason.MANUAL, "Set by an operator"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if value not in dict(self.lookup_choices):
+            return queryset
+        reason = None if value == "any" else Suppression.Reason(value)
+        return queryset.filter(pk__in=finding.ids_of_suppressed(reason))
+
+
 @admin.register(Subscriber)
-class SubscriberAdmin(ReadOnly, ModelAdmin[Subscriber]):
+class SubscriberAdmin(ReadOnly, SearchedAdmin):
     """Nothing here walks over all readers: the list shows the newest, and search uses indexes."""
 
     list_display = ("reader", "standing", "rhythm", "came")
-    list_filter = ("state",)
+    list_filter = ("state", SuppressedFilter)
+    show_facets = admin.ShowFacets.NEVER
     list_per_page = 25
     ordering = ("-pk",)
     sortable_by = ()
     search_fields = ("email",)
+    search_hint = "Address, id or link"
     search_help_text = (
         "An address or its beginning, an id, a public id, or a link from one of their mails."
     )
-    show_full_result_count = False
+    one, many = "reader", "readers"
     paginator = BoundedPaginator
     list_select_related = ("slot",)
     change_form_template = "admin/desk/reader.html"
@@ -86,15 +112,18 @@ class SubscriberAdmin(ReadOnly, ModelAdmin[Subscriber]):
 
     @admin.display(description="Signed up")
     def came(self, obj: Subscriber) -> str:
-        return f"{obj.created_at:%Y-%m-%d}"
+        return date_format(obj.created_at, "DATE_FORMAT")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Subscriber], search_term: str
     ) -> tuple[QuerySet[Subscriber], bool]:
-        if not search_term.strip():
+        if not search_term:
             return queryset, False
-        found = finding.readers(queryset, search_term)
-        self._say_if_suppressed(request, search_term, found)
+        text = searching.text_of(request, search_term)
+        if text is None:
+            return queryset.none(), False
+        found = finding.readers(queryset, text)
+        self._say_if_suppressed(request, text, found)
         return found, False
 
     def _say_if_suppressed(
@@ -110,7 +139,7 @@ class SubscriberAdmin(ReadOnly, ModelAdmin[Subscriber]):
             messages.info(
                 request,
                 f"No reader has this address, and it is never mailed since "
-                f"{row.created_at:%Y-%m-%d}: {row.get_reason_display().lower()}.",
+                f"{standing.since(row)}: {standing.because(row)}.",
             )
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
@@ -132,8 +161,11 @@ class SubscriberAdmin(ReadOnly, ModelAdmin[Subscriber]):
     ) -> HttpResponse:
         reader = self._reader(int(object_id)) if object_id.isdecimal() else None
         shown = self.shown(request, reader) if reader and self.has_view_permission(request) else {}
-        context = (extra_context or {}) | shown | {"title": f"Reader {object_id}", "subtitle": None}
-        return super().change_view(request, object_id, form_url, context)
+        return super().change_view(request, object_id, form_url, (extra_context or {}) | shown)
+
+    def name_of(self, reader: Subscriber) -> str:
+        """By number: what a page is called is kept in browsers' histories."""
+        return f"Reader {reader.pk}"
 
     def _reader(self, pk: int) -> Subscriber | None:
         return Subscriber.objects.select_related("slot").filter(pk=pk).first()
