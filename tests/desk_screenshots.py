@@ -101,7 +101,9 @@ def shoot(browser: Browser, installation: Installation, folder: Path) -> None:
     """The dashboard, a reader, and an edition that is to come."""
     page = signed_in(browser, installation, DESKTOP, "light")
     page.screenshot(path=folder / "desk-dashboard.png")
-    page.goto("/admin/subscriptions/subscriber/?q=reader7%40example.org")
+    page.goto("/admin/subscriptions/subscriber/")
+    page.locator("#searchbar").fill("reader7@example.org")
+    page.get_by_role("button", name="Search").click()
     page.get_by_role("link", name="reader7@example.org").first.click()
     page.wait_for_load_state("networkidle")
     page.screenshot(path=folder / "desk-reader.png")

@@ -271,7 +271,7 @@ def send_test(
 def _refused(request: HttpRequest) -> str:
     """Why no test goes out; "" where one may."""
     if not getattr(request.user, "email", ""):
-        return "Your account has no email address: set one under Staff, People."
+        return "Your account has no email address: set one under Staff, Operators."
     if not settings.POSTAL_ADDRESS:
         return "POSTAL_ADDRESS is not set, and every mail must carry it."
     if limits.operator_tests_too_much(request, request.user.pk or 0):

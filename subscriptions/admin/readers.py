@@ -298,6 +298,8 @@ class ConsentRecordAdmin(ReadOnly, ModelAdmin[ConsentRecord]):
     list_select_related = ("subscriber",)
     show_full_result_count = False
     paginator = BoundedPaginator
+    show_facets = admin.ShowFacets.NEVER
+    list_max_show_all = 0
 
 
 @admin.register(LeaveReason)
