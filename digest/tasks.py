@@ -150,6 +150,12 @@ def keep_figures() -> None:
 
 
 @shared_task
+def count_readers() -> None:
+    """Readers are counted now, as after an import."""
+    figures.count_readers(timezone.now())
+
+
+@shared_task
 def purge_deliveries() -> None:
     """Forgets who was sent which digest long ago, for a minute at most; the next one goes on."""
     now = timezone.now()

@@ -71,6 +71,8 @@ class Command(BaseCommand):
             run.bad.tell(self.stderr)
             if run.outcome.added and not confirmed and not dry_run:
                 tasks.wake_sender()
+            if run.outcome.added and not dry_run:
+                tasks.ask_for_count()
         said = "Nothing was changed. It would be: " if dry_run else ""
         self.stdout.write(_as_json(run) if options["json"] else f"{said}{_summary(run.outcome)}")
         if run.signs and not options["json"]:
