@@ -15,7 +15,7 @@ from django.db import DatabaseError, InterfaceError
 from digest.delivery import notices
 from digest.delivery.notices import Trouble
 
-from . import signs, standing, telling, watch
+from . import signs, telling, watch
 
 logger = logging.getLogger(__name__)
 
@@ -77,8 +77,7 @@ def _watch(vigil: Vigil, now: datetime) -> None:
 
 
 def _wrong() -> list[str]:
-    held = [f"Edition {each.name} is held: {each.held_because}." for each in standing.held()]
-    return [*notices.open_notices().order_by("pk").values_list("what", flat=True), *held]
+    return list(notices.open_notices().order_by("pk").values_list("what", flat=True))
 
 
 def _check_parts(vigil: Vigil, now: datetime) -> None:
