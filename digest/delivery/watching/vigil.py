@@ -19,6 +19,10 @@ from . import signs, telling, watch
 
 logger = logging.getLogger(__name__)
 
+DATABASE_AWAY = Trouble(
+    what="The database can't be used: no page, no sign-up and no digest works.",
+    mend="Start it, look at its disk and at DATABASE_URL. Type: manage.py check --database default",
+)
 ROUNDS_AWAY = 2
 """In a row, before it is told: a part that is started again is away for a moment."""
 LEAST_FREE = 0.05
@@ -126,10 +130,7 @@ def _note_database(vigil: Vigil, now: datetime, *, is_away: bool) -> str:
     """Tells of a database that is away, and of its return, without it. That it was told is kept in
     a file, for a watch that is started again meanwhile."""
     mark = settings.VAR_DIR / "database_away"
-    trouble = Trouble(
-        what="The database can't be used: no page, no sign-up and no digest works.",
-        mend="Start it, look at its disk and at DATABASE_URL. Type: manage.py check --database default",
-    )
+    trouble = DATABASE_AWAY
     vigil.away["database"] = vigil.away["database"] + 1 if is_away else 0
     if vigil.is_database_told is None:
         vigil.is_database_told = mark.exists()
