@@ -105,13 +105,18 @@ def page(
         if request.method == "POST":
             messages.error(request, "This edition is closed: what is in it stays as it is.")
         return HttpResponseRedirect(reverse("admin:digest_edition_change", args=[closed.pk]))
-    if abs(start - timezone.now().date()) > _AHEAD:
+    if not has_page(start, timezone.now()):
         raise Http404
     if request.method != "POST":
         return _shown(model_admin, request, edition)
     if not may_edit(request):
         raise PermissionDenied
     return _changed(model_admin, request, edition)
+
+
+def has_page(start: date, now: datetime) -> bool:
+    """Whether an edition that is not closed can be looked at: it is near enough."""
+    return abs(start - now.date()) <= _AHEAD
 
 
 def may_edit(request: HttpRequest) -> bool:
@@ -136,9 +141,8 @@ def _changed(model_admin: ModelAdmin[Any], request: HttpRequest, edition: Editio
         messages.error(request, str(error))
         return _shown(model_admin, request, edition, typed=note, status=HTTPStatus.CONFLICT)
     if said:
-        text = "; ".join(said)
-        model_admin.log_change(request, draft, text)
-        messages.success(request, f"{text}.")
+        model_admin.log_change(request, draft, "; ".join(each.log for each in said))
+        messages.success(request, f"{'; '.join(map(str, said))}.")
     else:
         messages.info(request, "Nothing to change: it was so before.")
     return HttpResponseRedirect(request.path)

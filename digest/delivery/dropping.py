@@ -7,7 +7,7 @@ from django.db import transaction
 
 from digest.models import Batch, Circuit, Delivery, Edition
 
-from . import batches
+from . import batches, notices
 
 logger = logging.getLogger(__name__)
 
@@ -24,9 +24,11 @@ def drop(edition: Edition, now: datetime, *, most: int | None = None) -> bool:
     The first `most` batches are given up at once (None: all), the others by `sweep`.
     """
     held = Edition.objects.filter(pk=edition.pk, held_at__isnull=False)
-    if not held.update(held_at=None, held_because="", dropped_at=now):
-        return False
-    Circuit.objects.filter(name=f"edition {edition.pk}").delete()
+    with transaction.atomic():
+        if not held.update(held_at=None, held_because="", dropped_at=now):
+            return False
+        Circuit.objects.filter(name=f"edition {edition.pk}").delete()
+        notices.end(notices.HELD, edition.pk, now=now)
     give_up(edition, most=most)
     return True
 

@@ -102,7 +102,7 @@ def test_buttons_change_the_draft_and_are_logged(operator, day):
     answer = press(client, day, "leave_out:2608.00001", version=1, note="Hello")
     assert papers_on(answer) == ["2608.00002"]
     assert "Take back" in answer.content.decode()
-    assert log() == ["Changed the note; Pinned 2608.00002", "Left out 2608.00001"]
+    assert log() == ["Changed the note to “Hello”; Pinned 2608.00002", "Left out 2608.00001"]
 
 
 def test_second_editor_is_told_and_keeps_what_was_typed(operator, day):
@@ -114,7 +114,21 @@ def test_second_editor_is_told_and_keeps_what_was_typed(operator, day):
     assert "Somebody else changed this edition meanwhile." in said
     assert "The second one’s</textarea>" in said
     assert Draft.objects.get().note == "The first one’s"
-    assert log() == ["Changed the note"]
+    assert log() == ["Changed the note to “The first one’s”"]
+
+
+def test_log_keeps_the_old_and_the_new_note_shortened_and_without_addresses(operator, day):
+    client = operator(CHANGE)
+    press(client, day, "note", note="Write to ada@example.org.")
+    press(client, day, "note", version=1, note="x" * 600)
+    answer = press(client, day, "note", version=2, note="")
+    short = "x" * 499 + "…"
+    assert log() == [
+        "Changed the note to “Write to (an address).”",
+        f"Changed the note from “Write to (an address).” to “{short}”",
+        f"Took the note away, which was “{short}”",
+    ]
+    assert "Took the note away." in answer.content.decode()
 
 
 @pytest.mark.parametrize(

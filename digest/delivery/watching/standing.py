@@ -13,6 +13,8 @@ from digest.papers import fetching
 from . import deadman
 
 _RECENT = timedelta(days=10)
+_ALL_HOURS = timedelta(days=2)
+"""After its end an edition is planned for readers of all hours and zones within so long."""
 LATE = (
     "late",
     "unfinished",
@@ -48,16 +50,26 @@ def keep(now: datetime) -> None:
 def _may_change(now: datetime) -> Q:
     """Readers of all hours and zones get an edition within two days of its end; later only those who
     were held, or in doubt, and `counted_at` says that they were looked at."""
-    is_new = Q(closed_at__gt=now - timedelta(days=2)) | Q(handed_at__isnull=True)
+    is_new = Q(closed_at__gt=now - _ALL_HOURS) | Q(handed_at__isnull=True)
     return is_new | Q(counted_at__gt=F("handed_at"), is_counted=False)
 
 
 def held() -> list[Edition]:
     """The editions whose send is stopped with something left of it."""
+    stopped = Edition.objects.filter(_has_left(), held_at__isnull=False)
+    return list(stopped.order_by("-date")[:20])
+
+
+def held_for_now(now: datetime) -> set[int]:
+    """The ids of all editions that are held, but for those whose readers had theirs, or did without."""
+    may_come = Q(closed_at__gt=now - _ALL_HOURS)
+    stopped = Edition.objects.filter(_has_left() | may_come, held_at__isnull=False)
+    return set(stopped.values_list("pk", flat=True))
+
+
+def _has_left() -> Q:
     unsettled = [Batch.State.OPEN, Batch.State.CLAIMED]
-    left = Batch.objects.filter(edition=OuterRef("pk"), state__in=unsettled)
-    stopped = Edition.objects.filter(held_at__isnull=False)
-    return list(stopped.filter(Exists(left)).order_by("-date")[:20])
+    return Q(Exists(Batch.objects.filter(edition=OuterRef("pk"), state__in=unsettled)))
 
 
 @dataclass(frozen=True, slots=True)

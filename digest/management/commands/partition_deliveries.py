@@ -11,6 +11,8 @@ from digest.delivery import partitions
 from digest.delivery.keeping import partitioning
 from digest.errors import DigestError
 from digest.management import arguments
+from digest.models import Delivery
+from subscriptions import logbook
 
 
 class Command(BaseCommand):
@@ -54,12 +56,18 @@ class Command(BaseCommand):
             return
         partitioning.refuse_while_sending()
         partitioning.run(work)
+        done = (
+            "Made one table of the partitions" if options["undo"] else "Divided the table by month"
+        )
+        logbook.note(Delivery, done)
         self._show()
 
     def _make_ahead(self, now: Any, *, is_dry_run: bool) -> None:
         made = partitions.to_make(now) if is_dry_run else partitions.make_ahead(now)
         for each in made:
             self.stdout.write(f"{each};" if is_dry_run else f"made {each}")
+        if made and not is_dry_run:
+            logbook.note(Delivery, f"Made partitions ahead: {', '.join(made)}")
         self._show()
 
     def _explain(self, work: partitioning.Work) -> None:

@@ -204,15 +204,31 @@ def test_notice_that_could_not_be_sent_for_a_day_is_not_sent_any_more(settings, 
     assert sink.mails == []
 
 
-def test_end_of_what_was_never_told_is_not_told(hook, clock):
+def test_what_was_over_before_it_could_be_told_is_told_by_its_end_alone(hook, clock):
     hook.status = 500
     stand("1")
     send()
     clock.shift(timedelta(minutes=10))
     stand()
     hook.status = 200
-    telling._send_all(datetime.now(UTC), telling._post, "end_posted_at", is_over=True)
-    assert hook.calls == []
+    for _ in range(2):
+        send()
+    assert [each["state"] for each in hook.posted] == ["well"]
+
+
+def test_what_somebody_ended_before_it_was_told_is_not_told_at_all(hook):
+    notices.begin("held", 12, Trouble(what="Held.", mend="Release it."))
+    notices.end("held", 12, now=NOW)
+    assert (send(), hook.calls) == (0, [])
+
+
+def test_what_somebody_ended_is_told_at_once_to_who_knows_of_it(hook):
+    notices.begin("held", 12, Trouble(what="Held.", mend="Release it."))
+    send()
+    notices.end("held", 12, now=NOW)
+    send()
+    assert [each["text"] for each in hook.posted][1:] == ["Well again. It was: Held."]
+    assert [each["state"] for each in hook.posted] == ["failing", "well"]
 
 
 def test_what_is_given_up_ends_without_a_word(hook, clock):
@@ -226,7 +242,7 @@ def test_what_is_given_up_ends_without_a_word(hook, clock):
 
 def test_things_that_happened_are_told_once_for_good_and_are_not_open(hook):
     for _ in range(2):
-        notices.tell("held", "12 at 06:00", what="Held.", mend="Release it.")
+        notices.tell("partitions", "2026-11", what="Too few.", mend="Make some.")
         send()
     assert (len(hook.calls), notices.open_notices().count()) == (1, 0)
 

@@ -210,7 +210,7 @@ def test_held_send_is_not_well(mind, clock, pulse):
     batch = make_batch([make_subscriber()], deliveries="pending")
     watch.hold(batch.edition, because="a typo", now=NOW)
     wrong = look(mind, clock)
-    assert wrong == ["Edition 2026-08-20 is held: a typo."]
+    assert wrong == ["The daily edition 2026-08-20 is held: a typo."]
     assert pulse.paths == ["/uuid/fail"]
 
 
