@@ -147,11 +147,12 @@ def _sendings() -> list[Sending]:
     """The newest edition of each frequency that was planned, the one that is being sent first."""
     planned = Edition.objects.filter(due_count__gt=0)
     newest = [planned.filter(frequency=each).first() for each in Edition.Frequency.values]
-    found = [_sending(edition) for edition in newest if edition]
+    found = [sending(edition) for edition in newest if edition]
     return sorted(found, key=lambda each: (not each.ledger.pending, -each.edition.date.toordinal()))
 
 
-def _sending(edition: Edition) -> Sending:
+def sending(edition: Edition) -> Sending:
+    """How far the edition is, by the numbers that were counted last."""
     found = figures.ledger_of(edition)
     to_send = found.sent + found.failed + found.uncertain + found.pending
     settled = to_send - found.pending
