@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
@@ -125,8 +126,8 @@ class _Names:
         return edition_draft.title_of(Edition(frequency=key[0], date=key[1]))
 
     def names(self, keys: Iterable[EditionKey]) -> str:
-        """`Sunday, November 29; Week 48, 2026`."""
-        return "; ".join(map(self.name, keys))
+        """`Nov 29, week 48`."""
+        return ", ".join(_short(*key) for key in keys)
 
     def url(self, key: EditionKey) -> str:
         closed = self._closed.get(key)
@@ -136,6 +137,12 @@ class _Names:
 
     def said(self, key: EditionKey) -> str:
         return "closed" if key in self._closed else "still open"
+
+
+def _short(frequency: str, day: date) -> str:
+    if frequency == edition_draft.WEEKLY:
+        return f"week {day.isocalendar().week}"
+    return date_format(day, "SHORT_DATE_FORMAT")
 
 
 def _shown(each: expecting.Day, name: str, names: _Names) -> dict[str, Any]:

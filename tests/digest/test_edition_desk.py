@@ -119,6 +119,31 @@ def test_second_editor_is_told_and_keeps_what_was_typed(operator, day):
     assert log() == ["Changed the note"]
 
 
+def test_second_editor_sees_both_notes_and_both_orders(operator, day):
+    client = operator(CHANGE)
+    press(client, day, "leave_out:2608.00001", note="The first one’s")
+    late = {"do": "move:2608.00002:1", "version": 0, "note": "The <second> one’s"}
+    answer = client.post(coming(day), {**late, "seen": "2608.00001 2608.00002 2608.77777"})
+    page = lxml_html.fromstring(answer.content.decode())
+
+    def said(part):
+        found = page.get_element_by_id(part)
+        return [line.text_content().strip() for line in found.xpath("./*")]
+
+    assert answer.status_code == 409
+    assert said("ed-their-note") == ["The first one’s"]
+    assert said("ed-my-note") == ["The <second> one’s"]
+    assert said("ed-their-order") == ["<Second> & more"]
+    assert said("ed-my-order") == ["<Second> & more you moved it here", "First"]
+    assert "You moved it here: <Second> & more." in page.text_content()
+
+
+def test_press_that_can_not_be_done_loses_no_note(operator, day):
+    answer = press(operator(CHANGE), day, "pin:2608.9", note="Typed")
+    assert answer.status_code == 409
+    assert "Typed</textarea>" in answer.content.decode()
+
+
 @pytest.mark.parametrize(
     "do", ["", "pin:", "pin:2608.9", "move:2608.00001:x", "move:2608.00001:9999999999999", "x:y:z"]
 )
@@ -186,9 +211,39 @@ def test_proof_as_one_reader_is_found_by_address_which_stands_in_no_address(oper
     reader = make_subscriber("ada@example.org")
     client = operator(VIEW, "view_subscriber")
     answer = client.post(proof(day), {"who": " Ada@Example.org"}, follow=True)
-    assert answer.redirect_chain[-1][0] == f"{proof(day)}?reader={reader.pk}"
+    assert answer.redirect_chain[-1][0].startswith(f"{proof(day)}?reader={reader.pk}&")
     assert f"As reader {reader.pk}" in answer.content.decode()
     assert "ada@example.org" not in answer.content.decode().lower()
+
+
+def links_of(page, label):
+    found = lxml_html.fromstring(page.content.decode())
+    return found.xpath(f"//nav[@aria-label='{label}']/a/@href")
+
+
+def test_proof_keeps_reader_and_topics_in_every_look_and_for_every_day(operator, day):
+    topic, reader = make_topic("theory"), make_subscriber("ada@example.org")
+    make_edition(day - timedelta(days=1), [make_paper()])
+    client = operator(VIEW, CHANGE, "view_subscriber")
+    chosen = {"topic": topic.slug, "scheme": "dark", "width": "phone", "language": "en"}
+    page = client.post(proof(day), {"who": reader.pk, **chosen}, follow=True)
+    assert page.context["looks"] == {"show": "html", "scheme": "dark", "width": "phone"}
+    ways = links_of(page, "Ways to look at it")
+    others = links_of(page, "Proofs of other editions")
+    assert (len(ways), len(others)) == (5, 4)
+    for link in (*ways, *others):
+        assert f"reader={reader.pk}&topic=theory&language=en" in link
+    found = lxml_html.fromstring(page.content.decode())
+    assert found.xpath("//input[@id='ed-who']/@value") == [str(reader.pk)]
+    assert found.xpath("//form[@method='get']//input[@checked]/@value") == ["theory"]
+
+
+def test_reader_who_is_not_there_takes_no_topics_away(operator, day):
+    make_topic("theory")
+    client = operator(VIEW, "view_subscriber")
+    page = client.post(proof(day), {"who": "x", "topic": "theory", "show": "text"}, follow=True)
+    assert page.context["asked"].topics == ("theory",)
+    assert page.context["looks"]["show"] == "text"
 
 
 @pytest.mark.parametrize("who", ["nobody@example.org", "99999999", "9" * 40, "no address", "", "٣"])
