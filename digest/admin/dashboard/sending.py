@@ -68,11 +68,12 @@ def newest(*, goes: bool, may: May) -> list[Sending]:
     """The newest edition of each frequency that was planned, the one that is being sent first."""
     planned = Edition.objects.filter(due_count__gt=0)
     editions = [planned.filter(frequency=each).first() for each in Edition.Frequency.values]
-    found = [_sending(edition, goes=goes, may=may) for edition in editions if edition]
+    found = [of(edition, goes=goes, may=may) for edition in editions if edition]
     return sorted(found, key=lambda each: (not each.ledger.pending, -each.edition.date.toordinal()))
 
 
-def _sending(edition: Edition, *, goes: bool, may: May) -> Sending:
+def of(edition: Edition, *, goes: bool, may: May) -> Sending:
+    """How far the edition is, by the numbers that were counted last; `goes`: some provider takes digests."""
     found = figures.ledger_of(edition)
     to_send = found.sent + found.failed + found.uncertain + found.pending
     settled = to_send - found.pending
