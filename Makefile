@@ -1,7 +1,6 @@
 # `make help` lists the targets. Python 3.11 or newer and make are all they need.
 
 PYTHON ?= python3
-PORT ?= 8000
 BENCH ?= all
 SUBSCRIBERS ?= 10000
 AUDIENCES ?= 500
@@ -31,8 +30,8 @@ COMPLETE := DEBUG=0 SECRET_KEY=build DEFAULT_FROM_EMAIL=build@localhost POSTAL_A
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-run: $(RUN_STAMP) ## Start everything on http://127.0.0.1:$(PORT); Ctrl-C stops it
-	@PORT=$(PORT) exec $(BIN)/python manage.py run
+run: $(RUN_STAMP) ## Start everything on http://127.0.0.1:8000, or at PORT=8001; Ctrl-C stops it
+	@exec $(BIN)/python manage.py run
 
 test: $(DEV_STAMP) $(PAGES_STAMP) ## Run the tests, on PostgreSQL and SQLite side by side, then all flows
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-postgres test-sqlite
@@ -68,7 +67,8 @@ messages: $(DEV_STAMP) ## Gather the texts that need a translation, and compile 
 docs: $(DEV_STAMP) ## Build the site of docs/ into site/
 	@$(BIN)/python -m tests.reference
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
-	@echo "The site is in site/; open site/index.html"
+	@echo "The site is in site/; open site/index.html, or, for its search, type:"
+	@echo "  $(BIN)/python -m http.server --bind 127.0.0.1 --directory site 8009"
 
 static: $(RUN_STAMP) ## Gather the static files, as a server without Docker needs them
 	@$(COMPLETE) $(BIN)/python manage.py collectstatic --noinput

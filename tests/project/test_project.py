@@ -1,6 +1,7 @@
 """The project itself: what is written down is true."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -36,6 +37,18 @@ def test_readme_table_has_every_setting():
 def test_example_file_is_read_without_complaint(tmp_path):
     text = (ROOT / ".env.example").read_text()
     assert all(line.startswith("#") or not line for line in text.splitlines())
+
+
+@pytest.mark.parametrize(("said", "port"), [([], "none"), (["PORT=8766"], "8766")])
+def test_make_run_leaves_the_port_to_the_env_file_unless_one_is_typed(tmp_path, said, port):
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "$@ at ${PORT:-none}"\n')
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["make", "-o", ".venv/.requirements", f"BIN={tmp_path}", "run", *said],
+        cwd=ROOT, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == f"manage.py run at {port}\n"
 
 
 def wanted(file):

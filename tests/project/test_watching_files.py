@@ -9,6 +9,7 @@ from pathlib import Path
 import promql_parser
 import pytest
 import yaml
+from django.core.management import get_commands
 from prometheus_client.parser import text_string_to_metric_families
 
 from digest import measuring
@@ -99,12 +100,48 @@ def test_every_rule_is_in_the_documentation():
     assert [rule["alert"] for rule in ALERTS if f"`{rule['alert']}`" not in page] == []
 
 
-def test_every_alarm_is_in_the_documentation():
-    code = "".join(path.read_text() for path in (ROOT / "digest").rglob("*.py"))
-    kinds = set(re.findall(r'(?:stand|tell)\(\s*"(\w+)"', code)) | {"held", "database_away"}
+CODE = "".join(path.read_text() for path in (ROOT / "digest").rglob("*.py"))
+
+
+def kinds_of_alarms():
+    """What `tell` and `stand` are called with, be it a word or the name of one."""
+    for module in (ROOT / "digest").rglob("*.py"):
+        text = module.read_text()
+        for word in re.findall(r"notices\.(?:stand|tell)\(\s*(\"\w+\"|\w+)", text):
+            named = re.search(rf"^{word} = (\"\w+\")", text, re.MULTILINE)
+            yield (named[1] if named else word).strip('"')
+    yield "database_away"
+
+
+def rows_of_alarms():
     page = (ROOT / "docs" / "watching.md").read_text().split("## Alarms")[1].split("\n## ")[0]
-    assert {kind for kind in kinds if f"`{kind}`" not in page} == set()
+    for first, what_to_do in re.findall(r"^\| (`.*?) \| .* \| (.*) \|$", page, re.MULTILINE):
+        yield from ((kind, what_to_do) for kind in re.findall(r"`(\w+)`", first))
+
+
+def test_every_alarm_has_its_row_in_the_documentation():
+    kinds = {*kinds_of_alarms()}
+    assert kinds == {kind for kind, _ in rows_of_alarms()}
     assert len(kinds) >= 20
+
+
+def test_every_alarm_of_the_documentation_leads_on():
+    """To a section that has more, which the build of the site looks for, or to a command."""
+    for kind, what_to_do in rows_of_alarms():
+        assert re.search(r"\]\([a-z-]+\.md#|`manage\.py [a-z_]+", what_to_do), kind
+
+
+def test_commands_that_an_alarm_or_a_check_names_exist():
+    named = re.findall(r"manage\.py ([a-z_]+)|notices\.command\(\s*\"(\w+)\"", CODE)
+    assert {one or other for one, other in named} - {*get_commands()} == set()
+    assert len(named) > 10
+
+
+@pytest.mark.parametrize(
+    "link", sorted({*re.findall(r'link="(/admin/[^"]*)"', CODE)}), ids=lambda link: link[14:]
+)
+def test_page_that_an_alarm_leads_to_is_there(admin_client, link):
+    assert admin_client.get(link).status_code == 200
 
 
 def test_panels_do_not_lie_over_one_another_and_ask_the_chosen_source():
