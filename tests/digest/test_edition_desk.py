@@ -370,7 +370,7 @@ def test_edition_that_the_watch_holds_is_not_said_to_be_held_by_a_person(operato
     edition = make_edition(day - timedelta(days=1), [make_paper()])
     watch.hold(edition, because="Too many bounced", now=timezone.now())
     said = operator(VIEW, CHANGE).get(reverse("admin:edition_hold", args=[edition.pk]))
-    assert "by the watch over sends, or a command: Too many bounced" in said.content.decode()
+    assert "by the watch over sends: Too many bounced" in said.content.decode()
 
 
 def test_edition_that_was_called_off_is_neither_held_nor_released(operator, day):
