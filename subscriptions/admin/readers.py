@@ -15,11 +15,11 @@ from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from subscriptions import addresses, held, selectors
+from subscriptions import addresses, held, searches, selectors
 from subscriptions.errors import AddressError
 from subscriptions.models import ConsentRecord, LeaveReason, Subscriber, Suppression
 
-from . import acting, finding, searching, standing
+from . import acting, finding, standing
 from .paging import BoundedPaginator
 from .searching import SearchedAdmin
 from .theme import ModelAdmin
@@ -47,12 +47,12 @@ class ReadOnly:
 class SuppressedFilter(admin.SimpleListFilter):
     """Who is never mailed, of those that were suppressed last."""
 
-    title = "suppressed"
+    title = "suppression"
     parameter_name = "suppressed"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
-            ("any", "Suppressed"),
+            ("any", "All who are suppressed"),
             (Suppression.Reason.BOUNCED, "Its mail bounced for good"),
             (Suppression.Reason.COMPLAINED, "Marked a mail as spam"),
             (Suppression.Reason.MANUAL, "Set by an operator"),
@@ -119,7 +119,7 @@ class SubscriberAdmin(ReadOnly, SearchedAdmin):
     ) -> tuple[QuerySet[Subscriber], bool]:
         if not search_term:
             return queryset, False
-        text = searching.text_of(request, search_term)
+        text = searches.text_of(request.session, search_term)
         if text is None:
             return queryset.none(), False
         found = finding.readers(queryset, text)

@@ -3,9 +3,6 @@ browser's history and by whoever is told where one came from. The form posts; th
 for an hour, and the list's URL has a mark for them, so that pages, reloads and the back button work.
 """
 
-import re
-import secrets
-import time
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -15,39 +12,9 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
+from subscriptions import searches
+
 from .theme import ChangeList, ModelAdmin
-
-MOST_KEPT = 10
-KEPT_FOR = 60 * 60
-"""Seconds."""
-MOST_LETTERS = 2000
-_KEY = "desk_searches"
-_MARK = re.compile(r"[\w-]{16}")
-
-
-def keep(request: HttpRequest, text: str) -> str:
-    """Afterwards the session has the text; returns the mark that it is found by."""
-    mark = secrets.token_urlsafe(12)
-    kept = _fresh(request) | {mark: [text[:MOST_LETTERS], time.time()]}
-    request.session[_KEY] = dict(list(kept.items())[-MOST_KEPT:])
-    return mark
-
-
-def text_of(request: HttpRequest, mark: str) -> str | None:
-    """What was searched for; None for what is over, or never was."""
-    if not _MARK.fullmatch(mark):
-        return None
-    found = _fresh(request).get(mark)
-    return found[0] if found else None
-
-
-def _fresh(request: HttpRequest) -> dict[str, Any]:
-    """Those that are not over; afterwards the session has no others."""
-    kept = request.session.get(_KEY, {})
-    fresh = {mark: each for mark, each in kept.items() if each[1] > time.time() - KEPT_FOR}
-    if len(fresh) < len(kept):
-        request.session[_KEY] = fresh
-    return fresh
 
 
 def search_name(model: type[Model]) -> str:
@@ -60,7 +27,7 @@ class SearchedList(ChangeList):
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(request, *args, **kwargs)
-        self.searched = text_of(request, self.query) or ""
+        self.searched = searches.text_of(request.session, self.query) or ""
         self.is_over = bool(self.query) and not self.searched
         self.search_url = reverse(f"admin:{search_name(self.model)}")
 
@@ -88,4 +55,6 @@ class SearchedAdmin(ModelAdmin[Any]):
             raise PermissionDenied
         text = request.POST.get("text", "").strip()
         address = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
-        return HttpResponseRedirect(f"{address}?q={keep(request, text)}" if text else address)
+        return HttpResponseRedirect(
+            f"{address}?q={searches.keep(request.session, text)}" if text else address
+        )

@@ -10,11 +10,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.formats import date_format
 
-from subscriptions import addresses, selectors, services
+from subscriptions import addresses, searches, selectors, services
 from subscriptions.errors import AddressError
 from subscriptions.models import Subscriber, Suppression
 
-from . import finding, searching, standing
+from . import finding, standing
 from .paging import BoundedPaginator
 from .searching import SearchedAdmin
 from .theme import Select, TextInput
@@ -112,7 +112,7 @@ class SuppressionAdmin(SearchedAdmin):
     ) -> tuple[QuerySet[Suppression], bool]:
         if search_term:
             try:
-                text = searching.text_of(request, search_term) or ""
+                text = searches.text_of(request.session, search_term) or ""
                 text = addresses.canonical(finding.address_in(text))
             except AddressError:
                 return queryset.none(), False
@@ -140,6 +140,13 @@ class SuppressionAdmin(SearchedAdmin):
             services.suppress_address(address, reason)
         made = selectors.suppressions(address).latest("pk")
         obj.pk, obj.address_hash = made.pk, made.address_hash
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """What is wrong stands beside its field, and nowhere else: there are two."""
+        own = {"errors": None, "show_save_and_continue": False}
+        return super().render_change_form(request, context | own, *args, **kwargs)
 
     def response_add(
         self, request: HttpRequest, obj: Suppression, post_url_continue: str | None = None

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 TODAY = datetime.now(UTC).date()
 LOOKS = {
     "topic_trial", "digest_in_doubt", "edition_coming", "edition_proof", "edition_proof_mail",
-    "edition_expected",
+    "edition_expected", "subscriptions_subscriber_search", "subscriptions_suppression_search",
 }  # fmt: skip
 """Pages of our own that change nothing."""
 

@@ -9,11 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 from django.conf import settings as django_settings
+from django.contrib.sessions.models import Session
+from django.utils import timezone
 from gunicorn.config import Config
 from lxml import html as lxml_html
 
-from subscriptions import services
-from subscriptions.admin import searching
+from digest.delivery.keeping import forgetting
+from subscriptions import searches, services
 from subscriptions.models import Suppression
 from tests.builders import make_subscriber
 
@@ -97,20 +99,33 @@ def test_earlier_search_is_still_there_for_the_back_button(admin_client):
 def test_search_is_over_after_an_hour_and_its_words_are_forgotten(admin_client, monkeypatch):
     make_subscriber("ada@example.org")
     (url, _) = search(admin_client, READERS, "ada").redirect_chain[-1]
-    later = time.time() + searching.KEPT_FOR + 1
-    monkeypatch.setattr(searching.time, "time", lambda: later)
+    later = time.time() + searches.KEPT_FOR + 1
+    monkeypatch.setattr(searches.time, "time", lambda: later)
     page = admin_client.get(url)
     assert "This search is over" in page.content.decode()
     assert addresses(page) == []
     assert "ada" not in str(dict(admin_client.session))
 
 
+def test_words_are_forgotten_at_night_in_sessions_that_nobody_uses_any_more(
+    admin_client, monkeypatch
+):
+    search(admin_client, READERS, "ada")
+    forgetting.forget(timezone.now())
+    assert "ada" in str(dict(admin_client.session))
+    later = time.time() + searches.KEPT_FOR + 1
+    monkeypatch.setattr(searches.time, "time", lambda: later)
+    forgetting.forget(timezone.now())
+    assert "ada" not in str([each.get_decoded() for each in Session.objects.all()])
+    assert admin_client.get(READERS).status_code == 200
+
+
 def test_no_more_than_the_last_searches_are_kept(admin_client):
-    for number in range(searching.MOST_KEPT + 2):
+    for number in range(searches.MOST_KEPT + 2):
         search(admin_client, READERS, f"nobody{number}")
     kept = str(dict(admin_client.session))
     assert "nobody1'" not in kept
-    assert f"nobody{searching.MOST_KEPT + 1}" in kept
+    assert f"nobody{searches.MOST_KEPT + 1}" in kept
 
 
 def test_another_person_cannot_follow_the_mark_of_a_search(admin_client, client, django_user_model):

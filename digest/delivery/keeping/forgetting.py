@@ -10,6 +10,7 @@ from django.contrib.admin.models import LogEntry
 from digest.editions import audiences, opened
 from digest.models import DayCount, Event, Fetch, Notice
 from digest.papers import trending
+from subscriptions import searches
 
 _PAGE = 10_000
 _TWO_YEARS = timedelta(days=730)
@@ -19,13 +20,14 @@ _TWO_YEARS = timedelta(days=730)
 def forget(now: datetime) -> dict[str, int]:
     """Afterwards events, notices and records of fetches are at most KEEP_EVENTS_DAYS old, and what
     operators did KEEP_LOG_DAYS; no audience repeats what a former reader followed, what was opened is
-    as young as `opened.KEPT`, and sessions that are over are gone. Returns how many rows of each were
+    as young as `opened.KEPT`, and sessions and searches that are over are gone. Returns how many rows of each were
     forgotten.
     """
     limit = now - timedelta(days=settings.KEEP_EVENTS_DAYS)
     events = _forget_events(limit)
     old_log = LogEntry.objects.filter(action_time__lt=now - timedelta(days=settings.KEEP_LOG_DAYS))
     import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
+    searches.forget()
     return {
         "events": events,
         "fetches": Fetch.objects.filter(started_at__lt=limit).delete()[0],
