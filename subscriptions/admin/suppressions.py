@@ -3,9 +3,10 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 from subscriptions import addresses, selectors, services
 from subscriptions.errors import AddressError
@@ -95,6 +96,17 @@ class SuppressionAdmin(ModelAdmin[Suppression]):
             services.suppress_address(address, reason)
         made = selectors.suppressions(address).latest("pk")
         obj.pk, obj.address_hash = made.pk, made.address_hash
+
+    def response_add(
+        self, request: HttpRequest, obj: Suppression, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        messages.success(request, "Nothing will be mailed to this address.")
+        another = "add" if "_addanother" in request.POST else "changelist"
+        return HttpResponseRedirect(reverse(f"admin:subscriptions_suppression_{another}"))
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
+        messages.success(request, "Taken off: this row keeps no mail from its address any more.")
+        return HttpResponseRedirect(reverse("admin:subscriptions_suppression_changelist"))
 
     def delete_model(self, request: HttpRequest, obj: Suppression) -> None:
         """Afterwards the address may be mailed again, if no row of another key keeps it from that;

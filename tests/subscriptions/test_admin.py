@@ -293,7 +293,8 @@ def test_address_is_suppressed_by_hand_and_only_its_hash_is_kept(staff):
     reader = make_subscriber("ada@example.org")
     for address in ("Ada@Example.org", "nobody@example.org"):
         sent = {"address": address, "reason": "complained"}
-        assert client.post(f"{SUPPRESSIONS}add/", sent).status_code == 302
+        answer = client.post(f"{SUPPRESSIONS}add/", sent, follow=True)
+        assert "Nothing will be mailed to this address." in answer.content.decode()
         assert selectors.suppressions(address).get().reason == "complained"
     assert not selectors.mailable_subscribers().filter(pk=reader.pk).exists()
     assert "example.org" not in str(list(LogEntry.objects.values()))
@@ -326,6 +327,7 @@ def test_deleted_suppression_lets_the_address_be_mailed_again(staff, settings):
         "be sure that the mailbox exists"
         in client.get(f"{SUPPRESSIONS}{row.pk}/delete/").content.decode()
     )
-    client.post(f"{SUPPRESSIONS}{row.pk}/delete/", {"post": "yes"})
+    answer = client.post(f"{SUPPRESSIONS}{row.pk}/delete/", {"post": "yes"}, follow=True)
+    assert "Taken off: this row keeps no mail" in answer.content.decode()
     assert not selectors.is_suppressed("ada@example.org")
     assert LogEntry.objects.get().action_flag == 3
