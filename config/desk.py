@@ -53,6 +53,7 @@ THEME: dict[str, Any] = {
             "href": lambda request: static("daily_papers/mark.svg"),
         }
     ],
+    "LOGIN": {"form": "config.login.LoginForm"},
     "DASHBOARD_CALLBACK": "digest.admin.dashboard.show",
     "STYLES": [
         lambda request: static("daily_papers/desk.css"),

@@ -334,6 +334,7 @@ KEEP_EVENTS_DAYS = env.days("KEEP_EVENTS_DAYS", 180, least=30)
 LOGIN_REDIRECT_URL = "admin:index"
 
 UNFOLD = desk.THEME
+CSRF_FAILURE_VIEW = "digest.admin.refused.old_form"
 
 # --- Security ------------------------------------------------------------------------------
 

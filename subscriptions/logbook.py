@@ -3,7 +3,10 @@ it, what it did, and to what. No address of anybody gets in."""
 
 import getpass
 import os
+from datetime import datetime
+from importlib import import_module
 
+from django.conf import settings
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
@@ -47,6 +50,16 @@ def shortened(text: str) -> str:
     """A text as the log keeps it, so that one can see what was changed."""
     text = without_addresses(" ".join(text.split()))
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def forget(limit: datetime) -> int:
+    """Afterwards nothing is kept of what operators did before; how many entries went."""
+    return LogEntry.objects.filter(action_time__lt=limit).delete()[0]
+
+
+def end_sessions() -> None:
+    """Afterwards no session of an operator is kept that is over."""
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
 
 
 def _typist() -> User:

@@ -82,6 +82,11 @@ def give_up(kind: str, *, but: Collection[str], now: datetime) -> None:
     _end_silently(open_notices().filter(kind=kind).exclude(key__in=[key[:60] for key in but]), now)
 
 
+def forget(limit: datetime) -> int:
+    """Afterwards there are none of before; how many there were."""
+    return Notice.objects.filter(created_at__lt=limit).delete()[0]
+
+
 def _end_silently(those: QuerySet[Notice], now: datetime) -> None:
     those.update(ended_at=now, end_mailed_at=now, end_posted_at=now)
 

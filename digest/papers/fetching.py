@@ -153,3 +153,8 @@ def fetch_recent(now: datetime) -> None:
     earlier = today - timedelta(days=2 + now.hour % (trending.DAYS - 2))
     fetch(earlier, source_names=[name for name in names if name in _VOTES_MOVE])
     fetch_trending()
+
+
+def forget(limit: datetime) -> int:
+    """Afterwards no record of a fetch is from before; how many were."""
+    return Fetch.objects.filter(started_at__lt=limit).delete()[0]

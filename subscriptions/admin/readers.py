@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -193,10 +194,13 @@ class SubscriberAdmin(ReadOnly, SearchedAdmin):
 
     def act(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Does what the button says; 403 for who may not, 404 for who is gone."""
+        name = request.POST.get("act", "")
+        may = self.has_erase_permission if name == "erase" else self.has_operate_permission
+        if not may(request):
+            raise PermissionDenied
         reader = self._reader(pk)
         if reader is None:
             raise Http404
-        name = request.POST.get("act", "")
         if name == "download":
             return self._download(request, reader)
         if name == "erase":
@@ -204,10 +208,8 @@ class SubscriberAdmin(ReadOnly, SearchedAdmin):
         is_suppressed = selectors.suppressions_of(reader).exists()
         offered = {each.name: each for each in acting.offered(reader, is_suppressed=is_suppressed)}
         act = offered.get(name)
-        if not self.has_operate_permission(request) or (
-            act and not request.user.has_perm(act.permission)
-        ):
-            return HttpResponse(status=403)
+        if act and not request.user.has_perm(act.permission):
+            raise PermissionDenied
         if act is None:
             messages.warning(request, "Nothing was done: the reader has changed meanwhile.")
         else:
@@ -215,8 +217,6 @@ class SubscriberAdmin(ReadOnly, SearchedAdmin):
         return HttpResponseRedirect(reverse("admin:subscriptions_subscriber_change", args=[pk]))
 
     def _download(self, request: HttpRequest, reader: Subscriber) -> HttpResponse:
-        if not self.has_operate_permission(request):
-            return HttpResponse(status=403)
         self.log(request, reader, _DOWNLOADED)
         response = JsonResponse(
             held.data(reader), json_dumps_params={"indent": 2, "ensure_ascii": False}
@@ -226,8 +226,6 @@ class SubscriberAdmin(ReadOnly, SearchedAdmin):
         return response
 
     def _erase(self, request: HttpRequest, reader: Subscriber) -> HttpResponse:
-        if not self.has_erase_permission(request):
-            return HttpResponse(status=403)
         if request.POST.get("word", "").strip().lower() != acting.WORD:
             messages.error(request, f"Nothing was erased: the word to type is “{acting.WORD}”.")
             page = reverse("admin:subscriptions_subscriber_change", args=[reader.pk])

@@ -88,8 +88,9 @@ def simulate(readers: int) -> str:
 def _night(now: datetime) -> None:
     from django.utils import timezone  # noqa: PLC0415
 
+    from digest import forgetting  # noqa: PLC0415
     from digest.delivery import figures, partitions  # noqa: PLC0415
-    from digest.delivery.keeping import forgetting, purging  # noqa: PLC0415
+    from digest.delivery.keeping import purging  # noqa: PLC0415
     from digest.models import Edition  # noqa: PLC0415
     from subscriptions import services  # noqa: PLC0415
 

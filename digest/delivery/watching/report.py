@@ -31,6 +31,7 @@ SIGNS = (
     "unbalanced",
     "stuck",
     "in_doubt",
+    "webhook_refused",
 )
 """The kinds of notices that last. What only happened, as a warning of complaints, is no sign."""
 WATCH = "watch"

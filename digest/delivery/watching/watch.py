@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from digest.delivery import batches, dropping, notices
 from digest.delivery.esp import circuit, pacing
+from digest.delivery.feedback import refusals
 from digest.delivery.notices import Trouble
 from digest.models import Batch, Circuit, DayCount, Delivery, Edition, Event, Notice
 
@@ -81,6 +82,7 @@ def check(now: datetime) -> None:
         partial(alarms.check_stuck, now),
         partial(alarms.check_ways, sending, now),
         partial(alarms.check_ledgers, now),
+        partial(refusals.check, now),
         partial(deadman.check_fetches, now),
         partial(deadman.check_papers, now),
         partial(deadman.check_editions, now),

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import time_machine
 from django.urls import resolve
 
 from digest.delivery import notices
@@ -15,25 +14,22 @@ from digest.delivery.esp import providers
 from digest.delivery.notices import Trouble
 from digest.delivery.watching import telling
 from digest.models import Edition, Notice
-from tests.receiver import receiver
+from tests.digest.delivery.conftest import NOW
 from tests.smtp import fast_sink
 
 pytestmark = pytest.mark.django_db
-NOW = datetime(2026, 11, 3, 6, tzinfo=UTC)
 LATE = Trouble(
     what="Digests are late.", mend="Type: manage.py ledger", link="/admin/digest/edition/"
 )
 
 
 @pytest.fixture(autouse=True)
-def clock(settings):
+def ways(clock, settings):
     settings.OPERATOR_EMAIL = "operator@example.org"
     # Whatever the digests go by does not work.
     settings.EMAIL_PROVIDERS = ["smtp"]
     settings.SMTP_URL = "smtp://127.0.0.1:9"
     providers.connection.cache_clear()
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture
@@ -41,13 +37,6 @@ def server(settings):
     with fast_sink() as sink:
         settings.ALARM_SMTP_URL = f"smtp://127.0.0.1:{sink.port}"
         yield sink
-
-
-@pytest.fixture
-def hook(settings):
-    with receiver() as made:
-        settings.ALARM_WEBHOOK_URL = f"{made.url}/hook"
-        yield made
 
 
 def stand(*keys, trouble=LATE):

@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 
 import pytest
-import time_machine
 from django.core import mail
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -16,18 +15,17 @@ from digest.delivery import dropping, notices, outbox, settling
 from digest.delivery.esp import circuit, plans, providers
 from digest.delivery.watching import telling, watch
 from digest.models import Audience, Batch, Circuit, DayCount, Delivery, Edition, Event, Notice
+from tests.digest.delivery.conftest import NOW
 
 pytestmark = pytest.mark.django_db
-NOW = datetime(2026, 11, 3, 6, tzinfo=UTC)
 DAY = date(2026, 11, 2)
 
 
 @pytest.fixture(autouse=True)
-def clock(settings):
+def one_way(clock, settings):
     circuit.forget()
     settings.EMAIL_PROVIDERS = ["smtp"]
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
+    yield
     circuit.forget()
 
 

@@ -276,6 +276,22 @@ def test_imported_papers_may_stand_on_a_days_list(tmp_path):
     assert Listing.objects.filter(listed_on=DAY, source="import").count() == 4
 
 
+def test_import_says_why_entries_are_passed_over(tmp_path):
+    file = tmp_path / "day.json"
+    nameless = [
+        {key: value for key, value in each.items() if key != "paper"} for each in day_list(DAY, 2)
+    ]
+    file.write_text(json.dumps(day_list(DAY, 4) + nameless))
+    run("import_papers", str(file))
+    first, skipped, *bad = run("import_papers", str(file)).splitlines()
+    assert first == "day.json: 0 new, 0 updated, 4 skipped, 2 bad"
+    assert skipped == "  skipped 4: the archive has them as they are"
+    assert len(bad) == 1
+    assert bad[0].startswith("  bad 2: ")
+    (found,) = json.loads(run("import_papers", str(file), "--json"))
+    assert list(found["reasons"].values()) == [2]
+
+
 def test_times_without_a_zone_are_utc(due, outbox):
     early = datetime(2026, 8, 20, 6, tzinfo=UTC)
     assert "0 digests would go" in send("--dry-run", "--now", f"{early:%Y-%m-%dT%H:%M:%S}")
