@@ -71,13 +71,16 @@ def _row(action: argparse.Action) -> str:
     if {*action.option_strings} & _DJANGOS or action.dest == "help":
         return ""
     names = ", ".join(action.option_strings) or action.metavar or action.dest.upper()
+    choices = "|".join(map(str, action.choices or ()))
     if action.option_strings and action.nargs != 0:
-        choices = "|".join(map(str, action.choices)) if action.choices else ""
-        names += f" {choices or action.metavar or action.dest.upper()}"
+        # What would be too wide beside the option, its text has.
+        fits = len(choices) < _WIDEST
+        names += f" {(fits and choices) or action.metavar or action.dest.upper()}"
     return f"| `{str(names).replace('|', _BAR)}` | {_cell(_plain(action.help or ''))} |"
 
 
 _BAR = "\\|"
+_WIDEST = 40
 _DJANGOS = {
     "--version", "--verbosity", "--settings", "--pythonpath", "--traceback", "--no-color",
     "--force-color", "--skip-checks",

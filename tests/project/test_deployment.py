@@ -62,6 +62,23 @@ def test_every_process_is_in_the_compose_file(services):
     assert {*OURS, "proxy", "postgres", "redis"} == set(services)
 
 
+def test_every_image_of_others_names_its_version(services):
+    images = {name: service.rest["image"] for name, service in services.items()}
+    others = {name: image for name, image in images.items() if image != "daily-papers"}
+    assert {*others} == {"proxy", "postgres", "redis"}
+    assert [image for image in others.values() if not re.search(r":\d", image)] == []
+
+
+def test_no_secret_is_written_into_a_file_of_the_deployment():
+    files = [ROOT / "Dockerfile", ROOT / "docker-compose.yml", *(ROOT / "deploy").rglob("*.*")]
+    texts = {path: path.read_text() for path in files if path.is_file()}
+    given = (
+        r"\b(?:PASSWORD|\w+_PASSWORD|SECRET_KEY|\w+_SECRET|\w+_TOKEN|\w+_KEY)(?:=|: )[\"']?(\w+)"
+    )
+    found = {value for text in texts.values() for value in re.findall(given, text)}
+    assert found == {"build"}
+
+
 def test_only_the_proxy_listens_to_the_outside(services):
     assert [name for name, service in services.items() if service.rest.get("ports")] == ["proxy"]
     for name in ("postgres", "redis"):
