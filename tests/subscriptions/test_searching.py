@@ -14,7 +14,7 @@ from django.utils import timezone
 from gunicorn.config import Config
 from lxml import html as lxml_html
 
-from digest.delivery.keeping import forgetting
+from digest import forgetting
 from subscriptions import searches, services
 from subscriptions.models import Suppression
 from tests.builders import make_subscriber
