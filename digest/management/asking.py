@@ -23,10 +23,13 @@ def agree(what: str, *, is_meant: bool) -> None:
     is nobody to ask."""
     if is_meant:
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise CommandError(f"{what} Nothing was done; where it is meant, add --yes.")
+    # Not in what the command prints, which may go to a file.
+    sys.stderr.write(f"{what} Is it meant? [y/N] ")
+    sys.stderr.flush()
     try:
-        answer = input(f"{what} Is it meant? [y/N] ")
+        answer = input()
     except EOFError:
         answer = ""
     if answer.strip().lower() not in {"y", "yes"}:
