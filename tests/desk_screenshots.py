@@ -57,7 +57,7 @@ def prepare(installation: Installation) -> None:
     lines = [f"reader{number}@example.org,agents" for number in range(READERS)]
     readers.write_text("\n".join(["email,topics", *lines]))
     installation.manage("import_subscribers", str(readers), "--confirmed", "--consent=a list")
-    installation.manage("send_digests", "--now=2030-01-01T12:00:00Z", "--wait")
+    installation.manage("send_digests", "--now=2030-01-01T12:00:00Z", "--yes", "--wait")
     installation.environment["DJANGO_SUPERUSER_PASSWORD"] = PASSWORD
     who = ("--username=operator", "--email=operator@example.org")
     installation.manage("createsuperuser", "--noinput", *who)

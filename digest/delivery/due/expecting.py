@@ -145,6 +145,11 @@ class _Known:
         recent = Edition.objects.filter(date__gte=self._first)
         rows = recent.order_by().values_list("frequency", "date", "paper_count")
         self._papers = {(frequency, day): number for frequency, day, number in rows}
+        self._newest_closed: dict[str, date] = {}
+        for (frequency, day), number in self._papers.items():
+            if number:
+                newest = self._newest_closed.get(frequency, day)
+                self._newest_closed[frequency] = max(newest, day)
         listed = Listing.objects.filter(listed_on__gte=self._first).order_by()
         self._listed = set(listed.values_list("listed_on", flat=True).distinct())
 
@@ -152,7 +157,9 @@ class _Known:
         """The edition that is the newest one with papers at that time: `planning.plan`, foretold."""
         frequency = planning.edition_frequency(rhythm)
         is_week = frequency == Edition.Frequency.WEEKLY
-        day = _newest_week(at) if is_week else _newest_day(at)
+        by_itself = _newest_week(at) if is_week else _newest_day(at)
+        # One that was closed by hand goes at once.
+        day = max(by_itself, self._newest_closed.get(frequency, by_itself))
         step = timedelta(days=7 if is_week else 1)
         first, found = day, day
         while found >= self._first and not self._has_papers(frequency, found):

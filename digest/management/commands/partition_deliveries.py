@@ -5,12 +5,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
-from django.utils import timezone
 
 from digest.delivery import partitions
 from digest.delivery.keeping import partitioning
 from digest.errors import DigestError
-from digest.management import arguments
+from digest.management import arguments, asking
 from digest.models import Delivery
 from subscriptions import logbook
 
@@ -32,6 +31,8 @@ class Command(BaseCommand):
             "--now", type=arguments.moment, help="make those of the months after this time (now)"
         )
 
+        asking.add_yes(parser)
+
     def handle(self, *_: Any, **options: Any) -> None:
         if connection.vendor != "postgresql":
             raise CommandError(
@@ -43,7 +44,12 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _handle(self, options: dict[str, Any]) -> None:
-        now, is_partitioned = options["now"] or timezone.now(), partitions.is_partitioned()
+        now = asking.agree_to_time(
+            options["now"],
+            is_meant=options["yes"] or options["dry_run"] or options["undo"],
+            does="partitions are made for months that are far away.",
+        )
+        is_partitioned = partitions.is_partitioned()
         if options["undo"] and not is_partitioned:
             self.stdout.write("The table of deliveries is not partitioned; nothing to undo.")
             return

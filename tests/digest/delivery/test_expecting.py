@@ -85,6 +85,12 @@ def test_each_count_names_the_edition_that_is_the_newest_by_then(settings):
     assert tomorrow.editions_of(rhythm="weekly") == [week]
 
 
+def test_edition_that_was_closed_by_hand_goes_at_once():
+    make_edition(date(2026, 8, 19), [make_paper()])
+    reader(at=utc(20, 1), frequency="daily", hour=1)
+    assert set(expecting.count(WEDNESDAY).days[1].editions) == {("daily", date(2026, 8, 19))}
+
+
 def test_on_monday_readers_get_friday_s_edition_and_the_week_that_just_ended():
     make_listing(make_paper(), date(2026, 8, 21))
     reader(at=utc(24, 7))
