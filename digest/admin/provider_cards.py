@@ -59,6 +59,7 @@ class Card:
     """`success`, `warning`, `danger` or `info`."""
     said: str
     paused: ProviderPlan | None
+    paused_words: str
     takes_digests: bool
     today: str
     bars: list[Bar]
@@ -120,6 +121,7 @@ def _card(
         look=each.look,
         said=each.said,
         paused=each.paused,
+        paused_words=each.paused_words,
         takes_digests=each.way.takes_digests,
         today=today if each.cap is None else f"{today} of {each.cap:,}",
         bars=_bars(counts, day),
@@ -154,7 +156,7 @@ def warm_up_words(plan: WarmUp | None) -> str:
     """The warm-up as a person would say it."""
     if plan is None:
         return "none"
-    return f"{plan.messages:,} on {plan.first_day}, times {plan.growth:g} each day"
+    return f"{plan.messages:,} on {formats.date_format(plan.first_day, 'DATE_FORMAT')}, times {plan.growth:g} each day"
 
 
 def _coming(plan: Plan, day: date) -> str:

@@ -164,3 +164,22 @@ def test_pages_have_no_fault_of_accessibility_and_fit(open_desk, doubtful, schem
         found = browsing.accessibility(page)
         faults += [f"{name}: {each}" for each in found if "mail-" in each or "topic-" in each]
     assert faults == []
+
+
+def test_links_and_menu_of_record_pages_are_read_well_in_the_dark(open_desk, doubtful):
+    paper, topic = make_paper(title="Tomatoes at night"), make_topic("gardening")
+    page = open_desk(color_scheme="dark", viewport={"width": 1280, "height": 900})
+    faults = []
+    for address in (
+        f"/admin/digest/delivery/{doubtful.deliveries.first().pk}/change/",
+        f"/admin/digest/batch/{doubtful.pk}/change/",
+        f"/admin/digest/edition/{doubtful.edition_id}/change/",
+        f"/admin/digest/paper/{paper.pk}/change/",
+        f"/admin/subscriptions/topic/{topic.pk}/change/",
+        f"/admin/auth/user/{User.objects.get().pk}/change/",
+    ):
+        page.goto(address)
+        expect(page.locator("html.dark")).to_have_count(1)
+        found = browsing.accessibility(page, only=("color-contrast", "link-in-text-block"))
+        faults += [f"{address}: {each}" for each in found]
+    assert faults == []
