@@ -120,7 +120,7 @@ class LogEntryAdmin(KeyedAdmin):
         "not edited."
     )
     columns = (
-        ("When (UTC)", lambda request, row: moment(row.action_time)),
+        ("When", lambda request, row: moment(row.action_time)),
         ("Who", lambda request, row: row.user.get_username()),
         ("Did", lambda request, row: _KINDS.get(row.action_flag, "")),
         ("To", _object),
