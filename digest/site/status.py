@@ -65,7 +65,7 @@ def status(request: HttpRequest) -> HttpResponse:
     context = {
         "state": now.state,
         "unread": ", ".join(now.unread),
-        "editions": _editions(),
+        "editions": _editions(is_stalled=now.is_stalled),
         "sources": [_source(each) for each in now.sources],
         "readers": None if readers is None else rounded(readers),
         "page_title": _("Status"),
@@ -77,7 +77,7 @@ def status(request: HttpRequest) -> HttpResponse:
     return render(request, "web/site/status.html", context)
 
 
-def _editions() -> list[Sent]:
+def _editions(*, is_stalled: bool) -> list[Sent]:
     left = Batch.objects.filter(
         edition=OuterRef("pk"), state__in=[Batch.State.OPEN, Batch.State.CLAIMED]
     )
@@ -91,15 +91,22 @@ def _editions() -> list[Sent]:
     sent = dict(counts.values_list("edition").annotate(Sum("number")))
     told = Notice.objects.filter(kind="no_edition", key__in=[row.name for row in rows])
     closed_late = set(told.values_list("key", flat=True))
-    return [_sent(row, sent.get(row.pk, 0), is_late=row.name in closed_late) for row in rows]
+    return [
+        _sent(
+            row, sent.get(row.pk, 0), is_late=row.name in closed_late, is_stalled=is_stalled
+        )
+        for row in rows
+    ]
 
 
-def _sent(edition: Edition, readers: int, *, is_late: bool) -> Sent:
+def _sent(edition: Edition, readers: int, *, is_late: bool, is_stalled: bool) -> Sent:
     is_going = vars(edition)["is_going"]
     if edition.dropped_at:
         state, word = "held", _("Called off")
     elif edition.held_at and is_going:
         state, word = "held", _("Stopped")
+    elif is_going and is_stalled:
+        state, word = "late", _("Waits")
     elif edition.was_late or is_late:
         state, word = "late", _("Late")
     elif is_going:

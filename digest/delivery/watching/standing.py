@@ -30,6 +30,10 @@ LATE = (
     "broker_away",
 )
 """The notices under which readers may wait for their mail."""
+_STALLED = frozenset(
+    {"no_provider", "all_paused", "senders_silent", "beat_silent", "worker_silent", "broker_away"}
+)
+"""Those of them under which no digest goes at all."""
 
 
 def keep(now: datetime) -> None:
@@ -88,6 +92,8 @@ class Standing:
     state: str
     """`held`, `late`, `unread` (of some source), `new` (nothing was read so far) or `well`."""
     sources: list[Source]
+    is_stalled: bool
+    """Nothing goes, whatever is being sent."""
 
     @property
     def unread(self) -> list[str]:
@@ -103,13 +109,15 @@ def is_read(read_at: datetime | None, now: datetime) -> bool:
 def judge(now: datetime) -> Standing:
     """How it stands now, for everybody to know."""
     sources = sorted(_sources(now), key=lambda each: each.is_well)
-    return Standing(_state(sources), sources)
+    open_kinds = notices.open_notices().filter(kind__in=LATE).values_list("kind", flat=True)
+    kinds = set(open_kinds)
+    return Standing(_state(sources, is_late=bool(kinds)), sources, bool(kinds & _STALLED))
 
 
-def _state(sources: list[Source]) -> str:
+def _state(sources: list[Source], *, is_late: bool) -> str:
     if held():
         return "held"
-    if notices.open_notices().filter(kind__in=LATE).exists():
+    if is_late:
         return "late"
     if all(each.read_at is None for each in sources):
         return "new"

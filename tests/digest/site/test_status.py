@@ -211,3 +211,13 @@ def test_source_that_is_not_read_lately_is_said_by_headline_and_line_alike(clien
 def test_all_is_well_once_every_source_is_read(client):
     assert now_is(client) == "All well"
     assert "Not read" not in text(client)
+
+
+def test_edition_is_not_being_sent_while_nothing_goes(client, sent):
+    Batch.objects.update(state="open")
+    trouble = notices.Trouble(what="All providers are paused.", mend="Resume one.")
+    notices.stand("all_paused", {"": trouble}, now=NOW)
+    found = text(client)
+    assert now_is(client) == "Late"
+    assert "08:00 UTC Waits" in found
+    assert "Being sent" not in found
