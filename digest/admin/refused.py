@@ -72,7 +72,9 @@ def old_form(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 of a form that was loaded before somebody signed in or out: it is to be loaded anew."""
     if not request.path.startswith(_DESK):
         return csrf.csrf_failure(request, reason)
-    return _shown(request, 403, title="This form is too old", is_old_form=True)
+    # Also for who is not signed in: the theme's pages with a menu are not.
+    context = admin.site.each_context(request) | {"title": "This form is too old"}
+    return render(request, "admin/old_form.html", context, status=403)
 
 
 def right_for(request: HttpRequest) -> str:

@@ -287,6 +287,14 @@ def test_form_that_is_too_old_says_what_to_do():
     assert not Edition.objects.filter(held_at__isnull=False).exists()
 
 
+def test_browser_that_keeps_no_cookies_is_told_so_and_nothing_of_who_works_there():
+    roles.give(User.objects.get(username="olga"), roles.Role.OWNER)
+    answer = Client(enforce_csrf_checks=True).post("/admin/login/", {"username": "x"})
+    assert answer.status_code == 403
+    assert "a browser that keeps no cookies" in words(answer)
+    assert "olga" not in words(answer)
+
+
 def logging_in(**fields):
     client = Client()
     return client.post("/admin/login/?next=/admin/", fields)
