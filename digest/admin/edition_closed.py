@@ -1,6 +1,7 @@
 """A closed edition in the admin, in words: what became of it, and what is in it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.shortcuts import render
 from django.utils.formats import date_format
 
 from digest.delivery import batches, ledger
-from digest.models import Batch, Edition
+from digest.models import Batch, Delivery, Edition
 from subscriptions import schedule
 
 from . import dashboard, edition_draft
@@ -103,13 +104,15 @@ def held_by(edition: Edition) -> str:
 def page(model_admin: ModelAdmin[Any], request: HttpRequest, edition: Edition) -> HttpResponse:
     """The edition; the caller has seen to it that it may be looked at."""
     now = standing(edition)
+    sending = dashboard.sending(edition) if edition.due_count else None
     context = {
         **model_admin.admin_site.each_context(request),
         "title": f"{kind_of(edition)} edition",
         "name": title_of(edition),
         "edition": edition,
         "now": now,
-        "sending": dashboard.sending(edition) if edition.due_count else None,
+        "sending": sending,
+        "rows": _rows(edition, sending.rows) if sending else [],
         "may_come": _may_come(edition),
         "held_by": held_by(edition),
         "began_at": _began_at(edition),
@@ -118,6 +121,21 @@ def page(model_admin: ModelAdmin[Any], request: HttpRequest, edition: Edition) -
         "may_edit": edition_draft.may_edit(request),
     }
     return render(request, "admin/digest/edition_closed.html", context)
+
+
+def _rows(edition: Edition, rows: Iterable[dashboard.Row]) -> list[dashboard.Row]:
+    """The ledger's, with what was called off apart: no provider said anything of that."""
+    key = (Delivery.State.FAILED, Delivery.Reason.DROPPED)
+    called_off = sum(row.number for row in edition.counts.all() if (row.state, row.reason) == key)
+    found = []
+    for row in rows:
+        if row.name == Delivery.State.FAILED and called_off:
+            is_all = row.number <= called_off
+            found.append(replace(row, to_do="" if is_all else row.to_do))
+            found.append(dashboard.Row("of them called off", called_off, is_part=True))
+        else:
+            found.append(row)
+    return found
 
 
 def _may_come(edition: Edition) -> bool:
