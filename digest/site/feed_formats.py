@@ -212,7 +212,10 @@ def _note(note: str) -> str:
         format_html_join(
             "",
             "<p>{}</p>",
-            ((format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines)),) for lines in paragraphs),
+            (
+                (format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines)),)
+                for lines in paragraphs
+            ),
         ),
     )
 

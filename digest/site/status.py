@@ -92,9 +92,7 @@ def _editions(*, is_stalled: bool) -> list[Sent]:
     told = Notice.objects.filter(kind="no_edition", key__in=[row.name for row in rows])
     closed_late = set(told.values_list("key", flat=True))
     return [
-        _sent(
-            row, sent.get(row.pk, 0), is_late=row.name in closed_late, is_stalled=is_stalled
-        )
+        _sent(row, sent.get(row.pk, 0), is_late=row.name in closed_late, is_stalled=is_stalled)
         for row in rows
     ]
 
@@ -146,6 +144,4 @@ def _source(source: standing.Source) -> SourceState:
         return SourceState(source.name, "late", _("Not read yet"), _("not read so far"))
     values = {"time": f"{at:%H:%M}", "day": presenting.brief_date(at.date())}
     state, word = ("well", _("Read")) if source.is_well else ("late", _("Not read lately"))
-    return SourceState(
-        source.name, state, word, _("read last on %(day)s at %(time)s UTC") % values
-    )
+    return SourceState(source.name, state, word, _("read last on %(day)s at %(time)s UTC") % values)

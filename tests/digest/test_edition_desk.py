@@ -15,7 +15,7 @@ from django.utils import timezone
 from lxml import html as lxml_html
 
 from digest import tasks
-from digest.delivery import figures
+from digest.delivery import dropping, figures
 from digest.delivery.due import expecting
 from digest.delivery.watching import watch
 from digest.editions import building, drafts
@@ -402,6 +402,20 @@ def test_closed_edition_is_told_in_words_with_its_ledger_note_and_papers(operato
     assert "Hello" in said
     assert "&lt;Only&gt; one" in said
     assert "Is counted" not in said
+
+
+def test_what_was_called_off_is_not_said_to_be_the_provider_s_failure(operator, day):
+    yesterday = day - timedelta(days=1)
+    edition = make_edition(yesterday, [make_paper()])
+    Edition.objects.filter(pk=edition.pk).update(due_count=2)
+    make_batch([make_subscriber(), make_subscriber()], yesterday, deliveries="pending")
+    watch.hold(edition, because="A wrong title", now=timezone.now())
+    dropping.drop(edition, timezone.now())
+    figures.count(edition, timezone.now())
+    page = reverse("admin:digest_edition_change", args=[edition.pk])
+    said = operator(VIEW).get(page).content.decode()
+    assert "dropped by an operator" in said
+    assert "See what the provider said" not in said
 
 
 def state_on_list(client):

@@ -50,7 +50,10 @@ def list_papers(
     request: HttpRequest,
     day: Annotated[
         Day | None,
-        Query(alias="date", description="Only those on the list, or in the edition, of this day, without what an editor left out"),
+        Query(
+            alias="date",
+            description="Only those on the list, or in the edition, of this day, without what an editor left out",
+        ),
     ] = None,
     topic: Annotated[Slug | None, Query(description="Only those on the topic of this slug")] = None,
     cursor: Cursor | None = None,

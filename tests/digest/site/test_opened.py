@@ -8,7 +8,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from digest.models import Opinion
-from subscriptions import held, limits, selectors, tokens
+from subscriptions import held, limits, tokens
 from subscriptions.views import opened_cookie
 from tests.builders import make_subscriber
 from tests.digest.builders import make_paper
