@@ -8,13 +8,22 @@ from django.urls import reverse, reverse_lazy
 
 
 def _item(
-    title: str, icon: str, model: str, permission: str, *, page: str = "changelist"
+    title: str,
+    icon: str,
+    model: str,
+    permission: str,
+    *,
+    page: str = "changelist",
+    empty: str = "",
 ) -> dict[str, Any]:
+    """An entry. Its title is what the page is called, there and everywhere (`naming.py`); `empty` is
+    what a list says that has nothing yet: what would stand there, and when."""
     return {
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{model}_{page}"),
         "permission": lambda request: request.user.has_perm(permission),
+        "empty": empty,
     }
 
 
@@ -44,8 +53,12 @@ THEME: dict[str, Any] = {
             "href": lambda request: static("daily_papers/mark.svg"),
         }
     ],
+    "LOGIN": {"form": "config.login.LoginForm"},
     "DASHBOARD_CALLBACK": "digest.admin.dashboard.show",
-    "STYLES": [lambda request: static("daily_papers/desk.css")],
+    "STYLES": [
+        lambda request: static("daily_papers/desk.css"),
+        lambda request: static("daily_papers/lists.css"),
+    ],
     "SCRIPTS": [lambda request: static("daily_papers/desk.js")],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
@@ -109,11 +122,35 @@ THEME: dict[str, Any] = {
                         "digest.view_edition",
                         page="expected",
                     ),
-                    _item("Editions", "newspaper", "digest_edition", "digest.view_edition")
+                    _item(
+                        "Editions",
+                        "newspaper",
+                        "digest_edition",
+                        "digest.view_edition",
+                        empty="No edition is closed yet: each stands here once its day is over.",
+                    )
                     | {"active": _is_at_closed_editions},
-                    _item("Papers", "article", "digest_paper", "digest.view_paper"),
-                    _item("Topics", "label", "subscriptions_topic", "subscriptions.view_topic"),
-                    _item("Fetches", "cloud_download", "digest_fetch", "digest.view_fetch"),
+                    _item(
+                        "Papers",
+                        "article",
+                        "digest_paper",
+                        "digest.view_paper",
+                        empty="No paper is here yet: they come with the first fetch.",
+                    ),
+                    _item(
+                        "Topics",
+                        "label",
+                        "subscriptions_topic",
+                        "subscriptions.view_topic",
+                        empty="No topic is here yet: readers choose from those that you add.",
+                    ),
+                    _item(
+                        "Fetches",
+                        "cloud_download",
+                        "digest_fetch",
+                        "digest.view_fetch",
+                        empty="Nothing was fetched yet: each hour a source is asked, and what it brought stands here.",
+                    ),
                 ],
             },
             {
@@ -126,11 +163,35 @@ THEME: dict[str, Any] = {
                         "digest.view_providerplan",
                     ),
                     _item("In doubt", "help", "digest", "digest.view_batch", page="in_doubt"),
-                    _item("Notices", "campaign", "digest_notice", "digest.view_notice"),
-                    _item("Batches", "inventory_2", "digest_batch", "digest.view_batch")
+                    _item(
+                        "Notices",
+                        "campaign",
+                        "digest_notice",
+                        "digest.view_notice",
+                        empty="You were told nothing yet: what is late, stuck or in doubt stands here, with what to do.",
+                    ),
+                    _item(
+                        "Batches",
+                        "inventory_2",
+                        "digest_batch",
+                        "digest.view_batch",
+                        empty="No batch was made yet: they are once an edition is closed and readers are due.",
+                    )
                     | {"active": _is_at_batches},
-                    _item("Deliveries", "outbox", "digest_delivery", "digest.view_delivery"),
-                    _item("Events", "notifications", "digest_event", "digest.view_event"),
+                    _item(
+                        "Deliveries",
+                        "outbox",
+                        "digest_delivery",
+                        "digest.view_delivery",
+                        empty="No digest was planned yet: each stands here once its reader is due.",
+                    ),
+                    _item(
+                        "Events",
+                        "notifications",
+                        "digest_event",
+                        "digest.view_event",
+                        empty="No provider has told of anything yet: what its webhook says of a mail stands here.",
+                    ),
                 ],
             },
             {
@@ -141,33 +202,55 @@ THEME: dict[str, Any] = {
                         "group",
                         "subscriptions_subscriber",
                         "subscriptions.view_subscriber",
+                        empty="Nobody has signed up yet: who does stands here, confirmed or not.",
                     ),
                     _item(
                         "Suppressions",
                         "block",
                         "subscriptions_suppression",
                         "subscriptions.view_suppression",
+                        empty="Nobody is suppressed yet: an address whose mail bounced for good, was marked as spam, or that you add stands here.",
                     ),
                     _item(
                         "Consent records",
                         "fact_check",
                         "subscriptions_consentrecord",
                         "subscriptions.view_consentrecord",
+                        empty="No consent is on record yet: each sign-up, change and goodbye of a reader stands here.",
                     ),
                     _item(
                         "Reasons to leave",
                         "logout",
                         "subscriptions_leavereason",
                         "subscriptions.view_leavereason",
+                        empty="Nobody has said why they left yet: who cares to say it after unsubscribing is counted here.",
                     ),
                 ],
             },
             {
                 "title": "Staff",
                 "items": [
-                    _item("People", "badge", "auth_user", "auth.view_user"),
-                    _item("Roles", "admin_panel_settings", "auth_group", "auth.view_group"),
-                    _item("Log", "history", "admin_logentry", "admin.view_logentry"),
+                    _item(
+                        "Operators",
+                        "badge",
+                        "auth_user",
+                        "auth.view_user",
+                        empty="Nobody works here yet.",
+                    ),
+                    _item(
+                        "Roles",
+                        "admin_panel_settings",
+                        "auth_group",
+                        "auth.view_group",
+                        empty="No role is there yet: the next migrate makes the three.",
+                    ),
+                    _item(
+                        "Log",
+                        "history",
+                        "admin_logentry",
+                        "admin.view_logentry",
+                        empty="Nothing was changed at the desk yet: who changes what stands here.",
+                    ),
                 ],
             },
         ],

@@ -18,6 +18,7 @@ from digest import logs
 
 FORMATS = ("console", "json")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "data"}
+_REFUSED = frozenset({400, 403})
 _REQUEST_ID = re.compile(r"[\w-]{1,40}", re.ASCII)
 
 
@@ -32,6 +33,17 @@ class WithoutPaths(logging.Filter):
             # `Not Found: /the/path/` keeps its first words.
             words = record.getMessage().split(":", 1)[0]
             record.msg, record.args = "%s: %s", (words, route)
+        return True
+
+
+class WithoutRefusals(logging.Filter):
+    """A line is enough of who may not see a page, and of a call that Django refuses: its traceback says
+    where in our code that was found, which is no news."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        is_refused = getattr(record, "status_code", None) in _REFUSED
+        if is_refused and record.name.startswith(("django.request", "django.security")):
+            record.exc_info = record.exc_text = None
         return True
 
 
@@ -104,13 +116,14 @@ def configuration(level: str, form: str) -> dict[str, Any]:
         "formatters": {"line": {"()": formatter, "form": form}},
         "filters": {
             "without_paths": {"()": "config.logs.WithoutPaths"},
+            "without_refusals": {"()": "config.logs.WithoutRefusals"},
             "with_bound": {"()": "config.logs.WithBound"},
         },
         "handlers": {
             "console": {
                 "class": "logging.StreamHandler",
                 "formatter": "line",
-                "filters": ["without_paths", "with_bound"],
+                "filters": ["without_paths", "without_refusals", "with_bound"],
             }
         },
         "root": {"handlers": ["console"], "level": level},

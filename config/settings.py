@@ -107,7 +107,8 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "subscriptions.forms.sign_up",
-            ]
+            ],
+            "libraries": {"desk": "config.naming"},
         },
     }
 ]
@@ -333,6 +334,7 @@ KEEP_EVENTS_DAYS = env.days("KEEP_EVENTS_DAYS", 180, least=30)
 LOGIN_REDIRECT_URL = "admin:index"
 
 UNFOLD = desk.THEME
+CSRF_FAILURE_VIEW = "digest.admin.refused.old_form"
 
 # --- Security ------------------------------------------------------------------------------
 

@@ -5,6 +5,10 @@ from django.urls import include, path
 
 from digest import receivers
 
+# Of the desk's pages; all others have Django's own.
+handler403 = "digest.admin.refused.forbidden"
+handler404 = "digest.admin.refused.not_found"
+
 urlpatterns = [
     path("", include("subscriptions.urls")),
     path("", include("digest.site.urls")),

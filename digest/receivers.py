@@ -5,18 +5,24 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import wraps
+from http import HTTPStatus
 from typing import Any
 
 import anymail.urls
 from anymail.signals import tracking
 from celery import current_app
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import (
+    ImproperlyConfigured,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
 from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from digest.delivery.feedback import intake
+from digest.delivery.feedback import intake, refusals
 
 logger = logging.getLogger(__name__)
 
@@ -156,6 +162,22 @@ urlpatterns: list[URLPattern] = [
 
 _PREFIX = "/webhooks/"
 _VIEWS = {f"{_PREFIX}{pattern.pattern}": pattern.callback for pattern in urlpatterns}
+_NAMES = frozenset(str(pattern.pattern).partition("/")[0] for pattern in urlpatterns)
+"""The providers', which stand first in their addresses."""
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, RequestDataTooBig):
+        return refusals.TOO_LARGE
+    return HTTPStatus.NOT_FOUND if isinstance(error, Http404) else HTTPStatus.BAD_REQUEST
+
+
+def _note_refusal(request: HttpRequest, status: int) -> None:
+    """Counts what a provider posted and we did not take, also to an address that is not quite right."""
+    name = request.path_info.removeprefix(_PREFIX).partition("/")[0]
+    is_ours = request.method == "POST" and request.path_info.startswith(_PREFIX)
+    if is_ours and name in _NAMES and 400 <= status < 500:  # noqa: PLR2004  HTTP's client errors
+        refusals.note(name, status, timezone.now())
 
 
 def short_way(answer: Callable[[HttpRequest], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -164,9 +186,17 @@ def short_way(answer: Callable[[HttpRequest], HttpResponseBase]) -> Callable[...
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         view = _VIEWS.get(request.path_info)
+        found: HttpResponseBase
         if view is None:
-            return answer(request)
-        found: HttpResponseBase = view(request)
+            found = answer(request)
+            _note_refusal(request, found.status_code)
+            return found
+        try:
+            found = view(request)
+        except (RequestDataTooBig, SuspiciousOperation, Http404) as error:
+            _note_refusal(request, _status(error))
+            raise
+        _note_refusal(request, found.status_code)
         # Or gunicorn would send it in pieces.
         found.headers.setdefault("Content-Length", str(len(getattr(found, "content", b""))))
         return found

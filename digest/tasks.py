@@ -7,10 +7,11 @@ from celery import shared_task
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from digest import forgetting
 from digest.delivery import figures, outbox, partitions, sending, settling
 from digest.delivery.due import expecting, planning
 from digest.delivery.feedback import events, evidence
-from digest.delivery.keeping import forgetting, partitioning, purging
+from digest.delivery.keeping import partitioning, purging
 from digest.delivery.watching import alarms, signs, telling, watch
 from digest.editions import building, taste
 from digest.models import Paper
@@ -147,6 +148,12 @@ def watch_sends() -> None:
 def keep_figures() -> None:
     """What the operator's desk shows is counted anew."""
     figures.keep(timezone.now())
+
+
+@shared_task
+def count_readers() -> None:
+    """Readers are counted now, as after an import."""
+    figures.count_readers(timezone.now())
 
 
 @shared_task

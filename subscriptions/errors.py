@@ -47,5 +47,9 @@ class TokenExpiredError(TokenError):
         self.holder = holder
 
 
+class CategoryError(PermanentError):
+    """Not a category of arXiv."""
+
+
 class ChoiceError(PermanentError):
     """A preference that is not on offer."""

@@ -57,7 +57,7 @@ def prepare(installation: Installation) -> None:
     lines = [f"reader{number}@example.org,agents" for number in range(READERS)]
     readers.write_text("\n".join(["email,topics", *lines]))
     installation.manage("import_subscribers", str(readers), "--confirmed", "--consent=a list")
-    installation.manage("send_digests", "--now=2030-01-01T12:00:00Z", "--wait")
+    installation.manage("send_digests", "--now=2030-01-01T12:00:00Z", "--yes", "--wait")
     installation.environment["DJANGO_SUPERUSER_PASSWORD"] = PASSWORD
     who = ("--username=operator", "--email=operator@example.org")
     installation.manage("createsuperuser", "--noinput", *who)
@@ -101,7 +101,9 @@ def shoot(browser: Browser, installation: Installation, folder: Path) -> None:
     """The dashboard, a reader, and an edition that is to come."""
     page = signed_in(browser, installation, DESKTOP, "light")
     page.screenshot(path=folder / "desk-dashboard.png")
-    page.goto("/admin/subscriptions/subscriber/?q=reader7%40example.org")
+    page.goto("/admin/subscriptions/subscriber/")
+    page.locator("#searchbar").fill("reader7@example.org")
+    page.get_by_role("button", name="Search").click()
     page.get_by_role("link", name="reader7@example.org").first.click()
     page.wait_for_load_state("networkidle")
     page.screenshot(path=folder / "desk-reader.png")

@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.views.decorators.http import require_POST
 
 from digest.delivery import lookup, settling
 from digest.delivery.feedback import doubt
@@ -25,9 +26,11 @@ from .keyed import (
     Asked,
     KeyedAdmin,
     choice_field,
+    edition_day,
     edition_field,
     link,
     moment,
+    of_edition,
     offer_editions,
 )
 
@@ -91,14 +94,14 @@ class BatchAdmin(KeyedAdmin):
     lead = "Deliveries that go to a provider together, the newest first. Nothing is changed here."
     columns = (
         ("Batch", _batch_link),
-        ("Edition", lambda request, row: row.edition.name),
+        ("Edition", lambda request, row: edition_day(row.edition)),
         ("State", lambda request, row: row.get_state_display()),
         ("Readers", lambda request, row: f"{row.size:,}"),
         ("Tries", lambda request, row: row.attempts),
         ("Provider", lambda request, row: row.only_provider or row.provider),
-        ("Claimed (UTC)", lambda request, row: moment(row.claimed_at)),
-        ("Offered (UTC)", lambda request, row: moment(row.offered_at)),
-        ("Not before (UTC)", lambda request, row: moment(row.retry_at)),
+        ("Claimed", lambda request, row: moment(row.claimed_at)),
+        ("Offered", lambda request, row: moment(row.offered_at)),
+        ("Not before", lambda request, row: moment(row.retry_at)),
     )
     fields = readonly_fields = (
         "edition",
@@ -132,57 +135,45 @@ class BatchAdmin(KeyedAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("in-doubt/", wrap(self.in_doubt), name="digest_in_doubt"),
-            path("in-doubt/settle/", wrap(self.settle), name="digest_settle"),
+            path("in-doubt/settle/", wrap(require_POST(self.settle)), name="digest_settle"),
             *super().get_urls(),
         ]
 
+    def name_of(self, batch: Batch) -> str:
+        return f"Batch {batch.pk} {of_edition(batch.edition)}"
+
     def in_doubt(self, request: HttpRequest) -> HttpResponse:
-        """All that is in doubt, by edition and batch, with what evidence says."""
+        """All that is in doubt, by edition and batch, with what evidence says; each with a button that
+        says what it risks before it is pressed."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return self._doubt_page(
-            request,
-            "admin/digest/in_doubt.html",
-            title="In doubt",
-            groups=doubt.groups(timezone.now()),
-            can_settle=_can_settle(request),
-        )
+        context = self.admin_site.each_context(request) | {
+            "opts": self.opts,
+            "title": "In doubt",
+            "groups": [
+                (group, edition_day(group.edition)) for group in doubt.groups(timezone.now())
+            ],
+            "can_settle": _can_settle(request),
+        }
+        return TemplateResponse(request, "admin/digest/in_doubt.html", context)
 
     def settle(self, request: HttpRequest) -> HttpResponse:
-        """Asks whether it is meant, and what it risks; once pressed, settles and logs it."""
+        """Settles what the page showed, as far as it is in doubt still; logs it, and says what came of it
+        where it was pressed. Pressed again, it does nothing."""
         if not _can_settle(request):
             raise PermissionDenied
-        form = Settling(request.POST or request.GET)
+        form = Settling(request.POST)
         target = form.target() if form.is_valid() else None
         if target is None:
             raise Http404
-        is_again = form.cleaned_data["way"] == "release"
-        batches = doubt.doubtful()
+        batches = doubt.doubtful().filter(pk__in=form.cleaned_data["shown"])
         if isinstance(target, Batch):
             batches = batches.filter(pk=target.pk)
         else:
             batches = batches.filter(edition=target)
-        ids = list(batches.order_by("pk").values_list("pk", flat=True)[: doubt.MOST_BATCHES])
-        if request.method == "POST":
-            ids = list(
-                batches.filter(pk__in=form.cleaned_data["shown"]).values_list("pk", flat=True)
-            )
-            self._settle(request, target, ids, is_again=is_again)
-            return HttpResponseRedirect(reverse("admin:digest_in_doubt"))
-        in_doubt = Delivery.objects.filter(batch_id__in=ids, state=Delivery.State.UNCERTAIN)
-        return self._doubt_page(
-            request,
-            "admin/digest/settle.html",
-            title="Send again" if is_again else "Give up",
-            readers=in_doubt.count(),
-            target=target,
-            edition=target.edition if isinstance(target, Batch) else target,
-            is_batch=isinstance(target, Batch),
-            is_again=is_again,
-            form=form,
-            shown=",".join(map(str, ids)),
-            is_cut=batches.count() > len(ids),
-        )
+        ids = list(batches.values_list("pk", flat=True))
+        self._settle(request, target, ids, is_again=form.cleaned_data["way"] == "release")
+        return HttpResponseRedirect(reverse("admin:digest_in_doubt"))
 
     def _settle(
         self, request: HttpRequest, target: Batch | Edition, ids: list[int], *, is_again: bool
@@ -192,14 +183,11 @@ class BatchAdmin(KeyedAdmin):
         if not number:
             messages.info(request, "Nothing of it is in doubt any more: it was settled meanwhile.")
             return
-        said = "sent again" if is_again else "given up"
-        self.log_change(request, target, f"In doubt: {number} deliveries are {said}.")
-        messages.success(request, f"{number:,} deliveries are {said}.")
+        what = "1 delivery is" if number == 1 else f"{number:,} deliveries are"
+        said = f"{what} sent again." if is_again else f"{what} given up."
+        self.log_change(request, target, f"In doubt: {said}")
+        messages.success(request, said)
         transaction.on_commit(wake_senders)
-
-    def _doubt_page(self, request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
-        shared = self.admin_site.each_context(request) | {"opts": self.opts}
-        return TemplateResponse(request, template, shared | context)
 
 
 def _can_settle(request: HttpRequest) -> bool:

@@ -1,5 +1,6 @@
 """The operator's side of deliveries and of what providers reported of them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -10,33 +11,59 @@ from django.http import HttpRequest, HttpResponse
 from digest.delivery import lookup
 from digest.delivery.esp.providers import MIME_PROVIDERS, PROVIDERS
 from digest.delivery.lookup import Page
-from digest.models import Delivery, Event, Paper
+from digest.models import Delivery, Event
 
+from . import sent
 from .keyed import (
     Asked,
+    Column,
     KeyedAdmin,
     choice_field,
+    edition_day,
     edition_field,
     link,
     moment,
     number_field,
+    of_edition,
     offer_editions,
 )
 
 MOST_EVENTS = 100
 """Of a delivery that its page shows."""
 _IN_NONE = "none"
+_SEE_READERS = "subscriptions.view_subscriber"
 
 
 def reader_link(request: HttpRequest, subscriber_id: int | None) -> Any:
-    """The reader by number, never by address: erased ones are gone."""
+    """The reader by number, never by address, for who may see readers; erased ones are gone."""
+    if not may_see_readers(request):
+        return ""
     return link(
         "admin:subscriptions_subscriber_change",
         subscriber_id,
-        subscriber_id or "erased",
+        f"Reader {subscriber_id}" if subscriber_id else "erased",
         request=request,
-        permission="subscriptions.view_subscriber",
+        permission=_SEE_READERS,
     )
+
+
+def may_see_readers(request: HttpRequest) -> bool:
+    """Else they see nothing that tells whose a delivery is, or what its reader follows."""
+    return request.user.has_perm(_SEE_READERS)
+
+
+class WithReaders(KeyedAdmin):
+    """A list that tells of readers only those who may see them."""
+
+    def form_for(self, request: HttpRequest) -> Asked:
+        form = super().form_for(request)
+        if not may_see_readers(request):
+            del form.fields["reader"]
+        return form
+
+    def columns_for(self, request: HttpRequest) -> Sequence[Column]:
+        columns = super().columns_for(request)
+        return columns if may_see_readers(request) else [c for c in columns if c[0] != "Reader"]
 
 
 def _delivery_link(request: HttpRequest, delivery_id: int | None) -> Any:
@@ -59,9 +86,7 @@ class AskedDeliveries(Asked):
     state = choice_field("State", Delivery.State.choices)
     reader = number_field("Reader’s number")
     batch = number_field("Batch")
-    message_id = forms.CharField(
-        required=False, max_length=200, label="Provider’s message id", strip=True
-    )
+    message_id = forms.CharField(required=False, max_length=200, label="ESP message id", strip=True)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -79,49 +104,40 @@ class AskedDeliveries(Asked):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(KeyedAdmin):
+class DeliveryAdmin(WithReaders):
     asked = AskedDeliveries
     lead = (
         "The newest first. Choose an edition before a state: then only its rows are looked through."
     )
     change_form_template = "admin/digest/delivery.html"
-    fields = readonly_fields = (
-        "edition",
-        "state",
-        "reason",
-        "detail",
-        "provider",
-        "esp_message_id",
-        "batch",
-        "created_at",
-        "sent_at",
-    )
+    fields = ()
     columns = (
         ("Delivery", lambda request, row: _delivery_link(request, row.pk)),
-        ("Edition", lambda request, row: row.edition.name),
+        ("Edition", lambda request, row: edition_day(row.edition)),
         ("Reader", lambda request, row: reader_link(request, row.subscriber_id)),
         ("State", lambda request, row: row.get_state_display()),
         ("Why", lambda request, row: row.get_reason_display() if row.reason else row.detail),
         ("Provider", lambda request, row: row.provider),
-        ("Sent (UTC)", lambda request, row: moment(row.sent_at)),
+        ("Sent", lambda request, row: moment(row.sent_at)),
     )
 
     def page(self, asked: dict[str, Any], form: Asked) -> Page:
         """By the reader, the batch, the edition, or all: each by an index of its own."""
         edition, is_planned = asked["edition"], asked["planned"] != _IN_NONE
+        reader = asked.get("reader")
         rows: QuerySet[Delivery] = Delivery.objects.all()
         order, among = lookup.BY_KEY, None
-        if edition is not None and not asked["reader"]:
+        if edition is not None and not reader:
             rows = lookup.deliveries_of(edition, is_planned=is_planned)
             order = lookup.BY_BATCH if is_planned else lookup.BY_KEY
             among = lookup.batches_of(edition) if is_planned else None
         elif edition is not None:
             rows = rows.filter(edition=edition)
-        if asked["reader"]:
-            rows, order = rows.filter(subscriber_id=asked["reader"]), lookup.BY_EDITION
+        if reader:
+            rows, order = rows.filter(subscriber_id=reader), lookup.BY_EDITION
         if asked["batch"]:
             rows = rows.filter(batch_id=asked["batch"])
-            order, among = (order, None) if asked["reader"] else (lookup.BY_BATCH, None)
+            order, among = (order, None) if reader else (lookup.BY_BATCH, None)
         names = {"state": asked["state"], "esp_message_id": asked["message_id"]}
         wanted = {name: value for name, value in names.items() if value}
         return lookup.walk(
@@ -139,25 +155,23 @@ class DeliveryAdmin(KeyedAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """The delivery, the papers that its reader got, and what the provider told of it."""
-        found = Delivery.objects.filter(pk=object_id) if object_id.isdecimal() else None
-        delivery = found.select_related("audience").first() if found is not None else None
+        """The delivery, the papers that its reader got and why, and what the provider told of it."""
+        is_number = object_id.isdecimal() and len(object_id) < 19  # noqa: PLR2004  a bigint
+        found = Delivery.objects.filter(pk=int(object_id)) if is_number else None
+        rows = list(sent.with_all(found)) if found is not None else []
         more = {}
-        if delivery is not None:
+        if rows and self.has_view_permission(request):
             more = {
-                "reader": reader_link(request, delivery.subscriber_id),
-                "papers": _papers(delivery),
-                "events": Event.objects.filter(delivery=delivery).order_by("-pk")[:MOST_EVENTS],
+                "sent": sent.shown(rows, most_events=MOST_EVENTS)[0],
+                "edition": edition_day(rows[0].edition),
+                "reader": reader_link(request, rows[0].subscriber_id),
+                "may_see_readers": may_see_readers(request),
+                "may_see_events": request.user.has_perm("digest.view_event"),
             }
         return super().change_view(request, object_id, form_url, (extra_context or {}) | more)
 
-
-def _papers(delivery: Delivery) -> list[Paper]:
-    """The papers of its audience, best first."""
-    cards = delivery.audience.cards if delivery.audience is not None else []
-    ids = [card[0] for card in cards]
-    papers = Paper.objects.in_bulk(ids)
-    return [papers[pk] for pk in ids if pk in papers]
+    def name_of(self, delivery: Delivery) -> str:
+        return f"Delivery {delivery.pk} {of_edition(delivery.edition)}"
 
 
 _TYPES = (
@@ -178,7 +192,7 @@ class AskedEvents(Asked):
 
 
 @admin.register(Event)
-class EventAdmin(KeyedAdmin):
+class EventAdmin(WithReaders):
     asked = AskedEvents
     lead = "What providers reported by their webhooks, the newest first."
     columns = (
@@ -187,8 +201,8 @@ class EventAdmin(KeyedAdmin):
         ("Provider", lambda request, row: row.provider),
         ("Delivery", lambda request, row: _delivery_link(request, row.delivery_id)),
         ("Why", lambda request, row: row.reject_reason or row.description[:80]),
-        ("Received (UTC)", lambda request, row: moment(row.received_at)),
-        ("Took effect (UTC)", lambda request, row: moment(row.applied_at)),
+        ("Received", lambda request, row: moment(row.received_at)),
+        ("Took effect", lambda request, row: moment(row.applied_at)),
     )
     fields = readonly_fields = (
         "type",
@@ -207,13 +221,16 @@ class EventAdmin(KeyedAdmin):
     def page(self, asked: dict[str, Any], form: Asked) -> Page:
         """By the delivery, the reader, or all; types and providers are looked for among them."""
         rows = Event.objects.all()
-        if asked["reader"]:
-            rows = lookup.events_of_reader(asked["reader"])
+        if reader := asked.get("reader"):
+            rows = lookup.events_of_reader(reader)
         if asked["delivery"]:
             rows = rows.filter(delivery_id=asked["delivery"])
         wanted = {name: asked[name] for name in ("type", "provider") if asked[name]}
         matching = Q(**wanted) if wanted else None
         return lookup.walk(rows, below=form.key(1), matching=matching)
+
+    def name_of(self, event: Event) -> str:
+        return f"Event {event.pk}: {event.type}"
 
     @admin.display(description="Delivery")
     def delivery_number(self, event: Event) -> Any:

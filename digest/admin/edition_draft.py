@@ -19,6 +19,8 @@ from digest.errors import EditionClosedError, PermanentError
 from digest.models import Edition, Paper
 from subscriptions import schedule
 
+from . import edition_conflict
+
 DAILY, WEEKLY = Edition.Frequency.DAILY, Edition.Frequency.WEEKLY
 _AHEAD = timedelta(days=building.CATCH_UP_DAYS)
 
@@ -105,7 +107,7 @@ def page(
         if request.method == "POST":
             messages.error(request, "This edition is closed: what is in it stays as it is.")
         return HttpResponseRedirect(reverse("admin:digest_edition_change", args=[closed.pk]))
-    if abs(start - timezone.now().date()) > _AHEAD:
+    if not has_page(start, timezone.now()):
         raise Http404
     if request.method != "POST":
         return _shown(model_admin, request, edition)
@@ -114,31 +116,38 @@ def page(
     return _changed(model_admin, request, edition)
 
 
+def has_page(start: date, now: datetime) -> bool:
+    """Whether an edition that is not closed can be looked at: it is near enough."""
+    return abs(start - now.date()) <= _AHEAD
+
+
 def may_edit(request: HttpRequest) -> bool:
     """Whether the operator may change what goes out."""
     return request.user.has_perm("digest.change_edition")
 
 
 def _changed(model_admin: ModelAdmin[Any], request: HttpRequest, edition: Edition) -> HttpResponse:
-    note = request.POST.get("note", "")
+    note, change = request.POST.get("note", ""), _pressed(request.POST.get("do", ""))
     try:
         draft, said = editing.change(
             edition.frequency,
             edition.date,
             version=_number(request.POST.get("version", "")),
             note=note,
-            paper=_pressed(request.POST.get("do", "")),
+            paper=change,
         )
     except EditionClosedError as error:
         messages.error(request, str(error))
         return HttpResponseRedirect(request.path)
     except PermanentError as error:
         messages.error(request, str(error))
-        return _shown(model_admin, request, edition, typed=note, status=HTTPStatus.CONFLICT)
+        meant = edition_conflict.meant(request.POST.get("seen", ""), change)
+        return _shown(
+            model_admin, request, edition, typed=note, meant=meant, status=HTTPStatus.CONFLICT
+        )
     if said:
-        text = "; ".join(said)
-        model_admin.log_change(request, draft, text)
-        messages.success(request, f"{text}.")
+        model_admin.log_change(request, draft, "; ".join(each.log for each in said))
+        messages.success(request, f"{'; '.join(map(str, said))}.")
     else:
         messages.info(request, "Nothing to change: it was so before.")
     return HttpResponseRedirect(request.path)
@@ -161,6 +170,7 @@ def _shown(
     edition: Edition,
     *,
     typed: str | None = None,
+    meant: edition_conflict.Meant | None = None,
     status: int = HTTPStatus.OK,
 ) -> HttpResponse:
     now = timezone.now()
@@ -178,7 +188,10 @@ def _shown(
         "rows": _rows(contents),
         "left_out": list(building.left_out(edition)),
         "note": contents.note if typed is None else typed,
-        "is_typed": typed is not None and typed != contents.note,
+        "is_typed": typed is not None and editing.cleaned(typed) != contents.note,
+        "saved_note": contents.note,
+        "seen": " ".join(paper.arxiv_id for paper in contents.papers),
+        "conflict": meant and edition_conflict.shown(meant, contents.papers),
         "longest_note": editing.LONGEST_NOTE,
         "version": draft.version if draft else 0,
         "changed_at": draft.changed_at if draft and draft.version else None,

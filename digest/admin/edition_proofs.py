@@ -1,9 +1,10 @@
 """The proof of an edition's digest in the admin: as any choice of topics or as one reader gets it, and
 by mail to the operator."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
@@ -20,6 +21,7 @@ from django.http import (
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from digest.delivery.due import planning
@@ -65,13 +67,12 @@ class Asked:
 
     @property
     def query(self) -> str:
-        """What asks for it again."""
+        """What asks for it again: the topics, too, while a reader is looked at."""
         query = QueryDict(mutable=True)
         if self.reader is not None:
             query["reader"] = str(self.reader.pk)
-        else:
-            query.setlist("topic", list(self.topics))
-            query["language"] = self.language
+        query.setlist("topic", list(self.topics))
+        query["language"] = self.language
         return query.urlencode()
 
     def __str__(self) -> str:
@@ -130,10 +131,7 @@ def page(
     proof = asked.proof
     edition = Edition(frequency=asked.frequency, date=asked.day)
     closed = Edition.objects.filter(frequency=asked.frequency, date=asked.day).first()
-    looks = {
-        name: value if (value := request.GET.get(name)) in values else values[0]
-        for name, values in (("show", _SHOWN), ("scheme", _SCHEMES), ("width", _WIDTHS))
-    }
+    looks = _looks(request.GET)
     where = [asked.frequency, asked.day]
     back = (
         reverse("admin:digest_edition_change", args=[closed.pk])
@@ -149,6 +147,7 @@ def page(
         "proof": proof,
         "looks": looks,
         "ways": _ways(asked, looks),
+        "others": _others(asked, looks),
         "topics": Topic.objects.all(),
         "languages": settings.LANGUAGES,
         "said_of_reader": _said_of(asked),
@@ -160,6 +159,48 @@ def page(
         "own_address": getattr(request.user, "email", ""),
     }
     return render(request, "admin/digest/edition_proof.html", context)
+
+
+def _looks(values: QueryDict) -> dict[str, str]:
+    """How it is looked at."""
+    return {
+        name: value if (value := values.get(name)) in known else known[0]
+        for name, known in (("show", _SHOWN), ("scheme", _SCHEMES), ("width", _WIDTHS))
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """The proof of an edition, the same one or another, as a link."""
+
+    title: str
+    url: str
+    said: str
+    is_this: bool
+
+
+def _others(asked: Asked, looks: dict[str, str]) -> list[Other]:
+    """The editions that come next and those that were closed last, for the same reader or topics."""
+    found = [
+        (each.frequency, each.day, f"closes {date_format(each.closes_at, 'SHORT_DATETIME_FORMAT')}")
+        for each in edition_draft.coming(timezone.now())
+    ]
+    for frequency in Edition.Frequency.values:
+        closed = Edition.objects.filter(frequency=frequency, paper_count__gt=0).first()
+        if closed:
+            found.append((frequency, closed.date, "closed"))
+    if all((frequency, day) != (asked.frequency, asked.day) for frequency, day, _ in found):
+        found.append((asked.frequency, asked.day, "this one"))
+    query = f"{asked.query}&{urlencode(looks)}"
+    return [
+        Other(
+            edition_draft.title_of(Edition(frequency=frequency, date=day)),
+            f"{reverse('admin:edition_proof', args=[frequency, day])}?{query}",
+            said,
+            (frequency, day) == (asked.frequency, asked.day),
+        )
+        for frequency, day, said in sorted(found, key=lambda each: (each[0], each[1]))
+    ]
 
 
 def _ways(asked: Asked, looks: dict[str, str]) -> list[dict[str, Any]]:
@@ -209,7 +250,6 @@ def _found(
     if not (model_admin.has_view_permission(request) and may_look_at_readers(request)):
         raise PermissionDenied
     named = request.POST.get("who", "").strip()
-    address = reverse("admin:edition_proof", args=[frequency, day])
     if _is_number(named):
         reader = Subscriber.objects.filter(pk=named).first()
     else:
@@ -219,8 +259,11 @@ def _found(
             reader = None
     if reader is None:
         messages.error(request, "There is no reader with this address or number.")
-        return HttpResponseRedirect(address)
-    return HttpResponseRedirect(f"{address}?reader={reader.pk}")
+    # What was chosen before stays, so that only the reader is another one, or none.
+    asked = replace(_asked(model_admin, request, request.POST, frequency, day), reader=reader)
+    address = reverse("admin:edition_proof", args=[asked.frequency, asked.day])
+    query = f"{asked.query}&{urlencode(_looks(request.POST))}"
+    return HttpResponseRedirect(f"{address}?{query}")
 
 
 @xframe_options_sameorigin
@@ -247,8 +290,9 @@ def send_test(
     asked = _asked(model_admin, request, request.POST, frequency, day)
     if not edition_draft.may_edit(request):
         raise PermissionDenied
+    query = f"{asked.query}&{urlencode(_looks(request.POST))}"
     back = HttpResponseRedirect(
-        f"{reverse('admin:edition_proof', args=[asked.frequency, asked.day])}?{asked.query}"
+        f"{reverse('admin:edition_proof', args=[asked.frequency, asked.day])}?{query}"
     )
     said = _refused(request)
     proof = None if said else asked.proof
@@ -271,7 +315,7 @@ def send_test(
 def _refused(request: HttpRequest) -> str:
     """Why no test goes out; "" where one may."""
     if not getattr(request.user, "email", ""):
-        return "Your account has no email address: set one under Staff, People."
+        return "Your account has no email address: set one under Staff, Operators."
     if not settings.POSTAL_ADDRESS:
         return "POSTAL_ADDRESS is not set, and every mail must carry it."
     if limits.operator_tests_too_much(request, request.user.pk or 0):

@@ -10,6 +10,7 @@ from django.core.validators import RegexValidator
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 
 from digest.delivery.lookup import Key, Page
@@ -52,11 +53,30 @@ def choice_field(label: str, choices: Sequence[tuple[str, str]], *, empty: str =
     return forms.ChoiceField(required=False, label=label, choices=[("", empty), *choices])
 
 
+def edition_day(edition: Edition, *, form: str = "DATE_FORMAT") -> str:
+    """`Nov 29, 2026`, or `Week of Nov 23, 2026`."""
+    day = date_format(edition.date, form)
+    return f"Week of {day}" if edition.frequency == Edition.Frequency.WEEKLY else day
+
+
+def of_edition(edition: Edition) -> str:
+    """`of the edition of Nov 29`, for the name of what belongs to it."""
+    day = edition_day(edition, form="SHORT_DATE_FORMAT")
+    return (
+        f"of the edition of {day[0].lower()}{day[1:]}"
+        if " of " in day
+        else f"of the edition of {day}"
+    )
+
+
+class _EditionField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    def label_from_instance(self, obj: Edition) -> str:
+        return edition_day(obj)
+
+
 def edition_field() -> forms.ModelChoiceField[Edition]:
     """One of the newest editions, or any."""
-    return forms.ModelChoiceField(
-        Edition.objects.none(), required=False, label="Edition", empty_label="any"
-    )
+    return _EditionField(Edition.objects.none(), required=False, label="Edition", empty_label="any")
 
 
 def offer_editions(form: forms.Form) -> None:
@@ -80,23 +100,32 @@ class KeyedAdmin(ReadOnlyAdmin):
         """The rows for what was asked."""
         raise NotImplementedError
 
+    def form_for(self, request: HttpRequest) -> Asked:
+        """What was asked, by fields that this person may ask by."""
+        return self.asked(request.GET)
+
+    def columns_for(self, request: HttpRequest) -> Sequence[Column]:
+        """What this person may see of a row."""
+        return self.columns
+
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """A page of rows, in a number of queries that does not depend on how many there are."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        form = self.asked(request.GET)
+        form = self.form_for(request)
         page = self.page(form.cleaned_data, form) if form.is_valid() else Page([], None)
+        columns = self.columns_for(request)
         context = self.admin_site.each_context(request) | {
             "opts": self.opts,
-            "title": str(self.opts.verbose_name_plural).capitalize(),
             "lead": self.lead,
             "form": form,
-            "headers": [title for title, _ in self.columns],
+            "headers": [title for title, _ in columns],
             "rows": [
-                [_Cell(value(request, row)) for _, value in self.columns] for row in page.rows
+                [_Cell(title, value(request, row)) for title, value in columns] for row in page.rows
             ],
+            "is_asked": any(form.data.get(name) for name in form.fields if name != "below"),
             "page": page,
             "further": _address(form, page.next) if page.next else "",
             "first": _address(form, ()),
@@ -108,7 +137,8 @@ class KeyedAdmin(ReadOnlyAdmin):
 class _Cell:
     """A value; what is long may take several lines."""
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, label: str, value: Any) -> None:
+        self.label = label
         self.value = "" if value is None else value
         self.is_long = not hasattr(value, "__html__") and len(str(value)) > LONG
 
@@ -128,5 +158,5 @@ def link(viewname: str, pk: Any, words: Any, *, request: HttpRequest, permission
 
 
 def moment(at: Any) -> str:
-    """A time in UTC, or nothing."""
-    return f"{at:%Y-%m-%d %H:%M:%S}" if at else ""
+    """A time of late, or nothing."""
+    return date_format(at, "SHORT_DATETIME_FORMAT") if at else ""

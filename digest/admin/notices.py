@@ -38,13 +38,16 @@ class NoticeAdmin(KeyedAdmin):
     asked = AskedNotices
     lead = "What the operator was told, once a cause, the newest first, and how it is mended."
     columns = (
-        ("Told (UTC)", lambda request, row: moment(row.created_at)),
+        ("Told", lambda request, row: moment(row.created_at)),
         ("What happened", lambda request, row: row.what),
         ("What to do", lambda request, row: row.mend),
         ("At the desk", place),
-        ("Mailed (UTC)", lambda request, row: moment(row.mailed_at)),
-        ("Well again (UTC)", lambda request, row: moment(row.ended_at)),
+        ("Mailed", lambda request, row: moment(row.mailed_at)),
+        ("Well again", lambda request, row: moment(row.ended_at)),
     )
+
+    def name_of(self, notice: Notice) -> str:
+        return f"Notice {notice.pk}: {notice.kind.replace('_', ' ')}"
 
     def page(self, asked: dict[str, Any], form: Asked) -> Page:
         """All of them, or those of a kind."""

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.db.models import Max, Sum
-from django.utils import timezone
+from django.utils import formats, timezone
 
 from digest.delivery.esp import pacing, plans
 from digest.delivery.esp.plans import Plan, WarmUp
 from digest.delivery.esp.providers import MIME_PROVIDERS, Provider
-from digest.delivery.watching import watch
-from digest.models import Circuit, DayCount, DayFigure, Event, ProviderPlan
+from digest.delivery.watching import health
+from digest.delivery.watching.health import Health, Share, rate_words
+from digest.models import DayCount, DayFigure, Event, ProviderPlan
 
 DAYS = 14
 """Of messages, today among them."""
@@ -46,16 +47,6 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """What came back of a week's messages."""
-
-    name: str
-    words: str
-    look: str = ""
-    """`near` or `over` a line."""
-
-
-@dataclass(frozen=True, slots=True)
 class Card:
     """One provider on the page."""
 
@@ -68,6 +59,7 @@ class Card:
     """`success`, `warning`, `danger` or `info`."""
     said: str
     paused: ProviderPlan | None
+    paused_words: str
     takes_digests: bool
     today: str
     bars: list[Bar]
@@ -88,11 +80,9 @@ class Card:
 def all_cards() -> list[Card]:
     """A card for each configured provider, in the order in which they are asked. The number of
     queries depends on how many providers there are."""
-    ways = plans.ordered()
-    names = [way.name for way in ways]
-    rows = ProviderPlan.objects.select_related("paused_by").in_bulk(names)
-    circuits = Circuit.objects.in_bulk(names)
     pacing.write_counts()
+    found = health.of_all(timezone.now())
+    names = [each.name for each in found]
     since = pacing.today() - timedelta(days=DAYS - 1)
     counts: dict[str, dict[date, int]] = {name: {} for name in names}
     for row in DayCount.objects.filter(provider__in=names, day__gte=since):
@@ -100,66 +90,46 @@ def all_cards() -> list[Card]:
     reports, heard = _reports(names), _heard(names)
     return [
         _card(
-            way,
+            each,
             place=place,
-            number=len(ways),
-            row=rows.get(way.name),
-            circuit=circuits.get(way.name),
-            counts=counts[way.name],
-            reports=reports.get(way.name, {}),
-            heard=_heard_words(way, heard),
+            number=len(found),
+            counts=counts[each.name],
+            reports=reports.get(each.name, {}),
+            heard=_heard_words(each.way, heard),
         )
-        for place, way in enumerate(ways, 1)
+        for place, each in enumerate(found, 1)
     ]
 
 
 def _card(
-    way: Provider,
+    each: Health,
     *,
     place: int,
     number: int,
-    row: ProviderPlan | None,
-    circuit: Circuit | None,
     counts: Mapping[date, int],
     reports: Mapping[str, int],
     heard: str,
 ) -> Card:
-    day, plan = pacing.today(), plans.of(way.name)
-    paused = row if row is not None and row.paused_at is not None else None
-    state, look = _state(paused, circuit)
-    cap, today = plan.cap(day), counts.get(day, 0)
+    day = pacing.today()
+    today = f"{each.messages:,}"
     return Card(
-        name=way.name,
+        name=each.name,
         place=place,
         is_first=place == 1,
         is_last=place == number,
-        state=state,
-        look=look,
-        said=circuit.detail if circuit else "",
-        paused=paused,
-        takes_digests=way.takes_digests,
-        today=f"{today:,}" if cap is None else f"{today:,} of {cap:,}",
+        state=each.words,
+        look=each.look,
+        said=each.said,
+        paused=each.paused,
+        paused_words=each.paused_words,
+        takes_digests=each.way.takes_digests,
+        today=today if each.cap is None else f"{today} of {each.cap:,}",
         bars=_bars(counts, day),
-        values=_values(plan, plans.by_settings(way.name)),
-        coming=_coming(plan, day),
+        values=_values(each.plan, plans.by_settings(each.name)),
+        coming=_coming(each.plan, day),
         shares=_shares(counts, reports, day),
         heard=heard,
     )
-
-
-def _state(paused: ProviderPlan | None, circuit: Circuit | None) -> tuple[str, str]:
-    if paused is not None:
-        return "paused", "warning"
-    if circuit is None or circuit.open_until is None:
-        failures = circuit.failures if circuit else 0
-        return (
-            (f"works, {failures} failed in a row", "warning") if failures else ("works", "success")
-        )
-    if circuit.is_on_trial:
-        return "on trial: one worker tries it", "info"
-    if circuit.open_until <= timezone.now():
-        return "rested: the next call is a trial", "info"
-    return f"rests until {circuit.open_until:%H:%M} UTC", "danger"
 
 
 def _bars(counts: Mapping[date, int], day: date) -> list[Bar]:
@@ -177,11 +147,6 @@ def _values(plan: Plan, setting: Plan) -> list[Value]:
     return [Value(name, now, before if now != before else "") for name, now, before in pairs]
 
 
-def rate_words(rate: float) -> str:
-    """The rate as a person would say it."""
-    return f"{rate:,g} messages a second" if rate else "unlimited"
-
-
 def cap_words(cap: int | None) -> str:
     """The daily cap as a person would say it."""
     return "any number" if cap is None else f"{cap:,} messages"
@@ -191,7 +156,7 @@ def warm_up_words(plan: WarmUp | None) -> str:
     """The warm-up as a person would say it."""
     if plan is None:
         return "none"
-    return f"{plan.messages:,} on {plan.first_day}, times {plan.growth:g} each day"
+    return f"{plan.messages:,} on {formats.date_format(plan.first_day, 'DATE_FORMAT')}, times {plan.growth:g} each day"
 
 
 def _coming(plan: Plan, day: date) -> str:
@@ -204,9 +169,8 @@ def _coming(plan: Plan, day: date) -> str:
 
 def _reports(names: list[str]) -> dict[str, dict[str, int]]:
     """What came back in REPORTED days, by provider and kind."""
-    kinds = [DayFigure.Kind.DELIVERED, DayFigure.Kind.BOUNCED, DayFigure.Kind.COMPLAINED]
     since = pacing.today() - timedelta(days=REPORTED - 1)
-    rows = DayFigure.objects.filter(day__gte=since, kind__in=kinds, about__in=names)
+    rows = DayFigure.objects.filter(day__gte=since, kind__in=health.REPORTS, about__in=names)
     found: dict[str, dict[str, int]] = {}
     for about, kind, number in rows.values_list("about", "kind").annotate(n=Sum("number")):
         found.setdefault(about, {})[kind] = number
@@ -215,18 +179,7 @@ def _reports(names: list[str]) -> dict[str, dict[str, int]]:
 
 def _shares(counts: Mapping[date, int], reports: Mapping[str, int], day: date) -> list[Share]:
     sent = sum(n for d, n in counts.items() if d > day - timedelta(days=REPORTED))
-    if not sent or not reports:
-        return []
-    delivered = reports.get(DayFigure.Kind.DELIVERED, 0)
-    bounced = reports.get(DayFigure.Kind.BOUNCED, 0)
-    complained = reports.get(DayFigure.Kind.COMPLAINED, 0)
-    bad, mind = bounced / sent, complained / sent
-    near = "near" if mind >= watch.WARN_OF_COMPLAINTS else ""
-    return [
-        Share("Delivered", f"{min(delivered / sent, 1):.1%}"),
-        Share("Bounced for good", f"{bad:.2%}", "over" if bad >= watch.MOST_BOUNCES else ""),
-        Share("Complained", f"{mind:.3%}", "over" if mind >= watch.MOST_COMPLAINTS else near),
-    ]
+    return health.shares(reports, sent) if sent and reports else []
 
 
 def _heard(names: list[str]) -> dict[str, datetime | None]:
@@ -248,4 +201,8 @@ def _heard_words(way: Provider, heard: Mapping[str, datetime | None]) -> str:
     if way.name not in heard:
         return "never: check its webhook"
     at = heard[way.name]
-    return f"{at:%Y-%m-%d %H:%M} UTC" if at else f"before the newest {_NEWEST_EVENTS:,} events"
+    return (
+        formats.date_format(at, "DATETIME_FORMAT")
+        if at
+        else f"before the newest {_NEWEST_EVENTS:,} events"
+    )

@@ -6,6 +6,7 @@ from django import forms
 
 from digest.delivery import because as reasons
 from digest.delivery.esp import plans
+from digest.delivery.watching import health
 from digest.errors import UnfitReasonError
 from digest.models import ProviderPlan
 from subscriptions.admin.theme import NumberInput, TextInput
@@ -60,7 +61,7 @@ class PlanForm(forms.ModelForm[ProviderPlan]):
         setting = plans.by_settings(self.instance.name)
         says = {
             "rate": "Of all workers together; 0: unlimited. "
-            f"Empty: as the settings say, which is {provider_cards.rate_words(setting.rate)}.",
+            f"Empty: as the settings say, which is {health.rate_words(setting.rate)}.",
             "daily_cap": "In UTC. Empty: no cap but the warm-up's. To stop it altogether, pause it.",
             "warm_up": "A new domain or address starts slowly. The settings say: "
             f"{provider_cards.warm_up_words(setting.warm_up)}.",

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -47,7 +48,7 @@ class TopicTrialAdmin(TopicAdmin):
     def trial(self, request: HttpRequest) -> HttpResponse:
         """The part of the page that says what the topic, as it stands in the form, would take."""
         if not self.has_view_permission(request):
-            return HttpResponse(status=403)
+            raise PermissionDenied
         lines = LinesField(required=False)
         rule = TopicRule(
             request.POST.get("slug", "")[:60],
@@ -81,7 +82,7 @@ class TopicTrialAdmin(TopicAdmin):
             reverse("admin:subscriptions_topic_change", args=[topic.pk]) + "#trial"
         )
         if not self.has_change_permission(request, topic):
-            return HttpResponse(status=403)
+            raise PermissionDenied
         arxiv_id = request.POST.get("paper", "").strip()
         paper = Paper.objects.filter(arxiv_id=arxiv_id).first()
         if paper is None:

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
@@ -11,7 +12,7 @@ from django.utils import timezone
 
 from digest.delivery.esp import pacing
 from digest.models import Batch, DayFigure, Edition, EditionCount, Lease
-from subscriptions import figures as readers
+from subscriptions import figures as subscribers
 from subscriptions.models import ConsentRecord
 
 from . import ledger
@@ -24,6 +25,8 @@ _CAME_EVERY = timedelta(minutes=1)
 _NOW_AND_THEN = timedelta(minutes=2)
 """How often what is held or in doubt is counted, which changes when somebody settles it."""
 _AT_A_STRETCH = timedelta(seconds=50)
+_READERS = "figures:readers"
+"""The turn to count all readers: it is free again READERS_EVERY after they were counted."""
 _LONGEST = timedelta(minutes=10)
 """After which a call that was killed blocks nobody any more."""
 _RECENT = timedelta(days=1)
@@ -36,6 +39,15 @@ _ACTIONS = {
     ConsentRecord.Action.UNSUBSCRIBED.value: Kind.UNSUBSCRIBED,
     ConsentRecord.Action.RESUBSCRIBED.value: Kind.RESUBSCRIBED,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """How many readers there were when they were counted last; None before that."""
+
+    active: int | None
+    pending: int | None
+    counted_at: datetime | None
 
 
 def keep(now: datetime) -> None:
@@ -175,22 +187,40 @@ def ledger_of(edition: Edition) -> ledger.Ledger:
 def _keep_readers(now: datetime) -> None:
     if not _take("figures:came", now, _CAME_EVERY):
         return
+    _count_came(now)
+    if _take(_READERS, now, READERS_EVERY):
+        _count_readers()
+
+
+def count_readers(now: datetime) -> None:
+    """Afterwards the numbers of readers, and of who came and left today, are those of now, whenever
+    they were counted before: many came at once."""
+    Lease.objects.update_or_create(
+        name=_READERS, defaults={"expires_at": now, "free_at": now + READERS_EVERY}
+    )
+    _count_came(now)
+    _count_readers()
+
+
+def _count_came(now: datetime) -> None:
     since = (now - _RECENT).date()
     found: dict[tuple[date, str, str], int] = {
         (day, _ACTIONS[action], ""): number
-        for (day, action), number in readers.consents(since).items()
+        for (day, action), number in subscribers.consents(since).items()
         if action in _ACTIONS
     }
-    for (day, reason), number in readers.suppressions(since).items():
+    for (day, reason), number in subscribers.suppressions(since).items():
         found[day, Kind.SUPPRESSED, reason] = number
     _raise(found)
-    if _take("figures:readers", now, READERS_EVERY):
-        states = readers.states()
-        day = pacing.today()
-        for kind, state in ((Kind.ACTIVE, "active"), (Kind.PENDING, "pending")):
-            DayFigure.objects.update_or_create(
-                day=day, kind=kind, about="", defaults={"number": states[state]}
-            )
+
+
+def _count_readers() -> None:
+    states = subscribers.states()
+    day = pacing.today()
+    for kind, state in ((Kind.ACTIVE, "active"), (Kind.PENDING, "pending")):
+        DayFigure.objects.update_or_create(
+            day=day, kind=kind, about="", defaults={"number": states[state]}
+        )
 
 
 def _raise(found: Mapping[tuple[date, str, str], int]) -> None:
@@ -239,3 +269,11 @@ def latest(kind: str) -> int | None:
     """The newest figure of a kind that says how many there are; None before the first count."""
     rows = DayFigure.objects.filter(kind=kind, about="").order_by("-day")
     return rows.values_list("number", flat=True).first()
+
+
+def readers() -> Readers:
+    """How many readers there are, as the dashboard and `/status/` say it, and when that was counted."""
+    free_at = Lease.objects.filter(name=_READERS).values_list("free_at", flat=True).first()
+    active = latest(Kind.ACTIVE)
+    counted_at = free_at - READERS_EVERY if free_at and active is not None else None
+    return Readers(active, latest(Kind.PENDING), counted_at)

@@ -25,6 +25,8 @@ class Ledger:
     skipped: dict[str, int] = field(default_factory=dict)
     suppressed: int = 0
     failed: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
+    """The same by reason: who refused it, or gave it up."""
     uncertain: int = 0
     pending: int = 0
     """Not settled: waiting, or claimed by a worker just now."""
@@ -97,14 +99,17 @@ def from_counts(edition: Edition, counts: Mapping[tuple[str, str], int], *, due:
         edition=edition.name,
         due=due,
         sent=by_state[State.SENT],
-        skipped={
-            reason: number for (state, reason), number in counts.items() if state == State.SKIPPED
-        },
+        skipped=_by_reason(counts, State.SKIPPED),
         suppressed=by_state[State.SUPPRESSED],
         failed=by_state[State.FAILED],
+        failures=_by_reason(counts, State.FAILED),
         uncertain=by_state[State.UNCERTAIN],
         pending=by_state[State.PENDING],
     )
+
+
+def _by_reason(counts: Mapping[tuple[str, str], int], wanted: str) -> dict[str, int]:
+    return {reason: number for (state, reason), number in counts.items() if state == wanted}
 
 
 def of_edition(edition: Edition) -> Ledger:

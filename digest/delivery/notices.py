@@ -1,6 +1,7 @@
 """Keeps what the operator is told: an ERROR in the log at once, each once a cause.
 
-`tell` is for what happened; `stand` for what goes on and ends. `telling.py` sends it on.
+`tell` is for what happened; `stand` for what goes on and ends, or `begin` and `end`, where it is known when
+it does. `telling.py` sends it on.
 """
 
 import logging
@@ -15,6 +16,8 @@ from digest.models import Edition, Notice
 
 logger = logging.getLogger(__name__)
 
+HELD = "held"
+"""The kind of the notice that lasts while the send of an edition is held; its key is the edition's."""
 WELL_AFTER = timedelta(minutes=3)
 """How long it must have been well before that is believed: what comes and goes is told once."""
 
@@ -60,9 +63,28 @@ def stand(
             logger.info("operator notice ended", extra={"kind": kind, "what": notice.what})
 
 
+def begin(kind: str, key: object, trouble: Trouble) -> bool:
+    """Afterwards it stands until it is ended; False where it did before."""
+    return _add(kind, str(key), trouble, lasts=True)
+
+
+def end(kind: str, key: object, *, now: datetime) -> None:
+    """Afterwards it is over. Who was told of it is told so; who was not yet hears of neither."""
+    mine = open_notices().filter(kind=kind, key=str(key)[:60])
+    mine.filter(mailed_at__isnull=True).update(end_mailed_at=now)
+    mine.filter(posted_at__isnull=True).update(end_posted_at=now)
+    if mine.update(ended_at=now):
+        logger.info("operator notice ended", extra={"kind": kind, "key": str(key)})
+
+
 def give_up(kind: str, *, but: Collection[str], now: datetime) -> None:
     """Afterwards notices of the kind about anything else than these are over, without a word."""
     _end_silently(open_notices().filter(kind=kind).exclude(key__in=[key[:60] for key in but]), now)
+
+
+def forget(limit: datetime) -> int:
+    """Afterwards there are none of before; how many there were."""
+    return Notice.objects.filter(created_at__lt=limit).delete()[0]
 
 
 def _end_silently(those: QuerySet[Notice], now: datetime) -> None:

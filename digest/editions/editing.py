@@ -4,12 +4,14 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Self
 
 from django.db import transaction
 from django.utils import timezone
 
 from digest.errors import DraftChangedError, EditionClosedError, PermanentError
 from digest.models import Draft, Edition, EditorChoice, Paper
+from subscriptions import logbook
 
 from . import building, drafts
 from .drafts import Decision
@@ -27,6 +29,18 @@ class Change:
     arxiv_id: str
     place: int = 0
     """To which a paper is moved, from 1; the nearest one that it may have."""
+
+
+class Said(str):
+    """What was done, in words for the editor; the log has more of it."""
+
+    __slots__ = ("log",)
+    log: str
+
+    def __new__(cls, words: str, log: str = "") -> Self:
+        said = super().__new__(cls, words)
+        said.log = log or words
+        return said
 
 
 _WORDS = {
@@ -52,9 +66,9 @@ def change(
     version: int,
     note: str | None = None,
     paper: Change | None = None,
-) -> tuple[Draft, list[str]]:
+) -> tuple[Draft, list[Said]]:
     """Afterwards the draft has the note and the change to a paper; returns it, with what is other
-    than before in words for the log, nothing where all was so before.
+    than before, nothing where all was so before.
 
     `version` is the one that the editor saw. Raises DraftChangedError where somebody has changed it
     since, EditionClosedError where the edition is closed, PermanentError for what can't be done;
@@ -94,7 +108,7 @@ def cleaned(note: str) -> str:
     return text
 
 
-def _write(draft: Draft, note: str) -> list[str]:
+def _write(draft: Draft, note: str) -> list[Said]:
     note = cleaned(note)
     if len(note) > LONGEST_NOTE:
         raise PermanentError(
@@ -102,11 +116,15 @@ def _write(draft: Draft, note: str) -> list[str]:
         )
     if note == draft.note:
         return []
-    draft.note = note
-    return ["Changed the note" if note else "Took the note away"]
+    old, draft.note = logbook.shortened(draft.note), note
+    new = logbook.shortened(note)
+    if not new:
+        return [Said("Took the note away", f"Took the note away, which was “{old}”")]
+    from_old = f" from “{old}”" if old else ""
+    return [Said("Changed the note", f"Changed the note{from_old} to “{new}”")]
 
 
-def _apply(edition: Edition, draft: Draft, wanted: Change) -> list[str]:
+def _apply(edition: Edition, draft: Draft, wanted: Change) -> list[Said]:
     contents = building.contents(edition, draft)
     known = building.left_out(edition) if wanted.action == "take_back" else contents.papers
     paper = next((each for each in known if each.arxiv_id == wanted.arxiv_id), None)
@@ -123,7 +141,7 @@ def _apply(edition: Edition, draft: Draft, wanted: Change) -> list[str]:
         return []
     _store(draft, choices.values())
     words = _WORDS[wanted.action]
-    return [words.format(paper=paper.arxiv_id, place=mine.position)]
+    return [Said(words.format(paper=paper.arxiv_id, place=mine.position))]
 
 
 def _order(contents: building.Contents, paper: Paper, wanted: Change) -> list[int]:

@@ -52,13 +52,17 @@ def table(
     return made
 
 
-def counts_table(found: Mapping[str, FetchCounts], *, first: str) -> Table:
-    """A row for each source or file, with what became of its entries."""
+def counts_table(
+    found: Mapping[str, FetchCounts], *, first: str, below: Sequence[str] = ()
+) -> Table:
+    """A row for each source or file, with what became of its entries, and lines that say why."""
     rows = [
         [escape(name), *(f"{n:,}" for n in (each.new, each.updated, each.skipped, each.bad))]
         for name, each in found.items()
     ]
-    return table(rows, columns=(first, "new#", "updated#", "skipped#", "bad#"))
+    made = table(rows, columns=(first, "new#", "updated#", "skipped#", "bad#"))
+    made.caption, made.caption_justify = escape("\n".join(below)) or None, "left"
+    return made
 
 
 def ledger_table(found: Ledger) -> Table:

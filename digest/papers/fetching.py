@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 ARXIV_PAUSE = timedelta(seconds=3)
 SOURCES = ("hugging_face", "arxiv")
+_NAMES = {"hugging_face": "Hugging Face Daily Papers", "arxiv": "arXiv"}
 _VOTES_MOVE = frozenset({"hugging_face"})
 
 
@@ -35,6 +36,11 @@ class FetchOutcome:
     counts: FetchCounts
     error: str = ""
     """One line for an operator; empty when the list was read to its end."""
+
+
+def name_of(source: str) -> str:
+    """The source as people call it."""
+    return _NAMES.get(source, source)
 
 
 def _user_agent() -> str:
@@ -147,3 +153,8 @@ def fetch_recent(now: datetime) -> None:
     earlier = today - timedelta(days=2 + now.hour % (trending.DAYS - 2))
     fetch(earlier, source_names=[name for name in names if name in _VOTES_MOVE])
     fetch_trending()
+
+
+def forget(limit: datetime) -> int:
+    """Afterwards no record of a fetch is from before; how many were."""
+    return Fetch.objects.filter(started_at__lt=limit).delete()[0]

@@ -16,9 +16,11 @@ from django.utils.cache import get_conditional_response, set_response_etag
 from django.utils.feedgenerator import Atom1Feed
 from django.utils.html import format_html, format_html_join
 from django.utils.http import http_date
+from django.utils.safestring import mark_safe
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from digest.delivery.mails import wording
 from digest.delivery.mails.rendering import clip
 from digest.delivery.mails.wording import byline
 from digest.editions import building
@@ -43,6 +45,8 @@ class Entry:
     """When it came into the feed."""
     reason: str = ""
     """Why it is in this reader's."""
+    note: str = ""
+    """The editor's, of the edition that begins with this entry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,9 +195,25 @@ def _html(entry: Entry) -> str:
     first = [entry.reason] if entry.reason else []
     paragraphs = [*first, " · ".join(who_and_when), paper.abstract or paper.summary]
     return format_html(
-        "{}<p>{}</p>",
+        "{}{}<p>{}</p>",
+        _note(entry.note),
         format_html_join("", "<p>{}</p>", ((text,) for text in paragraphs if text)),
         format_html_join(" · ", '<a href="{}">{}</a>', links),
+    )
+
+
+def _note(note: str) -> str:
+    paragraphs = [paragraph.split("\n") for paragraph in wording.paragraphs(note)]
+    if not paragraphs:
+        return ""
+    return format_html(
+        "<blockquote><p><strong>{}</strong></p>{}</blockquote>",
+        _("A note from the editor"),
+        format_html_join(
+            "",
+            "<p>{}</p>",
+            ((format_html_join(mark_safe("<br>"), "{}", ((line,) for line in lines)),) for lines in paragraphs),
+        ),
     )
 
 

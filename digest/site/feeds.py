@@ -126,6 +126,7 @@ def _entries_of_editions(frequency: str) -> list[Entry]:
         Entry(
             paper=papers[place.paper_id],
             at=feed_formats.time_in(editions[place.edition_id], place.rank),
+            note=editions[place.edition_id].note if place.rank == 1 else "",
         )
         for place in chosen
     ]
@@ -150,11 +151,14 @@ def _entries_for(subscriber: Subscriber) -> list[Entry]:
             break
     chosen = chosen[:MOST_ENTRIES]
     papers = _papers(paper_id for _edition, _place, paper_id, _reason in chosen)
-    return [
-        Entry(paper=papers[paper_id], at=feed_formats.time_in(edition, place), reason=reason)
-        for edition, place, paper_id, reason in chosen
-        if paper_id in papers
-    ]
+    entries, told = [], set()
+    for edition, place, paper_id, reason in chosen:
+        if paper_id in papers:
+            note = "" if edition.pk in told else edition.note
+            told.add(edition.pk)
+            at = feed_formats.time_in(edition, place)
+            entries.append(Entry(paper=papers[paper_id], at=at, reason=reason, note=note))
+    return entries
 
 
 def _cards_of_editions(

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from digest.editions import building
+from digest.editions import building, drafts
 from digest.models import Edition, EditionPaper, Listing, Paper
 from digest.papers import trending as hot
 from subscriptions import schedule
@@ -79,7 +79,7 @@ def _newest_listed_day(today: date, *, is_sample: bool = False) -> date | None:
 
 
 def _so_far(shown: date, today: date) -> dict[str, str] | None:
-    number = Paper.objects.filter(pk__in=_listed(today)).count() if shown < today else 0
+    number = _open_papers(DAILY, today, _listed(today)).count() if shown < today else 0
     if not number:
         return None
     words = ngettext(
@@ -134,7 +134,8 @@ def _day(request: HttpRequest, day: date, *, reason: str, **extra: Any) -> HttpR
     edition = Edition.objects.filter(frequency=DAILY, date=day).first()
     span = calendars.span(today)
     before, after = lists.keeping(topic, calendars.days_around(day, span))
-    papers = lists.context_of(request, _items(edition, _listed(day)), topic, reason=reason)
+    items = _items(edition, DAILY, day, _listed(day))
+    papers = lists.context_of(request, items, topic, reason=reason)
     name = schedule.long_date(day)
     return _page(
         request,
@@ -228,9 +229,21 @@ def _next_after_weekend(day: date, *, today: date | None = None) -> str:
     return text % {"day": presenting.long_day(monday)}
 
 
-def _items(edition: Edition | None, ids: QuerySet[Any, Any]) -> QuerySet[Any]:
+def _items(
+    edition: Edition | None, frequency: str, first: date, ids: QuerySet[Any, Any]
+) -> QuerySet[Any]:
     if edition is not None:
         return edition.places.order_by("rank")
+    return _open_papers(frequency, first, ids)
+
+
+def _open_papers(frequency: str, first: date, ids: QuerySet[Any, Any]) -> QuerySet[Paper]:
+    """What stands in an edition that is still open: not what an editor has left out of it."""
+    left_out = drafts.left_out_of(Edition(frequency=frequency, date=first))
+    return _best_of(ids).exclude(pk__in=left_out)
+
+
+def _best_of(ids: QuerySet[Any, Any]) -> QuerySet[Paper]:
     return Paper.objects.filter(pk__in=ids).order_by("-upvotes", "-published_at", "-arxiv_id")
 
 
@@ -244,7 +257,7 @@ def week(request: HttpRequest, week: str) -> HttpResponse:
     sunday = monday + timedelta(days=6)
     span = calendars.span(today)
     before, after = lists.keeping(topic, calendars.weeks_around(monday, span))
-    items = _items(edition, _within(monday, sunday))
+    items = _items(edition, WEEKLY, monday, _within(monday, sunday))
     papers = lists.context_of(request, items, topic, reason=_("Most votes of the week"))
     name = _("Week %(number)s, %(year)s") % {"number": f"{monday:%V}", "year": f"{monday:%G}"}
     return _page(
@@ -299,7 +312,7 @@ def month(request: HttpRequest, month: str) -> HttpResponse:
     today, topic = _today(), lists.topic_of(request)
     span = calendars.span(today)
     before, after = lists.keeping(topic, calendars.months_around(first, span))
-    items = _items(None, _within(first, last))
+    items = _best_of(_within(first, last))
     papers = lists.context_of(request, items, topic, reason=_("Most votes of the month"))
     name = schedule.month_name(first)
     return _page(

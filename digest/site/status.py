@@ -1,7 +1,6 @@
 """`/status/`: whether digests go out, for everybody; rounded, and without what only the operator needs."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Sum
@@ -15,7 +14,7 @@ from django.views.decorators.http import require_safe
 from digest.delivery import figures
 from digest.delivery.mails import wording
 from digest.delivery.watching import standing
-from digest.models import Batch, DayFigure, Delivery, Edition, EditionCount, Fetch, Notice
+from digest.models import Batch, Delivery, Edition, EditionCount, Notice
 from subscriptions import schedule
 
 from . import caching, presenting
@@ -23,8 +22,6 @@ from . import caching, presenting
 EDITIONS = 10
 FEWEST = 50
 """Fewer readers are not told how few."""
-_STALE = timedelta(hours=3)
-_NAMES = {"hugging_face": "Hugging Face", "arxiv": "arXiv"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,9 @@ class Sent:
 @dataclass(frozen=True, slots=True)
 class SourceState:
     name: str
-    is_well: bool
+    state: str
+    """`well` or `late`."""
+    word: str
     read: str
     """When its list was read to its end last."""
 
@@ -61,11 +60,13 @@ def rounded(number: int) -> str:
 @require_safe
 def status(request: HttpRequest) -> HttpResponse:
     """The state of now, the last editions, the sources, and how many readers there are."""
-    readers = figures.latest(DayFigure.Kind.ACTIVE)
+    readers = figures.readers().active
+    now = standing.judge(timezone.now())
     context = {
-        "state": standing.state(),
+        "state": now.state,
+        "unread": ", ".join(now.unread),
         "editions": _editions(),
-        "sources": _sources(),
+        "sources": [_source(each) for each in now.sources],
         "readers": None if readers is None else rounded(readers),
         "page_title": _("Status"),
         "page_description": _(
@@ -132,14 +133,12 @@ def _url(edition: Edition) -> str:
     return reverse(f"site:{kind}", args=[edition.name])
 
 
-def _sources() -> list[SourceState]:
-    found = []
-    for name in settings.PAPER_SOURCES:
-        clean = Fetch.objects.filter(source=name, error="", finished_at__isnull=False)
-        newest = clean.order_by("-started_at").first()
-        at = newest.started_at if newest else None
-        is_well = at is not None and at > timezone.now() - _STALE
-        values = at and {"time": f"{at:%H:%M}", "day": presenting.brief_date(at.date())}
-        read = _("read last on %(day)s at %(time)s UTC") % values if values else ""
-        found.append(SourceState(_NAMES.get(name, name), is_well, read or _("not read so far")))
-    return found
+def _source(source: standing.Source) -> SourceState:
+    at = source.read_at
+    if at is None:
+        return SourceState(source.name, "late", _("Not read yet"), _("not read so far"))
+    values = {"time": f"{at:%H:%M}", "day": presenting.brief_date(at.date())}
+    state, word = ("well", _("Read")) if source.is_well else ("late", _("Not read lately"))
+    return SourceState(
+        source.name, state, word, _("read last on %(day)s at %(time)s UTC") % values
+    )

@@ -5,21 +5,24 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from subscriptions import addresses, held, selectors
+from subscriptions import addresses, held, searches, selectors
 from subscriptions.errors import AddressError
-from subscriptions.models import ConsentRecord, LeaveReason, Subscriber
+from subscriptions.models import ConsentRecord, LeaveReason, Subscriber, Suppression
 
 from . import acting, finding, standing
 from .paging import BoundedPaginator
+from .searching import SearchedAdmin
 from .theme import ModelAdmin
 
 _SHOWN = 50
@@ -42,20 +45,44 @@ class ReadOnly:
         return False
 
 
+class SuppressedFilter(admin.SimpleListFilter):
+    """Who is never mailed, of those that were suppressed last."""
+
+    title = "suppression"
+    parameter_name = "suppressed"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("any", "All who are suppressed"),
+            (Suppression.Reason.BOUNCED, "Its mail bounced for good"),
+            (Suppression.Reason.COMPLAINED, "Marked a mail as spam"),
+            (Suppression.Reason.MANUAL, "Set by an operator"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if value not in dict(self.lookup_choices):
+            return queryset
+        reason = None if value == "any" else Suppression.Reason(value)
+        return queryset.filter(pk__in=finding.ids_of_suppressed(reason))
+
+
 @admin.register(Subscriber)
-class SubscriberAdmin(ReadOnly, ModelAdmin[Subscriber]):
+class SubscriberAdmin(ReadOnly, SearchedAdmin):
     """Nothing here walks over all readers: the list shows the newest, and search uses indexes."""
 
     list_display = ("reader", "standing", "rhythm", "came")
-    list_filter = ("state",)
+    list_filter = ("state", SuppressedFilter)
+    show_facets = admin.ShowFacets.NEVER
     list_per_page = 25
     ordering = ("-pk",)
     sortable_by = ()
     search_fields = ("email",)
+    search_hint = "Address, id or link"
     search_help_text = (
         "An address or its beginning, an id, a public id, or a link from one of their mails."
     )
-    show_full_result_count = False
+    one, many = "reader", "readers"
     paginator = BoundedPaginator
     list_select_related = ("slot",)
     change_form_template = "admin/desk/reader.html"
@@ -86,15 +113,18 @@ class SubscriberAdmin(ReadOnly, ModelAdmin[Subscriber]):
 
     @admin.display(description="Signed up")
     def came(self, obj: Subscriber) -> str:
-        return f"{obj.created_at:%Y-%m-%d}"
+        return date_format(obj.created_at, "DATE_FORMAT")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Subscriber], search_term: str
     ) -> tuple[QuerySet[Subscriber], bool]:
-        if not search_term.strip():
+        if not search_term:
             return queryset, False
-        found = finding.readers(queryset, search_term)
-        self._say_if_suppressed(request, search_term, found)
+        text = searches.text_of(request.session, search_term)
+        if text is None:
+            return queryset.none(), False
+        found = finding.readers(queryset, text)
+        self._say_if_suppressed(request, text, found)
         return found, False
 
     def _say_if_suppressed(
@@ -110,7 +140,7 @@ class SubscriberAdmin(ReadOnly, ModelAdmin[Subscriber]):
             messages.info(
                 request,
                 f"No reader has this address, and it is never mailed since "
-                f"{row.created_at:%Y-%m-%d}: {row.get_reason_display().lower()}.",
+                f"{standing.since(row)}: {standing.because(row)}.",
             )
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
@@ -132,8 +162,11 @@ class SubscriberAdmin(ReadOnly, ModelAdmin[Subscriber]):
     ) -> HttpResponse:
         reader = self._reader(int(object_id)) if object_id.isdecimal() else None
         shown = self.shown(request, reader) if reader and self.has_view_permission(request) else {}
-        context = (extra_context or {}) | shown | {"title": f"Reader {object_id}", "subtitle": None}
-        return super().change_view(request, object_id, form_url, context)
+        return super().change_view(request, object_id, form_url, (extra_context or {}) | shown)
+
+    def name_of(self, reader: Subscriber) -> str:
+        """By number: what a page is called is kept in browsers' histories."""
+        return f"Reader {reader.pk}"
 
     def _reader(self, pk: int) -> Subscriber | None:
         return Subscriber.objects.select_related("slot").filter(pk=pk).first()
@@ -161,10 +194,13 @@ class SubscriberAdmin(ReadOnly, ModelAdmin[Subscriber]):
 
     def act(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Does what the button says; 403 for who may not, 404 for who is gone."""
+        name = request.POST.get("act", "")
+        may = self.has_erase_permission if name == "erase" else self.has_operate_permission
+        if not may(request):
+            raise PermissionDenied
         reader = self._reader(pk)
         if reader is None:
             raise Http404
-        name = request.POST.get("act", "")
         if name == "download":
             return self._download(request, reader)
         if name == "erase":
@@ -172,10 +208,8 @@ class SubscriberAdmin(ReadOnly, ModelAdmin[Subscriber]):
         is_suppressed = selectors.suppressions_of(reader).exists()
         offered = {each.name: each for each in acting.offered(reader, is_suppressed=is_suppressed)}
         act = offered.get(name)
-        if not self.has_operate_permission(request) or (
-            act and not request.user.has_perm(act.permission)
-        ):
-            return HttpResponse(status=403)
+        if act and not request.user.has_perm(act.permission):
+            raise PermissionDenied
         if act is None:
             messages.warning(request, "Nothing was done: the reader has changed meanwhile.")
         else:
@@ -183,8 +217,6 @@ class SubscriberAdmin(ReadOnly, ModelAdmin[Subscriber]):
         return HttpResponseRedirect(reverse("admin:subscriptions_subscriber_change", args=[pk]))
 
     def _download(self, request: HttpRequest, reader: Subscriber) -> HttpResponse:
-        if not self.has_operate_permission(request):
-            return HttpResponse(status=403)
         self.log(request, reader, _DOWNLOADED)
         response = JsonResponse(
             held.data(reader), json_dumps_params={"indent": 2, "ensure_ascii": False}
@@ -194,8 +226,6 @@ class SubscriberAdmin(ReadOnly, ModelAdmin[Subscriber]):
         return response
 
     def _erase(self, request: HttpRequest, reader: Subscriber) -> HttpResponse:
-        if not self.has_erase_permission(request):
-            return HttpResponse(status=403)
         if request.POST.get("word", "").strip().lower() != acting.WORD:
             messages.error(request, f"Nothing was erased: the word to type is “{acting.WORD}”.")
             page = reverse("admin:subscriptions_subscriber_change", args=[reader.pk])
@@ -266,6 +296,8 @@ class ConsentRecordAdmin(ReadOnly, ModelAdmin[ConsentRecord]):
     list_select_related = ("subscriber",)
     show_full_result_count = False
     paginator = BoundedPaginator
+    show_facets = admin.ShowFacets.NEVER
+    list_max_show_all = 0
 
 
 @admin.register(LeaveReason)

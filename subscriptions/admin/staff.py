@@ -7,10 +7,10 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from subscriptions import roles
+from subscriptions import logbook, roles
 from subscriptions.roles import Role
 
 from .theme import AdminPasswordChangeForm, ModelAdmin, Select, UserChangeForm, UserCreationForm
@@ -95,6 +95,10 @@ class UserAdmin(DjangoUserAdmin[User], ModelAdmin[User]):
     )
     filter_horizontal = ()
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """People; who types commands is in the log alone."""
+        return super().get_queryset(request).exclude(username__startswith=logbook.BY_COMMAND)
+
     @admin.display(description="Role")
     def role(self, obj: User) -> str:
         """As the list has it."""
@@ -120,6 +124,15 @@ class UserAdmin(DjangoUserAdmin[User], ModelAdmin[User]):
         if "role" in form.cleaned_data and not obj.is_superuser:
             roles.give(obj, Role(form.cleaned_data["role"]) if form.cleaned_data["role"] else None)
 
+    def log_addition(self, request: HttpRequest, obj: User, message: Any) -> Any:
+        return _by_number(super().log_addition(request, obj, message))
+
+    def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
+        return _by_number(super().log_change(request, obj, message))
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[User]) -> Any:
+        return [_by_number(entry) for entry in super().log_deletions(request, queryset)]
+
     def has_module_permission(self, request: HttpRequest) -> bool:
         return roles.is_owner(request.user)
 
@@ -135,6 +148,14 @@ class UserAdmin(DjangoUserAdmin[User], ModelAdmin[User]):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         is_self = obj is not None and obj == request.user
         return roles.is_owner(request.user) and not is_self
+
+
+def _by_number(entry: Any) -> Any:
+    """The entry without an address: most people log in with theirs."""
+    if "@" in entry.object_repr:
+        entry.object_repr = f"user {entry.object_id}"
+        entry.save(update_fields=["object_repr"])
+    return entry
 
 
 @admin.register(Group)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from subscriptions import selectors
 from subscriptions.models import Subscriber, Suppression
@@ -46,23 +47,31 @@ def of(subscriber: Subscriber, suppressions: Sequence[Suppression]) -> Standing:
     """Of the reader, and of the rows that keep the address from being mailed."""
     if suppressions:
         first = min(suppressions, key=lambda row: row.created_at)
-        why = _BECAUSE.get(Suppression.Reason(first.reason), first.get_reason_display())
         return Standing(
             "suppressed",
             "danger",
-            f"Nothing is mailed to this address since {_day(first.created_at.date())}: {why}. "
+            f"Nothing is mailed to this address since {since(first)}: {because(first)}. "
             f"Without that they would be {subscriber.state}.",
         )
     if subscriber.state == Subscriber.State.PENDING:
         return Standing("pending", "warning", _pending(subscriber))
     if subscriber.state == Subscriber.State.UNSUBSCRIBED:
-        since = (
-            f" on {_day(subscriber.unsubscribed_at.date())}" if subscriber.unsubscribed_at else ""
-        )
-        return Standing("unsubscribed", "warning", f"Left{since}. No digest is sent to them.")
+        at = subscriber.unsubscribed_at
+        left = f" on {_day(at.date())}" if at else ""
+        return Standing("unsubscribed", "warning", f"Left{left}. No digest is sent to them.")
     now = timezone.now()
     word = "paused" if selectors.is_paused(subscriber, now) else "active"
     return Standing(word, "info" if word == "paused" else "success", _active(subscriber, now))
+
+
+def because(suppression: Suppression) -> str:
+    """Why an address is never mailed."""
+    return _BECAUSE[Suppression.Reason(suppression.reason)]
+
+
+def since(suppression: Suppression) -> str:
+    """Since which day."""
+    return _day(suppression.created_at.date())
 
 
 def _pending(subscriber: Subscriber) -> str:
@@ -80,7 +89,7 @@ def _active(subscriber: Subscriber, now: datetime) -> str:
         pause = f"Paused until {_day(subscriber.paused_until)}. "
     return (
         f"{pause}Gets a digest {rhythm(subscriber)}; "
-        f"the next on {local:%A}, {_day(local.date())}, at {local:%H:%M}."
+        f"the next on {local:%A}, {_day(local.date())}, at {local:%H:%M %Z}."
     )
 
 
@@ -115,4 +124,4 @@ def _dial(selection: Selection) -> str:
 
 
 def _day(day: date) -> str:
-    return f"{day:%B} {day.day}, {day.year}"
+    return date_format(day, "DATE_FORMAT")

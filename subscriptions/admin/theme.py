@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin, StackedInline, TabularInline
+    from django.contrib.admin.views.main import ChangeList
     from django.contrib.auth.forms import (
         AdminPasswordChangeForm,
         UserChangeForm,
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 else:
     from unfold.admin import ModelAdmin, StackedInline, TabularInline
     from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+    from unfold.views import ChangeList
     from unfold.widgets import UnfoldAdminIntegerFieldWidget as NumberInput
     from unfold.widgets import UnfoldAdminSelectWidget as Select
     from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
@@ -21,6 +23,7 @@ else:
 
 __all__ = [
     "AdminPasswordChangeForm",
+    "ChangeList",
     "ModelAdmin",
     "NumberInput",
     "Select",

@@ -7,7 +7,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from subscriptions import services
+from subscriptions import arxiv, services
+from subscriptions.errors import CategoryError
 from subscriptions.models import Topic
 
 from .theme import ModelAdmin, Textarea
@@ -37,13 +38,26 @@ class TopicForm(forms.ModelForm[Topic]):
     )
     categories = LinesField(
         required=False,
-        help_text="arXiv categories such as cs.CL, one a line.",
+        help_text="arXiv categories such as cs.CL, or whole archives such as astro-ph, one a line.",
         widget=Textarea(attrs={"rows": 3}),
     )
 
     class Meta:
         model = Topic
         fields = ("name", "slug", "group", "description", "position", "phrases", "categories")
+
+    def clean_categories(self) -> list[str]:
+        """Each once; those that arXiv does not have are named, a line each."""
+        wrong = []
+        found: list[str] = list(dict.fromkeys(self.cleaned_data["categories"]))
+        for name in found:
+            try:
+                arxiv.check(name)
+            except CategoryError as error:
+                wrong.append(str(error))
+        if wrong:
+            raise forms.ValidationError(wrong)
+        return found
 
 
 @admin.register(Topic)

@@ -106,7 +106,7 @@ def measure(
     before, busy, asked = made.messages(), _busy_seconds(), made.database_seconds()
     idle = {name: made.cpu_seconds(name) for name in names}
     started = time.perf_counter()
-    made.manage("send_digests", "--date", str(DAY), "--now", NOW.isoformat(), "--json")
+    made.manage("send_digests", "--date", str(DAY), "--now", NOW.isoformat(), "--yes", "--json")
     planned = time.perf_counter() - started
     ledger = _settled(made)
     seconds = time.perf_counter() - started
@@ -130,7 +130,7 @@ def measure(
 
 def _divide(made: Installation) -> None:
     """The edition to come is of the second month, and there are three."""
-    made.manage("partition_deliveries", "--now", NOW.isoformat())
+    made.manage("partition_deliveries", "--now", NOW.isoformat(), "--yes")
     with psycopg.connect(made.environment["DATABASE_URL"]) as database:
         bound = database.execute(
             "SELECT substring(pg_get_expr(relpartbound, oid) FROM '\\d+')::int FROM pg_class"

@@ -45,7 +45,7 @@ def run(*, subscribers: int, is_partitioned: bool = False) -> Iterator[tuple[str
     with installation(EMAIL_PROVIDERS="outbox") as made:
         made.python("tests.bench.installation", str(subscribers), str(LISTS))
         if is_partitioned:
-            made.manage("partition_deliveries", "--now", f"{FIRST}T00:00:00Z")
+            made.manage("partition_deliveries", "--now", f"{FIRST}T00:00:00Z", "--yes")
         found = json.loads(made.python("tests.bench.year", str(subscribers)))
     sizes, rows = found["sizes"], found["rows"]
     small = [name for name, size in sizes["365"].items() if size < SMALLEST]
@@ -88,8 +88,9 @@ def simulate(readers: int) -> str:
 def _night(now: datetime) -> None:
     from django.utils import timezone  # noqa: PLC0415
 
+    from digest import forgetting  # noqa: PLC0415
     from digest.delivery import figures, partitions  # noqa: PLC0415
-    from digest.delivery.keeping import forgetting, purging  # noqa: PLC0415
+    from digest.delivery.keeping import purging  # noqa: PLC0415
     from digest.models import Edition  # noqa: PLC0415
     from subscriptions import services  # noqa: PLC0415
 

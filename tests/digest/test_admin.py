@@ -56,7 +56,7 @@ def paper_form(paper, **changes):
         name: getattr(paper, name) or "" for name in ("arxiv_id", "title", "abstract", "summary")
     }
     return fields | {
-        "authors": '["Ada"]', "categories": "[]", "keywords": "[]", "upvotes": 0, "comments": 0,
+        "authors": "Ada", "categories": "", "keywords": "", "upvotes": 0, "comments": 0,
         "published_at_0": "2026-08-18", "published_at_1": "00:00:00",
         "paper_topics-TOTAL_FORMS": 0, "paper_topics-INITIAL_FORMS": 0,
         "topic_corrections-TOTAL_FORMS": 0, "topic_corrections-INITIAL_FORMS": 0,
@@ -87,3 +87,33 @@ def test_paper_that_is_added_by_hand_is_found(admin_client):
     sent = paper_form(Paper(arxiv_id="2608.00009", title="Flying birds", abstract="They fly."))
     assert admin_client.post(reverse("admin:digest_paper_add"), sent).status_code == 302
     assert search.find(search.parse("birds")).total == 1
+
+
+def test_lists_of_a_paper_are_one_a_line_and_may_be_empty(admin_client):
+    paper = make_paper(authors=["Ada Lovelace", "Alan Turing"])
+    address = reverse("admin:digest_paper_change", args=[paper.pk])
+    said = admin_client.get(address).content.decode()
+    assert "Ada Lovelace\nAlan Turing</textarea>" in said
+    typed = {"authors": "", "keywords": " one  thing\r\n\r\nanother "}
+    assert admin_client.post(address, paper_form(paper, **typed)).status_code == 302
+    paper.refresh_from_db()
+    assert (paper.authors, paper.categories) == ([], [])
+    assert paper.keywords == ["one thing", "another"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ('["Ada", "Alan"]', "Line 1 begins with “[”: write one a line, without brackets."),
+        ("Ada\n" + "x" * 301, "Line 2 has 301 characters; 300 at most."),
+        ("x\n" * 5001, "These are 5,001 lines; 5,000 at most."),
+    ],
+)
+def test_list_that_is_none_is_said_in_one_line_and_changes_nothing(admin_client, typed, said):
+    paper = make_paper(authors=["Ada"])
+    address = reverse("admin:digest_paper_change", args=[paper.pk])
+    answer = admin_client.post(address, paper_form(paper, authors=typed))
+    assert answer.status_code == 200
+    assert answer.context["errors"] == [[said]]
+    paper.refresh_from_db()
+    assert paper.authors == ["Ada"]

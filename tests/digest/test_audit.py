@@ -1,5 +1,8 @@
-"""Every change at the desk leaves an entry in the log, and none holds a reader's address."""
+"""Every change at the desk leaves an entry in the log, which leads to what was changed, and none
+holds an address."""
 
+import html
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,7 +23,7 @@ pytestmark = pytest.mark.django_db
 TODAY = datetime.now(UTC).date()
 LOOKS = {
     "topic_trial", "digest_in_doubt", "edition_coming", "edition_proof", "edition_proof_mail",
-    "edition_expected",
+    "edition_expected", "subscriptions_subscriber_search", "subscriptions_suppression_search",
 }  # fmt: skip
 """Pages of our own that change nothing."""
 
@@ -140,3 +143,58 @@ def test_deleting_is_logged_without_an_address(admin_client):
     ):
         assert logged(admin_client, target, {"post": "yes"}) == 1
     assert not LogEntry.objects.filter(object_repr__contains="@").exists()
+
+
+def page_of_log(client, **asked):
+    return client.get(address("admin_logentry_changelist"), asked).content.decode()
+
+
+def links(client):
+    found = re.findall(r'href="([^"]+)">[a-z ]+ “', page_of_log(client))
+    return [html.unescape(link) for link in found]
+
+
+def test_entries_lead_to_pages_that_are_there(admin_client):
+    for name, (target, fields) in posts().items():
+        assert logged(admin_client, target, fields) >= 1, name
+    found = links(admin_client)
+    assert len(found) == LogEntry.objects.count()
+    for link in set(found):
+        assert admin_client.get(link).status_code == 200, link
+
+
+def test_entry_about_what_is_gone_is_no_link(admin_client):
+    topic = Topic.objects.get(slug="gardening")
+    admin_client.post(address("topic_correct", topic.pk), {"paper": "2611.00001", "is_about": "no"})
+    assert links(admin_client) == [address("subscriptions_topic_change", topic.pk)]
+    Topic.objects.filter(pk=topic.pk).delete()
+    assert links(admin_client) == []
+    assert "topic “" in page_of_log(admin_client)
+
+
+def test_entry_about_a_draft_leads_to_the_edition_that_it_became(admin_client):
+    target, fields = posts()["edition_draft"]
+    admin_client.post(target, fields)
+    assert links(admin_client) == [target]
+    edition = make_edition(TODAY, [make_paper(arxiv_id="2611.00008")])
+    assert links(admin_client) == [address("digest_edition_change", edition.pk)]
+
+
+def test_log_asks_no_more_with_more_entries(admin_client, django_assert_max_num_queries):
+    for number in range(30):
+        topic = make_topic(f"topic-{number}")
+        admin_client.post(
+            address("topic_correct", topic.pk), {"paper": "2611.00001", "is_about": "no"}
+        )
+    with django_assert_max_num_queries(12):
+        assert len(links(admin_client)) == 30
+
+
+def test_person_is_in_the_log_by_number_where_the_name_is_an_address(admin_client):
+    fields = {
+        "username": "eve@example.org", "email": "eve@example.org", "role": "editor",
+        "usable_password": "true", "password1": "long-and-odd-1", "password2": "long-and-odd-1",
+    }  # fmt: skip
+    assert logged(admin_client, address("auth_user_add"), fields) == 1
+    eve = User.objects.get(username="eve@example.org")
+    assert LogEntry.objects.latest("pk").object_repr == f"user {eve.pk}"

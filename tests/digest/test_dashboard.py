@@ -12,11 +12,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from lxml import html
 
-from digest.admin import dashboard
+from digest.admin.dashboard import mail, readers, sending
 from digest.delivery import figures
-from digest.delivery.esp import circuit
+from digest.delivery.esp import circuit, plans
 from digest.delivery.watching import signs
 from digest.models import (
+    Batch,
     Circuit,
     DayCount,
     DayFigure,
@@ -26,6 +27,7 @@ from digest.models import (
     Fetch,
     Notice,
 )
+from subscriptions import roles
 from tests.builders import make_subscriber
 from tests.digest.builders import make_batch
 
@@ -38,6 +40,7 @@ DAY = date(2026, 8, 20)
 def clock(settings):
     settings.EMAIL_PROVIDERS = ["mailgun", "smtp"]
     circuit.forget()
+    plans.forget()
     cache.clear()
     with time_machine.travel(NOW, tick=False) as clock:
         yield clock
@@ -68,7 +71,7 @@ def test_ledger_names_reasons_and_adds_up(admin_client):
     sent_edition({("sent", ""): 1234, ("skipped", "paused"): 3, ("suppressed", ""): 2})
     said = words(admin_client)
     assert "Sent to 1,234 readers." in said
-    assert "skipped 3 paused 3 suppressed 2" in said
+    assert "skipped Due, and not to be sent anything; nothing is wrong 3 paused 3" in said
     assert "due 1,239 Adds up." in said
 
 
@@ -114,7 +117,7 @@ def test_held_edition_says_why(admin_client):
 def test_what_is_being_sent_comes_before_what_went_out():
     sent_edition({("sent", ""): 5})
     week = sent_edition({("pending", ""): 5}, frequency="weekly", date=date(2026, 8, 10))
-    assert next(each.edition for each in dashboard._sendings()) == week
+    assert sending.newest(goes=True, may=lambda name: True)[0].edition == week
 
 
 def test_readers_who_came_and_left_are_those_of_the_figures(admin_client):
@@ -132,8 +135,16 @@ def test_lines_say_when_they_are_near_and_over(admin_client):
     DayCount.objects.create(provider="mailgun", day=NOW.date(), messages=100_000)
     figures.add(Counter({("complained", "mailgun"): 150, ("bounced", "mailgun"): 6000}))
     said = words(admin_client)
-    assert "0.15% 150 Near the line: a send is held at 0.30%" in said
+    assert "0.15% 150 Near the line: you are told at 0.10%, a send is held at 0.30%" in said
     assert "6.00% 6,000 Over the line: a send is held at 5%" in said
+
+
+def test_one_complaint_of_a_few_readers_is_over_no_line(admin_client):
+    DayCount.objects.create(provider="mailgun", day=NOW.date(), messages=50)
+    figures.add(Counter({("complained", "mailgun"): 2, ("bounced", "mailgun"): 5}))
+    said = words(admin_client)
+    assert "Complained 4.00% 2 you are told at" in said
+    assert "Bounced for good 10.00% 5 a send is held at" in said
 
 
 def test_reports_of_more_than_a_week_ago_do_not_count(admin_client):
@@ -149,16 +160,46 @@ def test_provider_that_rests_says_until_when_and_why(admin_client, settings):
         name="mailgun", open_until=NOW + timedelta(minutes=5), detail="HTTP 401: check the key"
     )
     said = words(admin_client)
-    assert "mailgun rests until 09:05 UTC HTTP 401: check the key" in said
-    assert "smtp works 0 20 a second" in said
+    assert "mailgun rests until Aug 21, 09:05 UTC HTTP 401: check the key" in said
+    assert "smtp works 0 20 messages a second" in said
 
 
-def test_source_says_its_last_fetch_and_error(admin_client, settings):
+def fetch(source, hours, *, error="", new=0):
+    at = NOW - timedelta(hours=hours)
+    return Fetch.objects.create(
+        source=source, day=DAY, started_at=at, finished_at=at, error=error, new=new
+    )
+
+
+def test_source_has_its_name_in_words_and_says_when_it_was_read(admin_client, settings):
     settings.PAPER_SOURCES = ["arxiv", "hugging_face"]
-    Fetch.objects.create(source="arxiv", day=DAY, started_at=NOW, error="It answered 503.")
+    fetch("arxiv", 1, new=12)
     said = words(admin_client)
-    assert "arxiv Aug 21, 09:00 UTC It answered 503." in said
-    assert "hugging_face never none" in said
+    assert "arXiv Aug 21, 08:00 UTC: 12 new none" in said
+    assert "Hugging Face Daily Papers not read yet none" in said
+    assert "hugging_face" not in said
+
+
+def test_same_error_stands_once_with_its_number_and_the_last_time(admin_client, settings):
+    settings.PAPER_SOURCES = ["arxiv", "hugging_face"]
+    fetch("arxiv", 9, new=4)
+    for hours in range(1, 8):
+        fetch("arxiv", hours, error="It answered 503.")
+    fetch("hugging_face", 2, error="It answered 503.")
+    said = words(admin_client)
+    assert "arXiv Aug 21, 00:00 UTC: 4 new failed 7 times since" in said
+    assert said.count("It answered 503.") == 1
+    assert (
+        "arXiv, Hugging Face Daily Papers: It answered 503. 8 times, the last on Aug 21, 08:00 UTC."
+        in said
+    )
+
+
+def test_error_that_is_over_is_not_shown(admin_client, settings):
+    settings.PAPER_SOURCES = ["arxiv"]
+    fetch("arxiv", 2, error="It answered 503.")
+    fetch("arxiv", 1)
+    assert "It answered 503." not in words(admin_client)
 
 
 def test_oldest_waiting_digest_and_a_silent_worker_are_said(admin_client, settings):
@@ -167,13 +208,22 @@ def test_oldest_waiting_digest_and_a_silent_worker_are_said(admin_client, settin
     Delivery.objects.update(created_at=NOW - timedelta(hours=2))
     cache.set(signs.WORKER_SEEN, NOW - timedelta(minutes=24))
     said = words(admin_client)
-    assert "waits since 07:00 UTC (2 hours)" in said
-    assert "Beat not seen: is it running? Worker seen at 08:36 UTC: is it running?" in said
+    assert "waits since Aug 21, 07:00 UTC (2 hours)" in said
+    assert "Beat not seen: is it running? Worker seen Aug 21, 08:36 UTC: is it running?" in said
 
 
 def test_notices_are_shown_with_their_mend(admin_client):
-    Notice.objects.create(kind="late", key="1", what="It is late.", mend="Look.", created_at=NOW)
-    assert "It is late. Look." in words(admin_client)
+    Notice.objects.create(
+        kind="late",
+        key="1",
+        what="It is late.",
+        mend="Look.",
+        link="/admin/digest/batch/",
+        created_at=NOW,
+    )
+    answer = admin_client.get("/admin/").content.decode()
+    assert "It is late. Look. Look at it" in words(admin_client)
+    assert '<a href="/admin/digest/batch/">Look at it</a>' in answer
 
 
 def test_what_is_wrong_now_stands_before_what_was(admin_client):
@@ -192,8 +242,8 @@ def test_what_is_wrong_now_stands_before_what_was(admin_client):
             ended_at=ended_at,
         )
     said = words(admin_client)
-    assert "What is wrong now Aug 21, 09:00 It is. Look." in said
-    assert "It was. Well again at Aug 21, 09:00 UTC." in said.split("What you were told")[1]
+    assert "What is wrong now Aug 21, 09:00 UTC It is. Look." in said
+    assert "It was. Well again on Aug 21, 09:00 UTC." in said.split("What you were told")[1]
 
 
 def test_number_of_queries_does_not_grow(admin_client):
@@ -224,8 +274,8 @@ def test_who_may_see_readers_only_is_shown_no_editions(client):
 
 def test_chart_has_its_numbers_as_a_table():
     DayFigure.objects.create(day=DAY, kind="confirmed", number=7)
-    chart = dashboard._readers(timezone.now())["chart"]
-    assert chart.rows == [("Aug 20", [7, 0])]
+    chart = readers.of_last_days(timezone.now())["chart"]
+    assert chart.rows == [("Aug 20", ["7", "0"])]
 
 
 def test_who_signs_in_comes_to_the_dashboard(client, django_user_model):
@@ -239,3 +289,124 @@ def test_ledger_before_the_first_count_shows_no_zeros(admin_client):
     said = words(admin_client)
     assert "it is counted within a minute" in said
     assert "Adds up" not in said
+
+
+def test_failed_is_split_by_reason_and_each_says_what_to_look_at(admin_client):
+    sent_edition({("sent", ""): 9, ("failed", "refused"): 5, ("failed", "gave_up"): 2,
+                  ("failed", "dropped"): 3})  # fmt: skip
+    said = words(admin_client)
+    assert "failed 10 refused by the provider See what the provider said 5" in said
+    assert "dropped by an operator See which ones 3" in said
+    assert "given up after many tries See what the provider said at last 2" in said
+
+
+def test_what_an_operator_dropped_is_not_said_by_a_provider_and_no_fault(admin_client):
+    sent_edition({("sent", ""): 9, ("failed", "dropped"): 3})
+    page = html.fromstring(admin_client.get("/admin/").content.decode())
+    ledger = page.find_class("desk-ledger")[0]
+    assert "provider" not in ledger.text_content()
+    assert ledger.find_class("desk-bad") == []
+
+
+def test_nothing_goes_stands_above_all_while_every_provider_is_paused(admin_client, admin_user):
+    for name in ("mailgun", "smtp"):
+        plans.pause(name, because=f"{name} loses mail", by=admin_user)
+    sent_edition({("pending", ""): 5}, is_counted=False)
+    said = words(admin_client)
+    assert said.startswith(
+        "Nothing goes mailgun is paused since Aug 21, 09:00 UTC by admin: “mailgun loses mail”"
+    )
+    assert "Resume mailgun" in said
+    assert "Waits: no provider takes digests now." in said
+
+
+def test_the_only_provider_is_resumed_at_the_headline(admin_client, settings):
+    settings.EMAIL_PROVIDERS = ["mailgun"]
+    plans.pause("mailgun", because="their page is red")
+    page = html.fromstring(admin_client.get("/admin/").content.decode(), base_url="http://x")
+    headline = page.find_class("desk-stops")[0]
+    said = " ".join(headline.text_content().split())
+    assert (
+        "Nothing goes: mailgun is paused since Aug 21, 09:00 UTC by a command: “their page" in said
+    )
+    form = headline.find(".//form")
+    assert "csrfmiddlewaretoken" in dict(form.form_values())
+    admin_client.post(form.get("action"))
+    plans.forget()
+    assert "Nothing goes" not in words(admin_client)
+
+
+def test_who_may_not_change_providers_sees_why_nothing_goes_and_no_button(client, settings):
+    settings.EMAIL_PROVIDERS = ["mailgun"]
+    plans.pause("mailgun", because="their page is red")
+    roles.ensure()
+    user = User.objects.create_user("ed")
+    roles.give(user, roles.Role.EDITOR)
+    client.force_login(user)
+    said = words(client)
+    assert "Nothing goes: mailgun is paused" in said
+    assert "Resume" not in said
+
+
+def test_one_paused_provider_stops_nothing(admin_client):
+    plans.pause("mailgun", because="their page is red")
+    said = words(admin_client)
+    assert "Nothing goes" not in said
+    assert "mailgun paused since Aug 21, 09:00 UTC by a command “their page is red”" in said
+
+
+def test_all_providers_rest_and_say_until_when(admin_client):
+    for name in ("mailgun", "smtp"):
+        Circuit.objects.create(
+            name=name, open_until=NOW + timedelta(minutes=5), detail=f"{name} is busy"
+        )
+    said = words(admin_client)
+    assert "Nothing goes mailgun rests until Aug 21, 09:05 UTC and is tried again by itself" in said
+    assert "“smtp is busy”" in said
+
+
+def test_held_edition_is_released_at_the_headline(admin_client):
+    batch = make_batch([make_subscriber()], DAY, deliveries="pending")
+    Batch.objects.update(state="open")
+    Edition.objects.update(held_at=NOW, held_because="0.40% complained")
+    page = html.fromstring(admin_client.get("/admin/").content.decode())
+    headline = page.find_class("desk-stops")[0]
+    said = " ".join(headline.text_content().split())
+    assert (
+        "the daily edition 2026-08-20 is held since Aug 21, 09:00 UTC: “0.40% complained”" in said
+    )
+    admin_client.post(headline.find(".//form").get("action"))
+    assert Edition.objects.get(pk=batch.edition_id).held_at is None
+
+
+def test_chart_says_which_line_of_complaints_was_crossed_and_when():
+    for ago in range(30):
+        day = NOW.date() - timedelta(days=ago)
+        DayCount.objects.create(provider="mailgun", day=day, messages=10_000)
+    for ago, number in ((20, 100), (0, 220)):
+        day = NOW.date() - timedelta(days=ago)
+        DayFigure.objects.create(day=day, kind="complained", about="mailgun", number=number)
+    complaints, bounces = mail.of_last_days(NOW)["limits"]
+    assert complaints.notes == [
+        "Over 0.30% since Aug 21.",
+        "Over 0.10% from Aug 1 to Aug 7, since Aug 21.",
+    ]
+    assert bounces.notes == ["Below 5% on all 30 days."]
+    assert complaints.rows[:2] == [
+        ("Aug 21", ["0.31%, over 0.30%"]),
+        ("Aug 7", ["0.14%, over 0.10%"]),
+    ]
+    assert '"you are told at 0.10%"' in complaints.data
+
+
+def test_readers_say_when_they_were_counted(admin_client):
+    make_subscriber()
+    figures.count_readers(NOW - timedelta(hours=3))
+    assert "Counted on Aug 21, 06:00 UTC" in words(admin_client)
+    assert figures.readers().active == 1
+
+
+def test_dashboard_and_status_tell_of_the_same_count(admin_client):
+    DayFigure.objects.create(day=DAY, kind="active", number=12_345)
+    assert "Active readers 12,345" in words(admin_client)
+    assert "about 12,000 readers" in admin_client.get("/status/").content.decode()

@@ -15,11 +15,13 @@ from django.utils import timezone
 from lxml import html as lxml_html
 
 from digest import tasks
+from digest.delivery import figures
 from digest.delivery.due import expecting
+from digest.delivery.watching import watch
 from digest.editions import building, drafts
 from digest.models import Delivery, Draft, Edition, EditorChoice
 from tests.builders import make_subscriber, make_topic
-from tests.digest.builders import make_edition, make_listing, make_paper
+from tests.digest.builders import make_batch, make_edition, make_listing, make_paper
 
 pytestmark = pytest.mark.django_db
 VIEW, CHANGE = "view_edition", "change_edition"
@@ -102,7 +104,7 @@ def test_buttons_change_the_draft_and_are_logged(operator, day):
     answer = press(client, day, "leave_out:2608.00001", version=1, note="Hello")
     assert papers_on(answer) == ["2608.00002"]
     assert "Take back" in answer.content.decode()
-    assert log() == ["Changed the note; Pinned 2608.00002", "Left out 2608.00001"]
+    assert log() == ["Changed the note to “Hello”; Pinned 2608.00002", "Left out 2608.00001"]
 
 
 def test_second_editor_is_told_and_keeps_what_was_typed(operator, day):
@@ -114,7 +116,46 @@ def test_second_editor_is_told_and_keeps_what_was_typed(operator, day):
     assert "Somebody else changed this edition meanwhile." in said
     assert "The second one’s</textarea>" in said
     assert Draft.objects.get().note == "The first one’s"
-    assert log() == ["Changed the note"]
+    assert log() == ["Changed the note to “The first one’s”"]
+
+
+def test_log_keeps_the_old_and_the_new_note_shortened_and_without_addresses(operator, day):
+    client = operator(CHANGE)
+    press(client, day, "note", note="Write to ada@example.org.")
+    press(client, day, "note", version=1, note="x" * 600)
+    answer = press(client, day, "note", version=2, note="")
+    short = "x" * 499 + "…"
+    assert log() == [
+        "Changed the note to “Write to (an address).”",
+        f"Changed the note from “Write to (an address).” to “{short}”",
+        f"Took the note away, which was “{short}”",
+    ]
+    assert "Took the note away." in answer.content.decode()
+
+
+def test_second_editor_sees_both_notes_and_both_orders(operator, day):
+    client = operator(CHANGE)
+    press(client, day, "leave_out:2608.00001", note="The first one’s")
+    late = {"do": "move:2608.00002:1", "version": 0, "note": "The <second> one’s"}
+    answer = client.post(coming(day), {**late, "seen": "2608.00001 2608.00002 2608.77777"})
+    page = lxml_html.fromstring(answer.content.decode())
+
+    def said(part):
+        found = page.get_element_by_id(part)
+        return [line.text_content().strip() for line in found.xpath("./*")]
+
+    assert answer.status_code == 409
+    assert said("ed-their-note") == ["The first one’s"]
+    assert said("ed-my-note") == ["The <second> one’s"]
+    assert said("ed-their-order") == ["<Second> & more"]
+    assert said("ed-my-order") == ["<Second> & more you moved it here", "First"]
+    assert "You moved it here: <Second> & more." in page.text_content()
+
+
+def test_press_that_can_not_be_done_loses_no_note(operator, day):
+    answer = press(operator(CHANGE), day, "pin:2608.9", note="Typed")
+    assert answer.status_code == 409
+    assert "Typed</textarea>" in answer.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -184,9 +225,39 @@ def test_proof_as_one_reader_is_found_by_address_which_stands_in_no_address(oper
     reader = make_subscriber("ada@example.org")
     client = operator(VIEW, "view_subscriber")
     answer = client.post(proof(day), {"who": " Ada@Example.org"}, follow=True)
-    assert answer.redirect_chain[-1][0] == f"{proof(day)}?reader={reader.pk}"
+    assert answer.redirect_chain[-1][0].startswith(f"{proof(day)}?reader={reader.pk}&")
     assert f"As reader {reader.pk}" in answer.content.decode()
     assert "ada@example.org" not in answer.content.decode().lower()
+
+
+def links_of(page, label):
+    found = lxml_html.fromstring(page.content.decode())
+    return found.xpath(f"//nav[@aria-label='{label}']/a/@href")
+
+
+def test_proof_keeps_reader_and_topics_in_every_look_and_for_every_day(operator, day):
+    topic, reader = make_topic("theory"), make_subscriber("ada@example.org")
+    make_edition(day - timedelta(days=1), [make_paper()])
+    client = operator(VIEW, CHANGE, "view_subscriber")
+    chosen = {"topic": topic.slug, "scheme": "dark", "width": "phone", "language": "en"}
+    page = client.post(proof(day), {"who": reader.pk, **chosen}, follow=True)
+    assert page.context["looks"] == {"show": "html", "scheme": "dark", "width": "phone"}
+    ways = links_of(page, "Ways to look at it")
+    others = links_of(page, "Proofs of other editions")
+    assert (len(ways), len(others)) == (5, 4)
+    for link in (*ways, *others):
+        assert f"reader={reader.pk}&topic=theory&language=en" in link
+    found = lxml_html.fromstring(page.content.decode())
+    assert found.xpath("//input[@id='ed-who']/@value") == [str(reader.pk)]
+    assert found.xpath("//form[@method='get']//input[@checked]/@value") == ["theory"]
+
+
+def test_reader_who_is_not_there_takes_no_topics_away(operator, day):
+    make_topic("theory")
+    client = operator(VIEW, "view_subscriber")
+    page = client.post(proof(day), {"who": "x", "topic": "theory", "show": "text"}, follow=True)
+    assert page.context["asked"].topics == ("theory",)
+    assert page.context["looks"]["show"] == "text"
 
 
 @pytest.mark.parametrize("who", ["nobody@example.org", "99999999", "9" * 40, "no address", "", "٣"])
@@ -279,6 +350,116 @@ def test_held_edition_is_called_off_once_it_was_asked_whether_it_is_meant(operat
     assert log()[-1] == "Called off; it was held: A wrong title"
 
 
+def test_hold_of_a_held_edition_says_by_whom_and_why_and_offers_release(operator, day):
+    edition = make_edition(day - timedelta(days=1), [make_paper()])
+    client = operator(CHANGE, VIEW)
+    hold, release = (
+        reverse(f"admin:{name}", args=[edition.pk]) for name in ("edition_hold", "edition_release")
+    )
+    client.post(hold, {"because": "A wrong title"})
+    for answer in (client.get(hold), client.post(hold, {"because": "Once more"})):
+        said = answer.content.decode()
+        assert "by editor, at the desk: A wrong title" in said
+        assert f'href="{release}"' in said
+        assert "<textarea" not in said
+        assert 'name="because"' not in said
+    assert log() == ["Held: A wrong title"]
+
+
+def test_edition_that_the_watch_holds_is_not_said_to_be_held_by_a_person(operator, day):
+    edition = make_edition(day - timedelta(days=1), [make_paper()])
+    watch.hold(edition, because="Too many bounced", now=timezone.now())
+    said = operator(VIEW, CHANGE).get(reverse("admin:edition_hold", args=[edition.pk]))
+    assert "by the watch over sends: Too many bounced" in said.content.decode()
+
+
+def test_edition_that_was_called_off_is_neither_held_nor_released(operator, day):
+    edition = make_edition(day - timedelta(days=1), [make_paper()])
+    Edition.objects.filter(pk=edition.pk).update(dropped_at=timezone.now())
+    client = operator(VIEW, CHANGE)
+    for name in ("edition_hold", "edition_release", "edition_drop"):
+        said = client.get(reverse(f"admin:{name}", args=[edition.pk])).content.decode()
+        assert "It was called off on" in said
+        assert "ed-button--danger" not in said
+
+
+def test_closed_edition_is_told_in_words_with_its_ledger_note_and_papers(operator, day):
+    yesterday = day - timedelta(days=1)
+    edition = make_edition(yesterday, [make_paper(title="<Only> one")])
+    Edition.objects.filter(pk=edition.pk).update(note="Hello", due_count=3)
+    make_batch([make_subscriber(), make_subscriber()], yesterday, deliveries="sent")
+    Delivery.objects.create(
+        edition=edition, subscriber=make_subscriber(), state="skipped", reason="paused"
+    )
+    figures.count(edition, timezone.now())
+    page = reverse("admin:digest_edition_change", args=[edition.pk])
+    said = operator(VIEW).get(page).content.decode()
+    heading = lxml_html.fromstring(said).xpath("string(//h2[@class='ed-heading'])")
+    assert heading.startswith("Daily edition of ")
+    assert heading.endswith(f"{yesterday.year}: sent")
+    assert "2 of 2, 100%" in said
+    assert "Adds up." in said
+    assert "Hello" in said
+    assert "&lt;Only&gt; one" in said
+    assert "Is counted" not in said
+
+
+def state_on_list(client):
+    page = lxml_html.fromstring(
+        client.get(reverse("admin:digest_edition_changelist")).content.decode()
+    )
+    return [
+        cell.text_content().strip() for cell in page.xpath("//td[contains(@class, 'field-state')]")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "state"),
+    [
+        ({}, "closed, nobody was due yet"),
+        ({"due_count": 2}, "being sent"),
+        ({"paper_count": 0}, "empty"),
+        ({"held_at": timezone.now(), "due_count": 2}, "held"),
+        ({"dropped_at": timezone.now(), "due_count": 2}, "called off"),
+    ],
+)
+def test_list_of_editions_says_their_state_in_words(operator, day, fields, state):
+    edition = make_edition(day - timedelta(days=1), [make_paper()])
+    Edition.objects.filter(pk=edition.pk).update(**fields)
+    assert state_on_list(operator(VIEW)) == [state]
+
+
+def test_list_of_editions_says_how_many_were_due_and_sent_to(operator, day):
+    yesterday = day - timedelta(days=1)
+    edition = make_edition(yesterday, [make_paper(), make_paper()])
+    Edition.objects.filter(pk=edition.pk).update(due_count=3)
+    make_batch([make_subscriber()], yesterday, deliveries="pending")
+    make_batch([make_subscriber(), make_subscriber()], yesterday, deliveries="sent")
+    figures.count(edition, timezone.now())
+    client = operator(VIEW)
+    page = lxml_html.fromstring(
+        client.get(reverse("admin:digest_edition_changelist")).content.decode()
+    )
+    cells = [each.text_content().strip() for each in page.xpath("//table[@id='result_list']//td")]
+    assert cells[-5:] == ["Daily", "being sent", "3", "2 of 3, 66%", "2"]
+    assert "digest.Paper" not in page.text_content()
+
+
+def test_queries_of_the_list_do_not_grow_with_the_editions(operator, day):
+    client, address = operator(VIEW), reverse("admin:digest_edition_changelist")
+
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            client.get(address)
+        return len(captured)
+
+    make_edition(day - timedelta(days=1), [make_paper()])
+    few = queries()
+    for age in range(2, 9):
+        make_edition(day - timedelta(days=age), [make_paper()])
+    assert queries() <= few
+
+
 @pytest.mark.parametrize("name", ["edition_hold", "edition_release", "edition_drop"])
 def test_holding_takes_the_permission_and_looking_changes_nothing(operator, day, name):
     edition = make_edition(day, [make_paper()])
@@ -299,6 +480,35 @@ def test_what_will_go_says_how_many_and_when_it_was_counted(operator):
     said = answer.content.decode()
     assert "Counted on" in said
     assert "anew after 10 minutes" in said
+
+
+def test_what_will_go_names_the_editions_and_leads_to_them(operator, day):
+    yesterday = make_edition(day - timedelta(days=1), [make_paper()])
+    make_subscriber(frequency="daily", next_digest_at=timezone.now())
+    tasks.count_expected()
+    said = operator(VIEW).get(reverse("admin:edition_expected")).content.decode()
+    assert f'href="{reverse("admin:digest_edition_change", args=[yesterday.pk])}"' in said
+    assert f'href="{coming(day)}"' in said
+    assert "(no topic)" in said
+
+
+def test_readers_are_counted_now_by_a_button_which_says_so_until_they_are(operator):
+    tasks.count_expected()
+    client, address = operator(VIEW), reverse("admin:edition_expected")
+    answer = client.post(address)
+    assert "after=" in answer["Location"]
+    assert b"Count now" in client.get(answer["Location"]).content
+    later = f"{address}?after={timezone.now().timestamp() + 60:.0f}"
+    assert "Readers are being counted" in client.get(later).content.decode()
+    again = client.post(address, follow=True).content.decode()
+    assert "asked for within this minute" in again
+
+
+@pytest.mark.parametrize("after", ["x", "-1", "9" * 30, "٣"])
+def test_odd_time_in_the_address_of_what_will_go_means_nothing(operator, after):
+    tasks.count_expected()
+    answer = operator(VIEW).get(reverse("admin:edition_expected"), {"after": after})
+    assert not answer.context["is_waiting"]
 
 
 def test_readers_are_never_counted_while_somebody_waits(operator):

@@ -56,8 +56,9 @@ def test_digest_has_its_papers_reasons_and_what_the_provider_reported(page, read
         provider="mailgun", event_id="1", type="delivered", delivery=delivery, occurred_at=AT
     )
     said = words(page(reader), "deliveries")
-    assert "2026-08-20 sent Taken by mailgun on 2026-08-21 at 07:03 UTC." in said
-    assert "delivered 2026-08-21 07:03" in said
+    assert "Aug 20, 2026 sent" in said
+    assert "Taken by mailgun on Aug 21, 2026, 07:03 UTC." in said
+    assert "delivered Aug 21, 07:03 UTC" in said
     assert "Tools that plan You follow Agents and tool use" in said
     assert "Votes alone Your keyword: votes" in said
 
@@ -105,7 +106,7 @@ def test_earlier_digests_are_a_page_further(page, reader):
     before = link.get("href").partition("=")[2].partition("#")[0]
     said = words(page(reader, before=before), "deliveries")
     assert said.count("Not sent: paused") == 5
-    assert "2026-08-20" in said
+    assert "Aug 20, 2026" in said
     assert "The newest" in said
 
 
@@ -132,3 +133,14 @@ def test_who_may_not_see_deliveries_sees_the_rest(client, django_user_model, rea
     said = client.get(f"/admin/subscriptions/subscriber/{reader.pk}/change/").content.decode()
     assert "Consent history" in said
     assert "Tools that plan" not in said
+
+
+def test_digest_leads_to_its_delivery_and_its_edition(page, reader):
+    delivery = settle(state="sent")
+    links = page(reader).xpath(
+        "//*[@id='deliveries']//h3/a/@href | //*[@id='deliveries']//p/a/@href"
+    )
+    assert links[:2] == [
+        f"/admin/digest/edition/{delivery.edition_id}/change/",
+        f"/admin/digest/delivery/{delivery.pk}/change/",
+    ]

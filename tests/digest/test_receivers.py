@@ -5,15 +5,20 @@ import hmac
 import itertools
 import json
 import time
+from datetime import timedelta
 
 import pytest
 from anymail.signals import AnymailTrackingEvent, tracking
+from django.core.cache import cache
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from config.celery import app
 from digest import receivers
-from digest.delivery.feedback import events
-from digest.models import Delivery, Event
+from digest.delivery import notices
+from digest.delivery.feedback import events, refusals
+from digest.models import Delivery, Event, Notice
 from subscriptions.models import Subscriber, Suppression
 from tests.builders import make_subscriber
 from tests.digest.builders import make_batch
@@ -264,3 +269,74 @@ def test_missing_secret_changes_nothing(client, batch):
     answer = post(client, payload(batch), HTTP_AUTHORIZATION="Basic eDp5")
     assert answer.status_code == 400
     assert not Event.objects.exists()
+
+
+@pytest.fixture
+def refused(client, settings):
+    """Posts what is refused, and says what the operator is told."""
+    settings.EMAIL_PROVIDERS = ["mailgun", "mailjet"]
+    settings.ANYMAIL |= {"MAILGUN_API_KEY": "x", "MAILJET_API_KEY": "x", "MAILJET_SECRET_KEY": "x"}
+    cache.clear()
+
+    def post_all(number, data, url=MAILGUN, **extra):
+        statuses = {post(client, data, url, **extra).status_code for _ in range(number)}
+        refusals.check(timezone.now())
+        told = notices.open_notices().filter(kind="webhook_refused").order_by("pk")
+        return statuses, [(each.key, each.what, each.mend) for each in told]
+
+    yield post_all
+    cache.clear()
+
+
+def test_wrong_key_is_told_once_with_the_setting_that_names_it(refused, batch, client):
+    forged = payload(batch, key="another")
+    assert refused(refusals.FEWEST - 1, forged) == ({400}, [])
+    for _ in range(3):
+        _, told = refused(1, forged)
+    [(name, what, mend)] = told
+    assert name == "mailgun"
+    assert "Calls of mailgun's webhook are refused (HTTP 400), " in what
+    assert "WEBHOOK_SECRET" in mend
+    assert "MAILGUN_WEBHOOK_SIGNING_KEY" in mend
+    assert Notice.objects.filter(kind="webhook_refused").count() == 1
+
+
+def test_wrong_password_in_the_address_is_told(refused, batch):
+    _, [(name, _, mend)] = refused(
+        refusals.FEWEST, mailjet(batch), url=MAILJET, HTTP_AUTHORIZATION="Basic YTpi"
+    )
+    assert (name, "WEBHOOK_SECRET" in mend) == ("mailjet", True)
+
+
+def test_address_that_is_not_quite_right_is_told_with_the_right_one(refused, batch):
+    statuses, [(name, _, mend)] = refused(refusals.FEWEST, payload(batch), url="/webhooks/mailgun/")
+    assert (statuses, name) == ({404}, "mailgun")
+    assert "/webhooks/mailgun/tracking/" in mend
+
+
+def test_stranger_beside_a_webhook_that_works_is_no_news(refused, batch, client):
+    assert post(client, payload(batch)).status_code == 200
+    assert refused(20, payload(batch, key="another")) == ({400}, [])
+
+
+def test_refusals_end_when_events_are_taken(refused, batch, client):
+    _, told = refused(refusals.FEWEST, payload(batch, key="another"))
+    later = timezone.now() + timedelta(minutes=10)
+    post(client, payload(batch))
+    refusals.check(later)
+    assert (len(told), notices.open_notices().count()) == (1, 0)
+
+
+def test_flood_of_refused_calls_writes_no_row(refused, batch, client):
+    with CaptureQueriesContext(connection) as queries:
+        for _ in range(30):
+            post(client, payload(batch, key="another"))
+            client.post("/webhooks/nobody/tracking/", {})
+    assert [q["sql"] for q in queries if q["sql"].startswith(("INSERT", "UPDATE"))] == []
+    assert refusals.counted("mailgun", timezone.now()).number == 30
+    assert refusals.counted("nobody", timezone.now()) is None
+
+
+def test_provider_that_is_not_used_is_not_told_of(refused, batch, settings):
+    settings.EMAIL_PROVIDERS = ["mailjet"]
+    assert refused(refusals.FEWEST, payload(batch, key="another"))[1] == []

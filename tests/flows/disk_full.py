@@ -83,7 +83,7 @@ def _play(installation: Installation, esp: FakeEsp, *, has_webhooks: bool) -> Ro
     var = installation.folder / "var"
     esp.set_faults("slow:0.2=1")
     started = time.monotonic()
-    installation.manage("send_digests", "--date", str(FIRST_DAY), "--now", _NOW)
+    installation.manage("send_digests", "--date", str(FIRST_DAY), "--now", _NOW, "--yes")
     fill(var / "ballast")
     time.sleep(FULL_SECONDS)
     (var / "ballast").unlink()

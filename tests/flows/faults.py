@@ -253,7 +253,9 @@ class Stage:
         now = self._make_due(scenario)
         started = time.monotonic()
         if not scenario.is_planned_by_beat:
-            self.installation.manage("send_digests", "--date", str(day), "--now", now.isoformat())
+            self.installation.manage(
+                "send_digests", "--date", str(day), "--now", now.isoformat(), "--yes"
+            )
         scenario.disturb(self)
         self._settle(day.isoformat(), scenario)
         seconds = time.monotonic() - started

@@ -103,7 +103,7 @@ def stage(tmp_path, servers):
 
 
 def close(day):
-    return (f"fetch_papers --date {day}", f"build_edition --date {day}")
+    return (f"fetch_papers --date {day}", f"build_edition --date {day} --yes")
 
 
 def ledger(day):

@@ -260,10 +260,10 @@ def send_a_digest(deployment, ours):
     python = str(BIN / "python")
     manage = [python, "manage.py"]
     deployment.run(ours, *manage, "fetch_papers", "--date", str(DAY), "--source", "hugging_face")
-    deployment.run(ours, *manage, "build_edition", "--date", str(DAY))
+    deployment.run(ours, *manage, "build_edition", "--date", str(DAY), "--yes")
     # Eight days on, the reader's hour has come; the sender sends, this command only plans.
     later = (datetime.now(UTC) + timedelta(days=8)).isoformat()
-    deployment.run(ours, *manage, "send_digests", "--date", str(DAY), "--now", later)
+    deployment.run(ours, *manage, "send_digests", "--date", str(DAY), "--now", later, "--yes")
     mails = deployment.esp.inbox["ada@example.org"]
     wait_for(lambda: len(mails) > 1, seconds=90, what="the digest")
     assert " papers" in mails[1].subject

@@ -40,7 +40,7 @@ def test_dashboard_follows_a_send_without_being_loaded_again(page, installation,
     readers = tmp_path / "readers.csv"
     readers.write_text("email\nada@example.org\ngrace@example.org\n")
     installation.manage("import_subscribers", str(readers), "--confirmed", "--consent=a list")
-    installation.manage("send_digests", "--now=2030-01-01T12:00:00Z", "--wait")
+    installation.manage("send_digests", "--now=2030-01-01T12:00:00Z", "--yes", "--wait")
     expect(page.get_by_text("Sent to 2 readers.")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("Adds up.")).to_be_visible()
     assert page.evaluate("window.isTheSamePage")

@@ -127,7 +127,7 @@ def test_editor_puts_an_edition_in_order_looks_at_it_and_it_closes_so(page, edit
     expect(page.get_by_text("The test is on its way to your own address.")).to_be_visible()
 
     today = timezone.now().date()
-    edited.manage("build_edition", "--date", today.isoformat())
+    edited.manage("build_edition", "--date", today.isoformat(), "--yes")
     page.goto(f"/papers/{today}/")
     expect(page.locator(".paper__title")).to_have_text(["Third", "Most voted", "Fourth", "Second"])
     expect(page.get_by_text("Good morning.")).to_be_visible()

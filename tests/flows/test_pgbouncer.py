@@ -112,7 +112,7 @@ def stage(tmp_path_factory):
 
 def test_an_edition_goes_out_by_more_processes_than_there_are_sessions(stage):
     stage.run(
-        f"fetch_papers --date {DAY} --source hugging_face", f"build_edition --date {DAY}",
+        f"fetch_papers --date {DAY} --source hugging_face", f"build_edition --date {DAY} --yes",
         "everybody_is_due", f"send_digests --date {DAY}",
     )  # fmt: skip
     with ThreadPoolExecutor() as pool:

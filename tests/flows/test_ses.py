@@ -66,7 +66,7 @@ def mails(address):
 
 def test_ses_takes_each_reader_once_with_all_headers(installation, moto):
     sent = installation.manage(
-        "send_digests", "--date", str(FIRST_DAY), "--now", "2041-01-01T08:00:00+00:00", "--wait",
+        "send_digests", "--date", str(FIRST_DAY), "--now", "2041-01-01T08:00:00+00:00", "--yes", "--wait",
         "--json",
     )  # fmt: skip
     ledger = json.loads(sent.stdout)

@@ -136,13 +136,13 @@ def subscribe_and_confirm(installation, keeper, address):
 
 def test_a_paper_travels_from_upstream_to_an_inbox(installation, keeper):
     installation.manage("fetch_papers", "--date", str(DAY), "--source", "hugging_face")
-    installation.manage("build_edition", "--date", str(DAY))
+    installation.manage("build_edition", "--date", str(DAY), "--yes")
     subscribe_and_confirm(installation, keeper, "ada@example.org")
     subscribe_and_confirm(installation, keeper, "alan@example.org")
 
     # Eight days on, everyone's hour has come; the worker sends, this command only plans.
     later = (datetime.now(UTC) + timedelta(days=8)).isoformat()
-    installation.manage("send_digests", "--date", str(DAY), "--now", later)
+    installation.manage("send_digests", "--date", str(DAY), "--now", later, "--yes")
     for address in ("ada@example.org", "alan@example.org"):
         wait_for(lambda a=address: keeper.to(a, " papers"), seconds=90, what=f"digest to {address}")
 

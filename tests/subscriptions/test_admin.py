@@ -44,6 +44,10 @@ def press(client, act, reader, **fields):
     return client.post(f"{LIST}{reader.pk}/act/", {"act": act} | fields, follow=True)
 
 
+def search(client, page, text):
+    return client.post(f"{page}search/", {"text": text}, follow=True)
+
+
 def said(response):
     return [str(message) for message in response.context["messages"]]
 
@@ -246,20 +250,21 @@ def test_list_counts_no_further_than_it_shows(support, monkeypatch):
         page = support.get(LIST)
     counts = [query["sql"] for query in captured if "COUNT(" in query["sql"]]
     assert all("LIMIT 3" in sql for sql in counts)
-    assert "the first 3 subscribers; search for others" in page.content.decode()
+    assert "more than 3; search for others" in page.content.decode()
+    assert "Show all" not in page.content.decode()
 
 
 def test_why_an_erased_address_gets_no_mail_is_told(support):
     services.erase(make_subscriber("gone@example.org"))
-    page = support.get(LIST, {"q": "Gone@Example.org"})
-    assert "asked to be erased" in said(page)[0]
+    page = search(support, LIST, "Gone@Example.org")
+    assert "its owner asked to be erased" in said(page)[0]
 
 
 STANDINGS = [
     ({"frequency": "weekly-5", "timezone": "Europe/Berlin"}, "active", "on Fridays at 07:00 (Europe/Berlin)"),
     ({"state": "pending"}, "pending", "has not confirmed"),
     ({"state": "unsubscribed"}, "unsubscribed", "No digest is sent"),
-    ({"paused_until": datetime(2099, 1, 5, tzinfo=UTC).date()}, "paused", "Paused until January 5, 2099"),
+    ({"paused_until": datetime(2099, 1, 5, tzinfo=UTC).date()}, "paused", "Paused until Jan 5, 2099"),
 ]  # fmt: skip
 
 
@@ -283,7 +288,7 @@ def test_suppression_is_found_by_its_address(staff):
     services.erase(make_subscriber("ada@example.org"))
     services.erase(make_subscriber("eve@example.org"))
     client = staff("view_suppression")
-    pages = [client.get(SUPPRESSIONS, {"q": each}) for each in
+    pages = [search(client, SUPPRESSIONS, each) for each in
              ("Ada@Example.org", "bob@example.org", "no address", "")]  # fmt: skip
     assert [page.context["cl"].result_count for page in pages] == [1, 0, 0, 2]
 
@@ -293,7 +298,10 @@ def test_address_is_suppressed_by_hand_and_only_its_hash_is_kept(staff):
     reader = make_subscriber("ada@example.org")
     for address in ("Ada@Example.org", "nobody@example.org"):
         sent = {"address": address, "reason": "complained"}
-        assert client.post(f"{SUPPRESSIONS}add/", sent).status_code == 302
+        page = client.post(f"{SUPPRESSIONS}add/", sent, follow=True)
+        assert said(page) == [
+            "This address is never mailed from now on: a mail was marked as spam."
+        ]
         assert selectors.suppressions(address).get().reason == "complained"
     assert not selectors.mailable_subscribers().filter(pk=reader.pk).exists()
     assert "example.org" not in str(list(LogEntry.objects.values()))
@@ -304,7 +312,10 @@ def test_address_is_suppressed_by_hand_and_only_its_hash_is_kept(staff):
     ("sent", "words"),
     [
         ({"address": "nobody", "reason": "manual"}, "does not look like"),
-        ({"address": "gone@example.org", "reason": "manual"}, "never mailed already"),
+        (
+            {"address": "gone@example.org", "reason": "manual"},
+            "This address is never mailed already, since ",
+        ),
         ({"address": "x@example.org", "reason": "erased"}, "Select a valid choice"),
     ],
 )
@@ -312,7 +323,8 @@ def test_what_can_not_be_suppressed_is_told(staff, sent, words):
     services.erase(make_subscriber("gone@example.org"))
     client = staff("view_suppression", "add_suppression")
     page = client.post(f"{SUPPRESSIONS}add/", sent)
-    assert words in page.content.decode()
+    assert page.content.decode().count(words) == 1
+    assert "Please correct" not in page.content.decode()
     assert Suppression.objects.count() == 1
 
 
@@ -326,6 +338,49 @@ def test_deleted_suppression_lets_the_address_be_mailed_again(staff, settings):
         "be sure that the mailbox exists"
         in client.get(f"{SUPPRESSIONS}{row.pk}/delete/").content.decode()
     )
-    client.post(f"{SUPPRESSIONS}{row.pk}/delete/", {"post": "yes"})
+    page = client.post(f"{SUPPRESSIONS}{row.pk}/delete/", {"post": "yes"}, follow=True)
+    assert said(page) == ["This address may be mailed again."]
     assert not selectors.is_suppressed("ada@example.org")
     assert LogEntry.objects.get().action_flag == 3
+
+
+def test_chosen_suppressions_are_lifted_once_it_was_asked(staff):
+    for name in ("ada", "eve"):
+        services.suppress(make_subscriber(f"{name}@example.org"), Suppression.Reason.MANUAL)
+    client = staff("view_suppression", "delete_suppression")
+    chosen = {
+        "action": "delete_selected",
+        "_selected_action": list(Suppression.objects.values_list("pk", flat=True)),
+    }
+    assert "Are you sure" in client.post(SUPPRESSIONS, chosen).content.decode()
+    assert Suppression.objects.count() == 2
+    page = client.post(SUPPRESSIONS, chosen | {"post": "yes"}, follow=True)
+    assert said(page) == ["These 2 addresses may be mailed again."]
+    assert not Suppression.objects.exists()
+    assert LogEntry.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [("any", ["ada", "bob"]), ("bounced", ["ada"]), ("manual", ["bob"]), ("complained", [])],
+)
+def test_suppressed_readers_are_listed_by_reason(support, asked, found):
+    make_subscriber("eve@example.org")
+    for name, reason in (("ada", Suppression.Reason.BOUNCED), ("bob", Suppression.Reason.MANUAL)):
+        services.suppress(make_subscriber(f"{name}@example.org"), reason)
+    listed = support.get(LIST, {"suppressed": asked}).context["cl"].result_list
+    assert sorted(reader.email.partition("@")[0] for reader in listed) == found
+
+
+def test_suppressed_readers_are_looked_for_by_indexes_a_part_at_a_time(monkeypatch):
+    monkeypatch.setattr(finding, "_AT_ONCE", 2)
+    monkeypatch.setattr(finding, "MOST_SUPPRESSED", 4)
+    readers = [make_subscriber() for _ in range(5)]
+    for reader in readers:
+        services.suppress(reader, Suppression.Reason.MANUAL)
+    with CaptureQueriesContext(connection) as captured:
+        found = finding.ids_of_suppressed(None)
+    assert sorted(found) == [reader.pk for reader in readers[1:]]
+    assert len(captured) == 4
+    plan = plan_of(lambda: finding.ids_of_suppressed(None))
+    assert re.search(r"subscriptions_subscriber_address_hash", plan)

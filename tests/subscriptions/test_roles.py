@@ -194,7 +194,7 @@ def test_command_makes_an_operator_who_logs_in_with_the_address(create, client):
 def test_command_gives_another_role_and_leaves_the_password(create, client):
     create("eve@example.org", "--role", "editor")
     create("eve@example.org", "--role", "support", password="another-1234")
-    user = User.objects.get()
+    user = User.objects.get(username="eve@example.org")
     assert roles.role_of(user) == Role.SUPPORT
     assert user.check_password(PASSWORD)
 
@@ -213,4 +213,4 @@ def test_last_owner_keeps_the_role(create):
     create("eve@example.org", "--role", "owner")
     with pytest.raises(CommandError, match="Nobody else is an owner"):
         create("eve@example.org", "--role", "support")
-    assert roles.role_of(User.objects.get()) == Role.OWNER
+    assert roles.role_of(User.objects.get(username="eve@example.org")) == Role.OWNER

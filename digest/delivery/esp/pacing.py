@@ -18,6 +18,8 @@ from digest.models import DayCount, Lease
 from . import plans
 from .providers import Provider
 
+_TWO_YEARS = timedelta(days=730)
+
 LONGEST_HOLD = 30
 """Seconds for which one claim may be paced; far below UNCERTAIN_AFTER."""
 LONGEST_QUEUE = 60
@@ -171,3 +173,8 @@ def _take_turn(provider: Provider, messages: int) -> datetime | None:
 def _sleep_until(moment: datetime | None) -> None:
     if moment is not None:
         time.sleep(max((moment - timezone.now()) / timedelta(seconds=1), 0))
+
+
+def forget(now: datetime) -> int:
+    """Afterwards it is known for two years how much each provider took on a day; how many days went."""
+    return DayCount.objects.filter(day__lt=(now - _TWO_YEARS).date()).delete()[0]

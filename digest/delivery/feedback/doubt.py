@@ -1,7 +1,7 @@
 """What is in doubt, for who must decide: by edition, batch and provider, with what evidence says of it
 so far in one sentence."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from functools import cache
 
 from django.conf import settings
 from django.db.models import Count, Max, Min, QuerySet, Sum
+from django.utils.formats import date_format
 
 from digest.delivery import batches
 from digest.delivery.esp import providers
@@ -38,6 +39,13 @@ class Doubt:
     said: str
     """What it said, or what became of the worker."""
     evidence: str
+    of_batch: int
+    """Readers of all providers that the batch was given to: they are settled together."""
+
+    @property
+    def evidences(self) -> list[str]:
+        """The sentence, where there is one."""
+        return [self.evidence] if self.evidence else []
 
     @property
     def since(self) -> datetime | None:
@@ -56,15 +64,29 @@ class Group:
 
     @property
     def is_cut(self) -> bool:
-        return self.batches > len({doubt.batch.pk for doubt in self.shown})
+        return self.batches > len(self.shown_batches)
+
+    @property
+    def shown_batches(self) -> list[int]:
+        """Those that are shown, each once."""
+        return list(dict.fromkeys(doubt.batch.pk for doubt in self.shown))
+
+    @property
+    def shown_readers(self) -> int:
+        """Of the batches that are shown."""
+        return sum(doubt.readers for doubt in self.shown)
+
+    @property
+    def evidence(self) -> list[str]:
+        """What is said of the batches that are shown, each sentence once."""
+        return list(dict.fromkeys(doubt.evidence for doubt in self.shown if doubt.evidence))
 
     @property
     def number(self) -> str:
         """How many readers, in words that stay true where not all batches were looked into."""
         if self.is_cut:
             return f"at most {self.readers:,} readers"
-        exact = sum(doubt.readers for doubt in self.shown)
-        return f"{exact:,} reader{'' if exact == 1 else 's'}"
+        return f"{self.shown_readers:,} reader{'' if self.shown_readers == 1 else 's'}"
 
 
 def doubtful() -> QuerySet[Batch]:
@@ -100,6 +122,9 @@ def _looked_into(chosen: QuerySet[Batch], now: datetime) -> list[Doubt]:
     in_doubt = batches.deliveries_in(mine).filter(state=Delivery.State.UNCERTAIN)
     rows = in_doubt.order_by("batch_id", "provider").values("batch_id", "provider")
     counted = list(rows.annotate(n=Count("pk"), planned_at=Min("created_at"), said=Max("detail")))
+    sizes: Counter[int] = Counter()
+    for row in counted:
+        sizes[row["batch_id"]] += row["n"]
     witnesses = _Witnesses(mine, now)
     found = []
     for row in counted:
@@ -107,7 +132,7 @@ def _looked_into(chosen: QuerySet[Batch], now: datetime) -> list[Doubt]:
         batch = copy(mine[row["batch_id"]])
         batch.provider = row["provider"] or batch.provider
         said = _sentence(batch, row["n"], now - row["planned_at"], witnesses)
-        found.append(Doubt(batch, batch.provider, row["n"], row["said"], said))
+        found.append(Doubt(batch, batch.provider, row["n"], row["said"], said, sizes[batch.pk]))
     return found
 
 
@@ -154,7 +179,9 @@ def _of_silence(batch: Batch, provider: Provider, size: int, witnesses: _Witness
         return f"{provider.name} has told of it: it was taken, at least in part."
     until = (batch.offered_at or witnesses.now) + timedelta(seconds=settings.UNCERTAIN_AFTER)
     if witnesses.now < until:
-        return f"It is too early: its silence is weighed from {until:%H:%M} UTC on."
+        return (
+            f"It is too early: its silence is weighed from {date_format(until, 'TIME_FORMAT')} on."
+        )
     weighed = witnesses.weigh(batch)
     if weighed is None:
         return f"{provider.name} is silent about it; what that is worth is weighed every {EVERY} minutes."

@@ -37,6 +37,8 @@ SOFT_LIMIT = 5
 """Editions in a row that a mailbox may fail to take, over at least SOFT_DAYS, before it counts as
 dead."""
 SOFT_DAYS = 3
+_OLD_PAGE = 10_000
+"""Of long ago, that are looked at together."""
 SOFT_WINDOW = timedelta(days=60)
 
 
@@ -224,3 +226,16 @@ def _report_policies(told: Sequence[_Told]) -> None:
             "mail is refused by policy",
             extra={"events": len(refused), "example": refused[0].description},
         )
+
+
+def forget(limit: datetime) -> int:
+    """Afterwards what came before and was applied is gone; how many there were. A page at a time from
+    the oldest on, as there are millions, and no index on their time."""
+    applied = Event.objects.filter(applied_at__isnull=False).order_by("pk")
+    forgotten = 0
+    while True:
+        page = applied.values_list("pk", "received_at")[:_OLD_PAGE]
+        old = [pk for pk, received_at in page if received_at < limit]
+        if not old:
+            return forgotten
+        forgotten += Event.objects.filter(pk__in=old).delete()[0]

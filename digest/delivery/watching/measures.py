@@ -31,7 +31,7 @@ from digest.models import (
     Fetch,
 )
 
-from . import alarms, signs, watch
+from . import alarms, health, signs, watch
 
 logger = logging.getLogger(__name__)
 
@@ -41,11 +41,10 @@ EDITIONS = {Edition.Frequency.DAILY: 7, Edition.Frequency.WEEKLY: 2}
 """How many of the newest editions have metrics of their own."""
 MOST_EVENTS = 50_000
 """More that wait to be applied are not counted."""
-_REPORTS = (Kind.DELIVERED, Kind.BOUNCED, Kind.DEFERRED, Kind.COMPLAINED, Kind.REFUSED)
+_REPORTS = (*health.REPORTS, Kind.DEFERRED, Kind.REFUSED)
 _CHANGES = (Kind.SIGNED_UP, Kind.CONFIRMED, Kind.IMPORTED, Kind.RESUBSCRIBED, Kind.UNSUBSCRIBED,
             Kind.SUPPRESSED)  # fmt: skip
 _UNSETTLED = (State.OPEN, State.CLAIMED, State.UNCERTAIN)
-_HALF_OPEN = "half_open"
 
 Row = tuple[tuple[str, ...], float]
 
@@ -150,10 +149,8 @@ def _providers(now: datetime) -> Iterator[Metric]:
     used = dict(DayCount.objects.filter(day=day).values_list("provider", "messages"))
     states = []
     for way in ways:
-        row = circuits.get(way.name)
-        state = "closed" if row is None or row.open_until is None else "open"
-        state = _HALF_OPEN if row and row.is_on_trial else state
-        states += [((way.name, each), each == state) for each in ("closed", "open", _HALF_OPEN)]
+        word = health.circuit_word(circuits.get(way.name))
+        states += [((way.name, each), each == word) for each in health.CIRCUIT_WORDS]
     yield _gauge("provider_circuit", "1 for the state that a provider's circuit is in.",
                  ["provider", "state"], states)  # fmt: skip
     yield _gauge("provider_messages_today", "Messages that a provider took today (UTC).", ["provider"],

@@ -98,10 +98,11 @@ def _ways() -> list[tuple[_Send, tuple[str, str]]]:
 def _waiting(now: datetime, column: str, *, is_over: bool) -> QuerySet[Notice]:
     is_young = Q(created_at__gt=now - WORTH_TELLING)
     if is_over:
-        # Who was not told of the beginning is not told of the end.
+        # What was over before it could be told is told by its end alone.
         was_told = Q(**{f"{column.removeprefix('end_')}__isnull": False})
-        is_young = Q(ended_at__gt=now - WORTH_TELLING) & was_told
-    return Notice.objects.filter(is_young, **{f"{column}__isnull": True}).order_by("pk")
+        is_young = Q(ended_at__gt=now - WORTH_TELLING) & (was_told | is_young)
+    those = Notice.objects.filter(is_young, ended_at__isnull=not is_over)
+    return those.filter(**{f"{column}__isnull": True}).order_by("pk")
 
 
 def _send_all(now: datetime, send: _Send, column: str, *, is_over: bool) -> int:
@@ -111,7 +112,7 @@ def _send_all(now: datetime, send: _Send, column: str, *, is_over: bool) -> int:
             if not is_mine():
                 break
             mine = Notice.objects.filter(pk=notice.pk, **{f"{column}__isnull": True})
-            if not mine.exists():
+            if not mine.filter(ended_at__isnull=not is_over).exists():
                 continue
             trouble = Trouble(what=notice.what, mend=notice.mend, link=notice.link)
             try:

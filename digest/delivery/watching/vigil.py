@@ -15,10 +15,14 @@ from django.db import DatabaseError, InterfaceError
 from digest.delivery import notices
 from digest.delivery.notices import Trouble
 
-from . import signs, standing, telling, watch
+from . import signs, telling, watch
 
 logger = logging.getLogger(__name__)
 
+DATABASE_AWAY = Trouble(
+    what="The database can't be used: no page, no sign-up and no digest works.",
+    mend="Start it, look at its disk and at DATABASE_URL. Type: manage.py check --database default",
+)
 ROUNDS_AWAY = 2
 """In a row, before it is told: a part that is started again is away for a moment."""
 LEAST_FREE = 0.05
@@ -77,8 +81,7 @@ def _watch(vigil: Vigil, now: datetime) -> None:
 
 
 def _wrong() -> list[str]:
-    held = [f"Edition {each.name} is held: {each.held_because}." for each in standing.held()]
-    return [*notices.open_notices().order_by("pk").values_list("what", flat=True), *held]
+    return list(notices.open_notices().order_by("pk").values_list("what", flat=True))
 
 
 def _check_parts(vigil: Vigil, now: datetime) -> None:
@@ -127,10 +130,7 @@ def _note_database(vigil: Vigil, now: datetime, *, is_away: bool) -> str:
     """Tells of a database that is away, and of its return, without it. That it was told is kept in
     a file, for a watch that is started again meanwhile."""
     mark = settings.VAR_DIR / "database_away"
-    trouble = Trouble(
-        what="The database can't be used: no page, no sign-up and no digest works.",
-        mend="Start it, look at its disk and at DATABASE_URL. Type: manage.py check --database default",
-    )
+    trouble = DATABASE_AWAY
     vigil.away["database"] = vigil.away["database"] + 1 if is_away else 0
     if vigil.is_database_told is None:
         vigil.is_database_told = mark.exists()

@@ -13,9 +13,12 @@ from functools import partial
 
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
+from django.utils import timezone
 
 from digest.delivery import batches, dropping, notices
 from digest.delivery.esp import circuit, pacing
+from digest.delivery.feedback import refusals
+from digest.delivery.notices import Trouble
 from digest.models import Batch, Circuit, DayCount, Delivery, Edition, Event, Notice
 
 from . import alarms, deadman, standing
@@ -39,7 +42,6 @@ ERRORS_IN_A_ROW = 5
 AT_ONCE = timedelta(minutes=2)
 WEEK = timedelta(days=7)
 
-_HELD = "held"
 _ANSWERED = [Batch.State.DONE, Batch.State.UNCERTAIN]
 _HARD = frozenset({"bounced", "invalid"})
 
@@ -73,12 +75,14 @@ def check(now: datetime) -> None:
     checks: list[Callable[[], None]] = [
         *(partial(_check_edition, edition, now) for edition in sending),
         partial(_check_week, sending, now),
+        partial(_check_holds, now),
         partial(_check_errors, now),
         partial(alarms.check_late, now),
         partial(alarms.check_unplanned, now),
         partial(alarms.check_stuck, now),
         partial(alarms.check_ways, sending, now),
         partial(alarms.check_ledgers, now),
+        partial(refusals.check, now),
         partial(deadman.check_fetches, now),
         partial(deadman.check_papers, now),
         partial(deadman.check_editions, now),
@@ -110,21 +114,32 @@ def hold(edition: Edition, *, because: str, now: datetime) -> bool:
         free = Edition.objects.filter(pk=edition.pk, held_at__isnull=True, dropped_at__isnull=True)
         if not free.update(held_at=now, held_because=because[:200]):
             return False
-        notices.tell(
-            _HELD,
-            f"{edition.pk} {now.isoformat()}",
+        trouble = Trouble(
             what=f"The {edition.frequency} edition {edition.name} is held: {because}.",
             mend=f"Look into it, then type: {notices.command('release_edition', edition)}",
             link=notices.page_of(edition),
         )
+        notices.begin(notices.HELD, edition.pk, trouble)
     return True
 
 
 def release(edition: Edition) -> bool:
     """Afterwards the edition is sent on; False where it was not held."""
     held = Edition.objects.filter(pk=edition.pk, held_at__isnull=False)
-    Circuit.objects.filter(name=_circuit(edition.pk)).delete()
-    return bool(held.update(held_at=None, held_because=""))
+    with transaction.atomic():
+        Circuit.objects.filter(name=_circuit(edition.pk)).delete()
+        if not held.update(held_at=None, held_because=""):
+            return False
+        notices.end(notices.HELD, edition.pk, now=timezone.now())
+    return True
+
+
+def _check_holds(now: datetime) -> None:
+    """What is held and has nothing left to send, with nobody due any more, is over."""
+    told = notices.open_notices().filter(kind=notices.HELD).values_list("key", flat=True)
+    over = set(told) - {str(pk) for pk in standing.held_for_now(now)}
+    for key in over:
+        notices.end(notices.HELD, key, now=now)
 
 
 def note_error(edition_id: int) -> None:
@@ -173,7 +188,9 @@ def _why_hold(sent: int, sample: Sample, reports: Reports) -> str:
 
 
 def _last_hold(edition: Edition) -> datetime | None:
-    held = Notice.objects.filter(kind=_HELD, key__startswith=f"{edition.pk} ")
+    # Up to 0.1.0 a hold was told with its time in the key.
+    is_mine = Q(key=str(edition.pk)) | Q(key__startswith=f"{edition.pk} ")
+    held = Notice.objects.filter(is_mine, kind=notices.HELD)
     newest: datetime | None = held.aggregate(newest=Max("created_at"))["newest"]
     return newest
 

@@ -11,7 +11,9 @@ from django.utils import timezone
 from digest.delivery.keeping import restoring
 from digest.delivery.watching import signs
 from digest.management import arguments
+from digest.models import Delivery
 from digest.papers import fetching
+from subscriptions import logbook
 
 _SILENCE = 180
 """Seconds after which a worker that was seen counts as stopped: it is seen each minute."""
@@ -48,6 +50,12 @@ class Command(BaseCommand):
         if found is None:
             self.stdout.write("That was done for this restore before; nothing is changed.")
             return
+        logbook.note(
+            Delivery,
+            f"Made the database of a backup safe; the lost one was stopped at {stopped:%Y-%m-%d %H:%M} "
+            f"UTC: {found.pending + found.due} deliveries are in doubt, {found.slots} groups of "
+            "readers were moved on",
+        )
         self.stdout.write(
             f"{found.pending} deliveries that the backup has as open may have been sent since: "
             f"they are in doubt\n"

@@ -4,10 +4,12 @@ import argparse
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 from django.utils import timezone
 
 from digest.delivery.watching import watch
 from digest.management import arguments, editions, printing
+from subscriptions import logbook
 
 
 class Command(BaseCommand):
@@ -27,7 +29,10 @@ class Command(BaseCommand):
         edition = editions.chosen(options)
         if edition.dropped_at:
             raise CommandError(f"Edition {edition.name} was called off: nothing of it is sent.")
-        is_new = watch.hold(edition, because=options["because"], now=timezone.now())
+        with transaction.atomic():
+            is_new = watch.hold(edition, because=options["because"], now=timezone.now())
+            if is_new:
+                logbook.note(edition, f"Held: {options['because']}")
         words = "is held" if is_new else "was held already"
         printing.tell(
             self.stdout,

@@ -5,12 +5,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
-from django.utils import timezone
 
 from digest.delivery import partitions
 from digest.delivery.keeping import partitioning
 from digest.errors import DigestError
-from digest.management import arguments
+from digest.management import arguments, asking
+from digest.models import Delivery
+from subscriptions import logbook
 
 
 class Command(BaseCommand):
@@ -30,6 +31,8 @@ class Command(BaseCommand):
             "--now", type=arguments.moment, help="make those of the months after this time (now)"
         )
 
+        asking.add_yes(parser)
+
     def handle(self, *_: Any, **options: Any) -> None:
         if connection.vendor != "postgresql":
             raise CommandError(
@@ -41,7 +44,12 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _handle(self, options: dict[str, Any]) -> None:
-        now, is_partitioned = options["now"] or timezone.now(), partitions.is_partitioned()
+        now = asking.agree_to_time(
+            options["now"],
+            is_meant=options["yes"] or options["dry_run"] or options["undo"],
+            does="partitions are made for months that are far away.",
+        )
+        is_partitioned = partitions.is_partitioned()
         if options["undo"] and not is_partitioned:
             self.stdout.write("The table of deliveries is not partitioned; nothing to undo.")
             return
@@ -54,12 +62,18 @@ class Command(BaseCommand):
             return
         partitioning.refuse_while_sending()
         partitioning.run(work)
+        done = (
+            "Made one table of the partitions" if options["undo"] else "Divided the table by month"
+        )
+        logbook.note(Delivery, done)
         self._show()
 
     def _make_ahead(self, now: Any, *, is_dry_run: bool) -> None:
         made = partitions.to_make(now) if is_dry_run else partitions.make_ahead(now)
         for each in made:
             self.stdout.write(f"{each};" if is_dry_run else f"made {each}")
+        if made and not is_dry_run:
+            logbook.note(Delivery, f"Made partitions ahead: {', '.join(made)}")
         self._show()
 
     def _explain(self, work: partitioning.Work) -> None:

@@ -4,9 +4,12 @@ import argparse
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db import transaction
 
 from digest.delivery.esp import plans
 from digest.management import arguments, ways
+from digest.models import ProviderPlan
+from subscriptions import logbook
 
 
 class Command(BaseCommand):
@@ -24,6 +27,9 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         name = ways.chosen(options["provider"])
-        is_new = plans.pause(name, because=options["because"])
+        with transaction.atomic():
+            is_new = plans.pause(name, because=options["because"])
+            if is_new:
+                logbook.note(ProviderPlan(name=name), f"paused, because: {options['because']}")
         said = f"{name} is paused" if is_new else f"{name} was paused already"
         self.stdout.write(ways.answer(name, said, is_json=options["json"]))

@@ -4,12 +4,14 @@ import argparse
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db import transaction
 from django.utils import timezone
 
 from digest.delivery import dropping
 from digest.delivery.watching import watch
 from digest.management import editions, printing
 from digest.tasks import wake_senders
+from subscriptions import logbook
 
 
 class Command(BaseCommand):
@@ -24,13 +26,21 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         edition = editions.chosen(options)
-        if options["drop"]:
-            is_new = dropping.drop(edition, timezone.now())
-            words = "is called off"
-        else:
-            is_new = watch.release(edition)
-            words = "is sent on"
+        because = edition.held_because
+        with transaction.atomic():
+            if options["drop"]:
+                words, did = "is called off", "Called off"
+                # What waits is given up below, in steps of its own.
+                is_new = dropping.drop(edition, timezone.now(), most=0)
+            else:
+                words, did = "is sent on", "Released"
+                is_new = watch.release(edition)
+            if is_new:
+                logbook.note(edition, f"{did}; it was held: {because}")
+        if not options["drop"]:
             wake_senders()
+        elif is_new:
+            dropping.give_up(edition)
         printing.tell(
             self.stdout,
             f"{edition.frequency} edition {edition.name} {words if is_new else 'was not held'}",

@@ -4,10 +4,13 @@ import argparse
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db import transaction
 
 from digest.delivery.esp import plans
 from digest.management import ways
+from digest.models import ProviderPlan
 from digest.tasks import wake_senders
+from subscriptions import logbook
 
 
 class Command(BaseCommand):
@@ -19,7 +22,10 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         name = ways.chosen(options["provider"])
-        is_new = plans.resume(name)
+        with transaction.atomic():
+            is_new = plans.resume(name)
+            if is_new:
+                logbook.note(ProviderPlan(name=name), "resumed")
         wake_senders()
         said = f"{name} is resumed" if is_new else f"{name} was not paused"
         self.stdout.write(ways.answer(name, said, is_json=options["json"]))

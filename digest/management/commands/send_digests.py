@@ -14,9 +14,8 @@ from rich.progress import Progress, TaskID
 
 from digest.delivery import ledger, outbox, sending, settling
 from digest.delivery.due import planning
-from digest.delivery.esp import circuit
 from digest.errors import DigestError
-from digest.management import arguments, printing
+from digest.management import arguments, asking, printing, why
 from digest.models import Edition
 from digest.tasks import wake_senders
 
@@ -31,16 +30,6 @@ def _refuse_held(made: planning.Plan) -> None:
         raise CommandError(
             f"Edition {edition.name} is held: {edition.held_because}. Type: release_edition"
         )
-
-
-def _why_not() -> str:
-    """What keeps the rest from being sent now, in a line; "" where nothing does."""
-    ways = sending.ways_out()
-    if circuit.available(ways):
-        return ""
-    if not ways:
-        return "No provider takes digests now: all are paused. Type: resume_provider. Waiting …"
-    return "No provider takes digests now: all rest, or have had their number of today. Waiting …"
 
 
 def _total(bar: Progress, task: TaskID) -> float:
@@ -63,10 +52,15 @@ class Command(BaseCommand):
         parser.add_argument(
             "--wait", action="store_true", help="send here too; end when all are settled"
         )
+        asking.add_yes(parser)
         printing.add_json(parser)
 
     def handle(self, *_: Any, **options: Any) -> None:
-        now = options["now"] or timezone.now()
+        now = asking.agree_to_time(
+            options["now"],
+            is_meant=options["yes"] or options["dry_run"],
+            does="who is due until then is sent to now, and gets nothing more before that time.",
+        )
         try:
             made = planning.plan(
                 now,
@@ -83,8 +77,10 @@ class Command(BaseCommand):
             wake_senders()
         if options["wait"] and not options["dry_run"]:
             self._tell_ledgers(made, is_json=options["json"])
+            if not made.to_send and (reason := why.not_sent(made, now)):
+                self.stderr.write(reason)
         else:
-            self._tell_plan(made, options)
+            self._tell_plan(made, options, why.not_sent(made, now))
 
     def _tell_ledgers(self, made: planning.Plan, *, is_json: bool) -> None:
         ledgers = [ledger.of_edition(edition) for edition in made.editions]
@@ -97,7 +93,7 @@ class Command(BaseCommand):
             shown=Group(*map(printing.ledger_table, ledgers)) if ledgers else None,
         )
 
-    def _tell_plan(self, made: planning.Plan, options: dict[str, Any]) -> None:
+    def _tell_plan(self, made: planning.Plan, options: dict[str, Any], reason: str) -> None:
         names = [edition.name for edition in made.editions]
         topics = dict(made.topics.most_common())
         hours = dict(sorted(made.hours.items()))
@@ -115,17 +111,22 @@ class Command(BaseCommand):
         ]
         printing.tell(
             self.stdout,
-            "\n".join([said, *lines]),
+            "\n".join([said, *lines, *filter(None, [reason])]),
             data={
                 "editions": names,
                 "to_send": made.to_send,
                 "states": dict(made.states),
                 "topics": topics,
                 "hours": hours,
+                "why_not": reason,
             },
             is_json=options["json"],
             # The sentence above, since a title is no wider than its table.
-            shown=Group(escape(said), printing.table(rows, columns=("", "", "digests#")))
+            shown=Group(
+                escape(said),
+                printing.table(rows, columns=("", "", "digests#")),
+                *([escape(reason)] if reason else []),
+            )
             if rows
             else None,
         )
@@ -144,8 +145,9 @@ class Command(BaseCommand):
             if all(ledger.is_settled(edition) for edition in made.editions):
                 return
             _refuse_held(made)
-            if (why := _why_not()) and why != told:
-                self.stderr.write(told := why)
+            if (reason := why.no_provider(timezone.now())) and reason != told:
+                told = reason
+                self.stderr.write(f"No provider takes digests now: {reason}. Waiting …")
             settling.find_stale(timezone.now())
             pause = 0.1 if offered else min(pause * 2, LONGEST_PAUSE)
             time.sleep(pause)

@@ -15,7 +15,7 @@ from digest.editions import building
 from digest.management import arguments, printing
 from digest.models import Batch, Delivery, Edition
 from digest.tasks import wake_senders
-from subscriptions import addresses
+from subscriptions import addresses, logbook
 
 
 def _addresses(path: str) -> Iterator[str]:
@@ -58,14 +58,19 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         settling.find_stale(timezone.now())
         deliveries = Delivery.objects.all()
+        about: Batch | Edition | type[Edition] = Edition
         if options["date"]:
             frequency = options["frequency"]
             first_day = building.first_day(options["date"], frequency)
             self._refuse_forgotten(first_day, frequency)
             deliveries = deliveries.filter(edition__date=first_day, edition__frequency=frequency)
+            editions = Edition.objects.filter(date=first_day, frequency=frequency)
+            about = editions.first() or Edition
         if options["batch"] is not None:
-            if not Batch.objects.filter(pk=options["batch"]).exists():
+            batch = Batch.objects.filter(pk=options["batch"]).first()
+            if batch is None:
                 raise CommandError(f"There is no batch {options['batch']}.")
+            about = batch
             deliveries = deliveries.filter(batch_id=options["batch"])
         if options["taken"]:
             number = settling.accept_to(_addresses(options["taken"]), deliveries)
@@ -77,6 +82,8 @@ class Command(BaseCommand):
         else:
             number = settling.drop(deliveries)
             done, words = "dropped", "are given up"
+        if number:
+            logbook.note(about, f"In doubt: {number} deliveries {words}.")
         printing.tell(
             self.stdout,
             f"{number} uncertain deliveries {words}",

@@ -56,6 +56,7 @@ def edition(found: Edition) -> EditionItem:
         closed_at=found.closed_at,
         paper_count=found.paper_count,
         is_sample=found.is_sample,
+        note=found.note or None,
         url=f"{settings.SITE_URL}/papers/{found.name}/",
     )
 

@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest
 from django.utils.translation import gettext as _
 from ninja import Query, Router
 
+from digest.editions import drafts
 from digest.models import Edition, EditionPaper, Listing, Paper, PaperTopic
 from digest.papers import meaning, search, similar
 from subscriptions import selectors
@@ -49,7 +50,7 @@ def list_papers(
     request: HttpRequest,
     day: Annotated[
         Day | None,
-        Query(alias="date", description="Only those on the list, or in the edition, of this day"),
+        Query(alias="date", description="Only those on the list, or in the edition, of this day, without what an editor left out"),
     ] = None,
     topic: Annotated[Slug | None, Query(description="Only those on the topic of this slug")] = None,
     cursor: Cursor | None = None,
@@ -90,6 +91,10 @@ def _keys_of_day(day: date, topic: Topic | None, *, cursor: str | None) -> list[
     for rows in (listed, placed):
         of_topic = rows.filter(paper__paper_topics__topic=topic) if topic else rows
         found.update(of_topic.order_by().values_list(*columns))
+    # Left out by an editor, and so not in its edition.
+    left_out = drafts.left_out_of(Edition(frequency=DAILY, date=day))
+    placed_ids = set(placed.order_by().values_list("paper_id", flat=True)) if left_out else set()
+    found = {key for key in found if key[1] not in left_out - placed_ids}
     last = paging.key_of(cursor) if cursor is not None else None
     return sorted((key for key in found if last is None or key < last), reverse=True)
 

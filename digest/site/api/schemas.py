@@ -115,6 +115,9 @@ class EditionItem(Schema):
     closed_at: datetime
     paper_count: int
     is_sample: bool
+    note: str | None = Field(
+        description="What the editor says on top of it: plain text, an empty line between paragraphs"
+    )
     url: str
 
 

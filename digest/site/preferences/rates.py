@@ -1,22 +1,18 @@
 """How many papers a topic or a category has: counted once an edition, and said in words."""
 
-import json
 from collections import Counter
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 from django.core.cache import cache
 from django.db.models import Count
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-import subscriptions
 from digest.models import Paper, PaperTopic
+from subscriptions import arxiv
 
 from .recent import Recent
 
-_NAMES = Path(subscriptions.__path__[0]) / "data" / "categories.json"
 _KEPT_SECONDS = 3600
 
 
@@ -64,11 +60,6 @@ def in_words(papers: int, recent: Recent | None) -> str:
     return _("less than one a week") if papers else _("none lately")
 
 
-@lru_cache(maxsize=1)
-def _names() -> dict[str, str]:
-    return dict(json.loads(_NAMES.read_text(encoding="utf-8")))
-
-
 def category_name(category: str) -> str:
     """`Computation and Language`; "" for one that we have no name for."""
-    return _names().get(category, "")
+    return arxiv.names().get(category, "")

@@ -7,8 +7,11 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const say = (text) => { live.textContent = text; };
 
-  const show = (page) => {
+  const show = (page, sent) => {
     const fresh = page.getElementById("ed");
+    // What was typed while the answer was on its way stays.
+    const typed = document.getElementById("ed-note")?.value;
+    if (typed !== undefined && typed !== sent) fresh.querySelector("#ed-note").value = typed;
     document.getElementById("ed").replaceWith(fresh);
     say(page.getElementById("ed-said")?.innerText.trim() || "");
     start();
@@ -20,13 +23,14 @@ document.addEventListener("DOMContentLoaded", () => {
     const desk = document.getElementById("ed");
     const data = new FormData(document.getElementById("ed-form"));
     data.set("do", what);
+    const sent = document.getElementById("ed-note")?.value;
     desk.setAttribute("aria-busy", "true");
     try {
       const answer = await fetch(location.pathname, { method: "POST", body: data });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       // Closed meanwhile, or signed out: what there is to say stands on the other page.
       if (!page.getElementById("ed-form")) { location.assign(answer.redirected ? answer.url : location.href); return; }
-      show(page);
+      show(page, sent);
       const button = focused && document.getElementById(focused);
       const next = button && (button.disabled ? button.closest(".ed-buttons").querySelector("button:enabled") : button);
       next?.focus();

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from subscriptions import addresses, roles
+from subscriptions import addresses, logbook, roles
 from subscriptions.errors import AddressError
 
 
@@ -45,6 +45,8 @@ class Command(BaseCommand):
             user.is_active = True
             user.save()
             roles.give(user, roles.Role(role))
+            did = "Made an operator with the role" if is_new else "Gave the role"
+            logbook.note(user, f"{did} {role}", is_new=is_new)
         self.stdout.write(f"{email} is {'now ' if is_new else ''}an operator: {role}")
 
     def _password(self, user: User) -> str:

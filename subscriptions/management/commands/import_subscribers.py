@@ -8,9 +8,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from subscriptions import importing, tasks
+from subscriptions import importing, logbook, tasks
 from subscriptions.errors import PermanentError
 from subscriptions.management import incoming
+from subscriptions.models import Subscriber
 
 
 @dataclass(slots=True)
@@ -69,8 +70,14 @@ class Command(BaseCommand):
             ) from None
         finally:
             run.bad.tell(self.stderr)
+            if run.outcome.added and not dry_run:
+                agreed = f"; they agreed: {run.consent}" if confirmed else "; each is asked by mail"
+                said = f"Imported a list: {_summary(run.outcome)}{agreed}"
+                logbook.note(Subscriber, said, is_new=True)
             if run.outcome.added and not confirmed and not dry_run:
                 tasks.wake_sender()
+            if run.outcome.added and not dry_run:
+                tasks.ask_for_count()
         said = "Nothing was changed. It would be: " if dry_run else ""
         self.stdout.write(_as_json(run) if options["json"] else f"{said}{_summary(run.outcome)}")
         if run.signs and not options["json"]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from subscriptions import importing
+from subscriptions import importing, logbook
 from subscriptions.errors import PermanentError
 from subscriptions.management import incoming
 from subscriptions.models import Suppression
@@ -45,10 +45,18 @@ class Command(BaseCommand):
             raise CommandError(f"{file} can't be read: {error}") from error
         finally:
             bad.tell(self.stderr)
+            if outcome.added:
+                said = f"Took over a list: {_summary(outcome)}; where it has no reason: {reason}"
+                logbook.note(Suppression, said, is_new=True)
         counts = {"added": outcome.added, "known": outcome.known, "bad": outcome.bad}
         self.stdout.write(
             json.dumps(counts | {"first_bad_rows": bad.as_json()})
             if options["json"]
-            else f"{outcome.added} never to be mailed now, {outcome.known} known before, "
-            f"{outcome.bad} bad"
+            else _summary(outcome)
         )
+
+
+def _summary(outcome: importing.Outcome) -> str:
+    return (
+        f"{outcome.added} never to be mailed now, {outcome.known} known before, {outcome.bad} bad"
+    )

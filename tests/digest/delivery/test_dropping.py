@@ -61,6 +61,13 @@ def test_rest_of_a_large_edition_is_given_up_minute_by_minute_and_sent_at_no_tim
     assert states() == [("failed", "dropped")] * 3
 
 
+def test_sweep_ends_when_its_time_is_over_and_the_next_one_goes_on(held):
+    dropping.drop(held, NOW, most=1)
+    assert dropping.give_up(held, until=NOW) == 0
+    dropping.sweep()
+    assert states() == [("failed", "dropped")] * 3
+
+
 def test_what_a_worker_has_goes_once_and_is_not_tried_again(held):
     watch.release(held)
     [batch] = outbox.claim(NOW, size=1)

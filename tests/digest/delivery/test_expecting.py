@@ -1,6 +1,6 @@
 """What will go: readers of the next days, counted by slots."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 
 import pytest
 from django.core.cache import cache
@@ -8,6 +8,7 @@ from django.core.cache import cache
 from digest.delivery.due import expecting
 from subscriptions import services
 from tests.builders import make_subscriber, make_topic
+from tests.digest.builders import make_edition, make_listing, make_paper
 
 pytestmark = pytest.mark.django_db
 WEDNESDAY = datetime(2026, 8, 19, 12, 0, tzinfo=UTC)
@@ -60,8 +61,42 @@ def test_readers_are_counted_for_each_topic_that_they_follow():
     reader(theory, at=utc(20, 7))
     reader(at=utc(20, 7))
     tomorrow = expecting.count(WEDNESDAY).days[1]
-    assert dict(tomorrow.topics) == {theory.name: 2, video.name: 1}
+    assert dict(tomorrow.topics) == {theory.name: 2, video.name: 1, "(no topic)": 1}
     assert tomorrow.rhythms == {"weekdays": 3}
+
+
+def test_each_count_names_the_edition_that_is_the_newest_by_then(settings):
+    settings.EDITION_CUTOFF = time(5)
+    make_edition(date(2026, 8, 17), [make_paper()])
+    make_listing(make_paper(), date(2026, 8, 19))
+    reader(at=utc(20, 4), frequency="daily", hour=4)
+    reader(at=utc(20, 7), frequency="daily", hour=7)
+    reader(at=utc(20, 7), frequency="monthly", hour=7)
+    reader(at=utc(20, 7), frequency="weekly", hour=7)
+    tomorrow = expecting.count(WEDNESDAY).days[1]
+    monday, wednesday, week = (
+        ("daily", date(2026, 8, 17)),
+        ("daily", date(2026, 8, 19)),
+        ("weekly", date(2026, 8, 10)),
+    )
+    # Nothing was listed on Tuesday.
+    assert tomorrow.editions == {monday: 1, wednesday: 2, week: 1}
+    assert tomorrow.editions_of(hour=4) == [monday]
+    assert tomorrow.editions_of(rhythm="weekly") == [week]
+
+
+def test_edition_that_was_closed_by_hand_goes_at_once():
+    make_edition(date(2026, 8, 19), [make_paper()])
+    reader(at=utc(20, 1), frequency="daily", hour=1)
+    assert set(expecting.count(WEDNESDAY).days[1].editions) == {("daily", date(2026, 8, 19))}
+
+
+def test_on_monday_readers_get_friday_s_edition_and_the_week_that_just_ended():
+    make_listing(make_paper(), date(2026, 8, 21))
+    reader(at=utc(24, 7))
+    reader(at=utc(24, 1), frequency="weekly", hour=1)
+    monday = expecting.count(utc(22, 12)).days[2]
+    assert set(monday.editions) == {("daily", date(2026, 8, 21)), ("weekly", date(2026, 8, 17))}
 
 
 def test_numbers_are_kept_with_the_time_of_the_count_until_they_are_counted_anew():
@@ -79,8 +114,8 @@ def test_numbers_of_another_day_are_none():
     assert expecting.kept(utc(20, 0)) is None
 
 
-def test_three_queries_however_many_readers_and_slots(django_assert_num_queries):
+def test_five_queries_however_many_readers_and_slots(django_assert_num_queries):
     for hour in range(5):
         reader(make_topic(), at=utc(20, hour), hour=hour)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(5):
         expecting.count(WEDNESDAY)

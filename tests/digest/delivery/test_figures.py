@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
+from celery import current_app
+from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -212,3 +214,27 @@ def test_task_keeps_the_figures_twice_without_harm():
     tasks.keep_figures()
     tasks.keep_figures()
     assert figures.ledger_of(edition()).sent == 2
+
+
+def test_import_has_readers_counted_at_once(tmp_path):
+    figures.keep(NOW)
+    readers = tmp_path / "readers.csv"
+    readers.write_text("email\nada@example.org\ngrace@example.org\n")
+    current_app.conf.task_always_eager = True
+    try:
+        call_command("import_subscribers", str(readers), "--confirmed", "--consent=a list")
+    finally:
+        current_app.conf.task_always_eager = False
+    assert figures.readers() == figures.Readers(active=2, pending=0, counted_at=NOW)
+    assert figures.by_day(["imported"], since=NOW.date())["imported"] == {NOW.date(): 2}
+
+
+def test_import_that_changes_nothing_counts_nothing(tmp_path):
+    readers = tmp_path / "readers.csv"
+    readers.write_text("email\nada@example.org\n")
+    current_app.conf.task_always_eager = True
+    try:
+        call_command("import_subscribers", str(readers), "--dry-run")
+    finally:
+        current_app.conf.task_always_eager = False
+    assert figures.readers() == figures.Readers(active=None, pending=None, counted_at=None)

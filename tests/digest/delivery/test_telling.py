@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import time_machine
 from django.urls import resolve
 
 from digest.delivery import notices
@@ -15,25 +14,22 @@ from digest.delivery.esp import providers
 from digest.delivery.notices import Trouble
 from digest.delivery.watching import telling
 from digest.models import Edition, Notice
-from tests.receiver import receiver
+from tests.digest.delivery.conftest import NOW
 from tests.smtp import fast_sink
 
 pytestmark = pytest.mark.django_db
-NOW = datetime(2026, 11, 3, 6, tzinfo=UTC)
 LATE = Trouble(
     what="Digests are late.", mend="Type: manage.py ledger", link="/admin/digest/edition/"
 )
 
 
 @pytest.fixture(autouse=True)
-def clock(settings):
+def ways(clock, settings):
     settings.OPERATOR_EMAIL = "operator@example.org"
     # Whatever the digests go by does not work.
     settings.EMAIL_PROVIDERS = ["smtp"]
     settings.SMTP_URL = "smtp://127.0.0.1:9"
     providers.connection.cache_clear()
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
 
 
 @pytest.fixture
@@ -41,13 +37,6 @@ def server(settings):
     with fast_sink() as sink:
         settings.ALARM_SMTP_URL = f"smtp://127.0.0.1:{sink.port}"
         yield sink
-
-
-@pytest.fixture
-def hook(settings):
-    with receiver() as made:
-        settings.ALARM_WEBHOOK_URL = f"{made.url}/hook"
-        yield made
 
 
 def stand(*keys, trouble=LATE):
@@ -204,15 +193,31 @@ def test_notice_that_could_not_be_sent_for_a_day_is_not_sent_any_more(settings, 
     assert sink.mails == []
 
 
-def test_end_of_what_was_never_told_is_not_told(hook, clock):
+def test_what_was_over_before_it_could_be_told_is_told_by_its_end_alone(hook, clock):
     hook.status = 500
     stand("1")
     send()
     clock.shift(timedelta(minutes=10))
     stand()
     hook.status = 200
-    telling._send_all(datetime.now(UTC), telling._post, "end_posted_at", is_over=True)
-    assert hook.calls == []
+    for _ in range(2):
+        send()
+    assert [each["state"] for each in hook.posted] == ["well"]
+
+
+def test_what_somebody_ended_before_it_was_told_is_not_told_at_all(hook):
+    notices.begin("held", 12, Trouble(what="Held.", mend="Release it."))
+    notices.end("held", 12, now=NOW)
+    assert (send(), hook.calls) == (0, [])
+
+
+def test_what_somebody_ended_is_told_at_once_to_who_knows_of_it(hook):
+    notices.begin("held", 12, Trouble(what="Held.", mend="Release it."))
+    send()
+    notices.end("held", 12, now=NOW)
+    send()
+    assert [each["text"] for each in hook.posted][1:] == ["Well again. It was: Held."]
+    assert [each["state"] for each in hook.posted] == ["failing", "well"]
 
 
 def test_what_is_given_up_ends_without_a_word(hook, clock):
@@ -226,7 +231,7 @@ def test_what_is_given_up_ends_without_a_word(hook, clock):
 
 def test_things_that_happened_are_told_once_for_good_and_are_not_open(hook):
     for _ in range(2):
-        notices.tell("held", "12 at 06:00", what="Held.", mend="Release it.")
+        notices.tell("partitions", "2026-11", what="Too few.", mend="Make some.")
         send()
     assert (len(hook.calls), notices.open_notices().count()) == (1, 0)
 

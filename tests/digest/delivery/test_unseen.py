@@ -6,9 +6,9 @@ import pytest
 import time_machine
 from django.db import connection
 
+from digest import forgetting
 from digest.delivery import ledger
 from digest.delivery.due import apart, merging, planning, requested
-from digest.delivery.keeping import forgetting
 from digest.delivery.mails import content
 from digest.editions import building, history
 from digest.models import Audience, Batch, Delivery, Edition, Paper, VoteSnapshot

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import time_machine
 from django.core.cache import cache
 from django.db import OperationalError, connection
 
@@ -12,27 +11,19 @@ from digest.delivery.watching import signs, vigil, watch
 from digest.models import Edition, Notice
 from tests.builders import make_subscriber
 from tests.digest.builders import make_batch
+from tests.digest.delivery.conftest import NOW
 from tests.receiver import receiver
 
 pytestmark = pytest.mark.django_db
-NOW = datetime(2026, 11, 3, 6, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def clock(settings, tmp_path):
+def alone(clock, settings, tmp_path):
     settings.VAR_DIR = tmp_path
     settings.PAPER_SOURCES = []
     cache.clear()
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
+    yield
     cache.clear()
-
-
-@pytest.fixture
-def hook(settings):
-    with receiver() as made:
-        settings.ALARM_WEBHOOK_URL = f"{made.url}/hook"
-        yield made
 
 
 @pytest.fixture
@@ -210,7 +201,7 @@ def test_held_send_is_not_well(mind, clock, pulse):
     batch = make_batch([make_subscriber()], deliveries="pending")
     watch.hold(batch.edition, because="a typo", now=NOW)
     wrong = look(mind, clock)
-    assert wrong == ["Edition 2026-08-20 is held: a typo."]
+    assert wrong == ["The daily edition 2026-08-20 is held: a typo."]
     assert pulse.paths == ["/uuid/fail"]
 
 

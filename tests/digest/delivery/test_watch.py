@@ -5,29 +5,27 @@ from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 
 import pytest
-import time_machine
 from django.core import mail
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from digest import tasks
-from digest.delivery import notices, outbox, settling
+from digest.delivery import dropping, notices, outbox, settling
 from digest.delivery.esp import circuit, plans, providers
 from digest.delivery.watching import telling, watch
 from digest.models import Audience, Batch, Circuit, DayCount, Delivery, Edition, Event, Notice
+from tests.digest.delivery.conftest import NOW
 
 pytestmark = pytest.mark.django_db
-NOW = datetime(2026, 11, 3, 6, tzinfo=UTC)
 DAY = date(2026, 11, 2)
 
 
 @pytest.fixture(autouse=True)
-def clock(settings):
+def one_way(clock, settings):
     circuit.forget()
     settings.EMAIL_PROVIDERS = ["smtp"]
-    with time_machine.travel(NOW, tick=False) as clock:
-        yield clock
+    yield
     circuit.forget()
 
 
@@ -225,6 +223,46 @@ def test_released_edition_is_held_again_for_what_is_new(edition, clock):
     check(clock, minutes=2)
     assert why_held(edition) == "200 of the last 200 deliveries failed"
     assert told() == ["held", "held"]
+
+
+def open_holds():
+    return list(notices.open_notices().filter(kind="held").values_list("key", flat=True))
+
+
+def test_notice_of_a_hold_lasts_until_the_edition_is_released(edition, clock):
+    make_batch(edition, pending=5)
+    watch.hold(edition, because="a typo", now=NOW)
+    check(clock, minutes=30)
+    before = open_holds()
+    watch.release(edition)
+    assert (before, open_holds()) == ([str(edition.pk)], [])
+    assert Notice.objects.get(kind="held").ended_at == datetime.now(UTC)
+
+
+def test_notice_of_a_hold_ends_when_the_edition_is_called_off(edition):
+    make_batch(edition, pending=5)
+    watch.hold(edition, because="a typo", now=NOW)
+    dropping.drop(edition, NOW)
+    assert open_holds() == []
+
+
+def test_notice_of_a_hold_ends_when_nothing_is_left_and_nobody_is_due(clock):
+    edition = make_edition()
+    make_batch(edition, sent=5)
+    watch.hold(edition, because="a typo", now=NOW)
+    check(clock)
+    before = open_holds()
+    Edition.objects.update(closed_at=NOW - timedelta(days=3))
+    check(clock)
+    assert (before, open_holds()) == ([str(edition.pk)], [])
+
+
+def test_notice_of_a_hold_lasts_days_where_digests_wait(edition, clock):
+    make_batch(edition, pending=5)
+    watch.hold(edition, because="a typo", now=NOW)
+    Edition.objects.update(closed_at=NOW - timedelta(days=30))
+    check(clock)
+    assert open_holds() == [str(edition.pk)]
 
 
 def test_complaints_of_a_week_hold_the_next_edition_once_a_day(edition, clock):

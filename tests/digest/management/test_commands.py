@@ -1,15 +1,18 @@
 """The commands: what they print, how they answer wrong input, and what a second run changes."""
 
+import contextlib
 import json
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from digest.models import Batch, Delivery, Edition, Listing, Paper
+from digest.delivery.esp import plans
+from digest.models import Batch, Circuit, Delivery, Edition, Listing, Paper
 from tests.builders import make_subscriber
 from tests.digest.builders import make_edition, make_paper
 from tests.upstream import FakeUpstream, Fault, day_list, hugging_face_page
@@ -120,7 +123,7 @@ def test_building_twice_changes_nothing():
 
 
 def test_empty_day_is_closed_and_said_to_be_empty():
-    assert run("build_edition", "--date", "2026-08-22") == (
+    assert run("build_edition", "--date", "2026-08-22", "--yes") == (
         "daily edition 2026-08-22: empty, not sent\n"
     )
 
@@ -128,6 +131,116 @@ def test_empty_day_is_closed_and_said_to_be_empty():
 def test_day_to_come_can_not_be_closed():
     later = timezone.now().date() + timedelta(days=1)
     assert "has not begun" in refusal("build_edition", "--date", str(later))
+
+
+class Terminal:
+    """Somebody at a terminal who types an answer."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def isatty(self):
+        return True
+
+    def readline(self):
+        return self.answer
+
+
+AUGUST_22 = datetime(2026, 8, 22, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ("--date", "2020-01-01"),
+            "The daily edition 2020-01-01 is long past: closed now, it has 0",
+        ),
+        (("--date", "2026-08-22"), "The daily edition 2026-08-22 is open until Aug 23, 2026"),
+        (("--frequency", "weekly"), "The weekly edition 2026-W34 is open until Aug 24, 2026"),
+    ],
+)
+def test_edition_that_is_open_or_long_past_is_closed_only_where_that_is_meant(arguments, said):
+    with time_machine.travel(AUGUST_22):
+        line = refusal("build_edition", *arguments)
+        assert line.startswith(said)
+        assert line.endswith("Nothing was done; where it is meant, add --yes.")
+        assert not Edition.objects.exists()
+        run("build_edition", *arguments, "--yes")
+    assert Edition.objects.count() == 1
+
+
+def test_yesterday_s_edition_is_closed_without_a_question():
+    with time_machine.travel(AUGUST_22):
+        assert run("build_edition") == "daily edition 2026-08-21: empty, not sent\n"
+
+
+@pytest.mark.parametrize(("answer", "number"), [("y\n", 1), ("\n", 0), ("no\n", 0), ("", 0)])
+def test_at_a_terminal_it_asks(monkeypatch, answer, number):
+    monkeypatch.setattr("sys.stdin", Terminal(answer))
+    monkeypatch.setattr("sys.stdout", StringIO())
+    with contextlib.suppress(CommandError):
+        run("build_edition", "--date", "2020-01-01")
+    assert Edition.objects.count() == number
+
+
+def test_time_that_lies_ahead_is_taken_only_where_that_is_meant(due, outbox):
+    ahead = f"{timezone.now() + timedelta(days=90):%Y-%m-%dT%H:%M:%SZ}"
+    line = refusal("send_digests", "--date", str(DAY), "--now", ahead)
+    assert "lies ahead: who is due until then is sent to now" in line
+    assert not Delivery.objects.exists()
+    assert "2 digests would go" in send("--dry-run", "--now", ahead)
+    send("--now", ahead, "--yes")
+    assert Delivery.objects.count() == 2
+
+
+def test_time_of_a_clock_that_is_a_little_ahead_is_taken(due, outbox):
+    send("--now", f"{timezone.now() + timedelta(seconds=40):%Y-%m-%dT%H:%M:%SZ}")
+    assert Delivery.objects.count() == 2
+
+
+def why(*arguments):
+    return run("send_digests", *arguments).splitlines()[-1]
+
+
+def test_nothing_sent_since_no_edition_is_closed_is_said():
+    assert why() == "Nothing is sent: no edition with papers is closed."
+
+
+def test_nothing_sent_since_nobody_is_due_is_said(due, outbox):
+    send("--wait")
+    assert why("--date", str(DAY)).startswith(
+        "Nothing is sent: nobody's hour has come; the next one is on "
+    )
+
+
+def test_nothing_sent_since_there_are_no_readers_is_said(outbox):
+    make_edition(DAY, [make_paper()])
+    assert why("--date", str(DAY)) == "Nothing is sent: there are no readers."
+
+
+def test_nothing_sent_since_the_edition_is_held_is_said(due, outbox):
+    Edition.objects.update(held_at=timezone.now(), held_because="a look at it first")
+    line = why("--date", str(DAY))
+    assert line.startswith("Nothing is sent: the daily edition 2026-08-20 is held since ")
+    assert line.endswith(": a look at it first (release_edition).")
+
+
+def test_digests_that_wait_for_a_paused_provider_are_said_to(due, outbox):
+    plans.pause("outbox", because="a look at it", by=None)
+    assert why("--date", str(DAY)) == "2 digests wait: all providers are paused (resume_provider)."
+
+
+def test_digests_that_wait_for_a_provider_that_rests_are_said_to(due, outbox):
+    until = timezone.now() + timedelta(hours=1)
+    Circuit.objects.create(name="outbox", open_until=until, detail="it is down")
+    line = why("--date", str(DAY))
+    assert line.startswith("2 digests wait: outbox rests until ")
+    assert line.endswith(": it is down.")
+
+
+def test_nothing_more_is_said_where_digests_go(due, outbox):
+    assert "wait" not in send()
 
 
 def send(*extra):
@@ -274,6 +387,22 @@ def test_imported_papers_may_stand_on_a_days_list(tmp_path):
         "day.json: 4 new, 0 updated, 0 skipped, 0 bad\n"
     )
     assert Listing.objects.filter(listed_on=DAY, source="import").count() == 4
+
+
+def test_import_says_why_entries_are_passed_over(tmp_path):
+    file = tmp_path / "day.json"
+    nameless = [
+        {key: value for key, value in each.items() if key != "paper"} for each in day_list(DAY, 2)
+    ]
+    file.write_text(json.dumps(day_list(DAY, 4) + nameless))
+    run("import_papers", str(file))
+    first, skipped, *bad = run("import_papers", str(file)).splitlines()
+    assert first == "day.json: 0 new, 0 updated, 4 skipped, 2 bad"
+    assert skipped == "  skipped 4: the archive has them as they are"
+    assert len(bad) == 1
+    assert bad[0].startswith("  bad 2: ")
+    (found,) = json.loads(run("import_papers", str(file), "--json"))
+    assert list(found["reasons"].values()) == [2]
 
 
 def test_times_without_a_zone_are_utc(due, outbox):

@@ -7,7 +7,7 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digest.delivery.keeping import forgetting
+from digest import forgetting
 from digest.editions import building
 from digest.models import EditionPaper, Paper, VoteSnapshot
 from digest.papers import ingest, trending

@@ -132,6 +132,30 @@ def test_hostile_text_is_text(client):
     assert "<script>" not in item["content_html"]
 
 
+def test_editor_s_note_stands_once_at_the_head_of_its_edition(client):
+    papers = closed(count=2)
+    Edition.objects.filter(frequency="daily").update(note="Read <this> first.\nTruly.\n\nBye.")
+    expected = (
+        "<blockquote><p><strong>A note from the editor</strong></p>"
+        "<p>Read &lt;this&gt; first.<br>Truly.</p><p>Bye.</p></blockquote>"
+    )
+    first, second = items(client, "/feeds/daily.json")
+    assert first["title"] == papers[0].title
+    assert first["content_html"].startswith(expected)
+    assert "Bye." not in second["content_html"]
+    response = client.get("/feeds/daily.atom")
+    entries = feedparser.parse(response.content, sanitize_html=False).entries
+    assert [entry.summary.startswith("<blockquote>") for entry in entries] == [True, False]
+    assert "Read &lt;this&gt; first." in entries[0].summary
+
+
+def test_own_feed_has_the_note_of_each_edition_once(client):
+    closed(count=3)
+    Edition.objects.filter(frequency="daily").update(note="Hello")
+    found = items(client, own(make_subscriber(topics=[make_topic("agents")])))
+    assert ["Hello" in item["content_html"] for item in found] == [True, False, False]
+
+
 def test_newest_edition_comes_first_and_in_it_the_best(client):
     older, newer = closed(DAY - timedelta(days=1), 2), closed(DAY, 2)
     feed = atom(client, "/feeds/daily.atom")

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from lxml import html
 
-from digest.editions import building
+from digest.editions import building, editing
 from digest.models import Listing, Paper, PaperTopic
 from digest.papers import sample, trending
 from subscriptions.models import Topic
@@ -97,6 +97,18 @@ def test_open_day_shows_its_list_and_when_it_closes(client):
     make_listing(make_paper(), NOW.date())
     words = text(page(client, "/papers/2026-08-21/"))
     assert "Still open: closes tomorrow at 05:00 UTC" in words
+
+
+@pytest.mark.parametrize("address", ["/papers/2026-08-21/", "/papers/2026-W34/"])
+def test_open_day_and_its_week_have_nothing_that_an_editor_left_out(client, address):
+    kept, left_out = make_paper(title="Kept paper"), make_paper(title="Unwanted paper")
+    for paper in (kept, left_out):
+        make_listing(paper, NOW.date())
+    press = editing.Change("leave_out", left_out.arxiv_id)
+    editing.change("daily", NOW.date(), version=0, paper=press)
+    words = text(page(client, address))
+    assert "Kept paper" in words
+    assert "Unwanted paper" not in words
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,16 @@ def clock():
 
 
 @pytest.fixture
-def sent():
+def _read(settings):
+    """Both sources were read an hour ago."""
+    settings.PAPER_SOURCES = ["hugging_face", "arxiv"]
+    at = NOW - timedelta(hours=1)
+    for source in settings.PAPER_SOURCES:
+        Fetch.objects.create(source=source, day=DAY, started_at=at, finished_at=at)
+
+
+@pytest.fixture
+def sent(_read):
     """The edition of DAY, whose only batch was offered."""
     batch = make_batch([make_subscriber()], DAY, deliveries="sent")
     rows = Edition.objects.filter(pk=batch.edition_id)
@@ -54,7 +63,8 @@ def now_is(client):
 
 def test_new_installation_has_a_page(client):
     found = text(client)
-    assert "All well" in found
+    assert now_is(client) == "Not started"
+    assert "All well" not in found
     assert "None was closed so far." in found
 
 
@@ -104,6 +114,7 @@ def test_what_is_wrong_is_late_without_inner_details(client):
     assert "Redis" not in found
 
 
+@pytest.mark.usefixtures("_read")
 def test_disk_that_fills_up_is_nothing_to_readers(client):
     trouble = notices.Trouble(what="Full.", mend="df")
     notices.stand("disk_full", {"": trouble}, now=NOW)
@@ -147,7 +158,7 @@ def test_sources_say_when_they_were_read(client, settings):
         at = NOW - timedelta(hours=hours)
         Fetch.objects.create(source=source, day=DAY, started_at=at, finished_at=at, error=error)
     found = text(client)
-    assert "Hugging Face read last on Aug 21 at 08:30 UTC Read" in found
+    assert "Hugging Face Daily Papers read last on Aug 21 at 08:30 UTC Read" in found
     assert "arXiv read last on Aug 21 at 02:30 UTC Not read lately" in found
     assert "503" not in found
 
@@ -183,3 +194,20 @@ def test_edition_of_long_ago_is_not_looked_at_again(sent):
     with CaptureQueriesContext(connection) as found:
         standing.keep(NOW)
     assert len(found) == 1
+
+
+def test_source_that_is_not_read_lately_is_said_by_headline_and_line_alike(client, settings):
+    settings.PAPER_SOURCES = ["hugging_face", "arxiv"]
+    for source, hours in (("hugging_face", 1), ("arxiv", 7)):
+        at = NOW - timedelta(hours=hours)
+        Fetch.objects.create(source=source, day=DAY, started_at=at, finished_at=at)
+    found = text(client)
+    assert now_is(client) == "Papers are late"
+    assert "Not read lately: arXiv." in found
+    assert found.index("arXiv read last on") < found.index("Hugging Face Daily Papers read last")
+
+
+@pytest.mark.usefixtures("_read")
+def test_all_is_well_once_every_source_is_read(client):
+    assert now_is(client) == "All well"
+    assert "Not read" not in text(client)

@@ -8,6 +8,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from digest.editions import building, editing
 from digest.models import Paper
 from digest.site.api import paging
 from tests.builders import make_topic
@@ -109,6 +110,17 @@ def test_papers_of_a_day_are_those_of_its_list_and_of_its_edition(client):
     assert len(ids(answer)) == 1
 
 
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_papers_of_a_day_are_without_what_an_editor_left_out(client, is_closed):
+    kept, left_out = make_paper(), make_paper()
+    for paper in (kept, left_out):
+        make_listing(paper, DAY)
+    editing.change("daily", DAY, version=0, paper=editing.Change("leave_out", left_out.arxiv_id))
+    if is_closed:
+        building.build(DAY)
+    assert ids(get(client, f"papers?date={DAY}")) == [kept.arxiv_id]
+
+
 def test_paper_on_two_lists_of_a_day_is_there_once(client):
     paper = make_paper()
     make_listing(paper, DAY)
@@ -151,6 +163,16 @@ def test_edition_has_its_papers_by_rank_with_its_own_numbers(client):
     assert [item["upvotes"] for item in answer["items"]] == [9, 3]
     assert (answer["frequency"], answer["paper_count"]) == ("daily", 2)
     assert answer["url"] == "https://papers.example.org/papers/2026-08-20/"
+
+
+def test_edition_says_its_editor_s_note(client):
+    make_listing(make_paper(), DAY)
+    editing.change("daily", DAY, version=0, note="One & two.\n\nThree.")
+    building.build(DAY)
+    make_edition(DAY - timedelta(days=1), [make_paper()])
+    assert get(client, f"editions/{DAY}")["note"] == "One & two.\n\nThree."
+    notes = [item["note"] for item in get(client, "editions")["items"]]
+    assert notes == ["One & two.\n\nThree.", None]
 
 
 def test_week_is_an_edition_by_its_iso_name(client):

@@ -8,8 +8,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
+from digest import forgetting
 from digest.delivery.due import planning
-from digest.delivery.keeping import forgetting
 from digest.editions import audiences
 from digest.models import (
     Audience,

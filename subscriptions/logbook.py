@@ -1,0 +1,78 @@
+"""What commands write into the log of the desk, beside what the admin writes there itself: who typed
+it, what it did, and to what. No address of anybody gets in."""
+
+import getpass
+import os
+from datetime import datetime
+from importlib import import_module
+
+from django.conf import settings
+from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Model
+
+from .addresses import IN_TEXT
+
+BY_COMMAND = "command, by "
+"""How the names of those begin who type commands: a form takes no such name, with its comma."""
+LONGEST = 500
+"""Characters of a text whose old and new words are kept."""
+
+
+def note(about: Model | type[Model], what: str, *, is_new: bool = False) -> None:
+    """Afterwards the log has what a command did to a row, or, where it is about no single one, to a
+    table."""
+    row = about if isinstance(about, Model) else None
+    LogEntry.objects.create(
+        user=_typist(),
+        content_type=ContentType.objects.get_for_model(about),
+        object_id=None if row is None else str(row.pk),
+        object_repr="" if row is None else name_of(row),
+        action_flag=ADDITION if is_new else CHANGE,
+        change_message=without_addresses(what),
+    )
+
+
+def name_of(row: Model) -> str:
+    """What the log calls a row: its name, or, where that is an address, its number."""
+    name, kind = str(row), ContentType.objects.get_for_model(row)
+    return f"{kind.name} {row.pk}" if "@" in name else name[:200]
+
+
+def without_addresses(text: str) -> str:
+    """The text, with a word where an address of mail was."""
+    return IN_TEXT.sub("(an address)", text)
+
+
+def shortened(text: str) -> str:
+    """A text as the log keeps it, so that one can see what was changed."""
+    text = without_addresses(" ".join(text.split()))
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def forget(limit: datetime) -> int:
+    """Afterwards nothing is kept of what operators did before; how many entries went."""
+    return LogEntry.objects.filter(action_time__lt=limit).delete()[0]
+
+
+def end_sessions() -> None:
+    """Afterwards no session of an operator is kept that is over."""
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
+
+
+def _typist() -> User:
+    """Who is logged in on the machine, as a user who can't sign in anywhere."""
+    name = f"{BY_COMMAND}{_name()}"[:150]
+    fields = {"password": make_password(None), "is_active": False}
+    return User.objects.get_or_create(username=name, defaults=fields)[0]
+
+
+def _name() -> str:
+    try:
+        # Names of a directory may be addresses.
+        return getpass.getuser().partition("@")[0]
+    except (OSError, KeyError):
+        # In a container nobody need have a name.
+        return f"user {os.getuid()}"
