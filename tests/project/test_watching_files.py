@@ -103,12 +103,16 @@ def test_every_rule_is_in_the_documentation():
 CODE = "".join(path.read_text() for path in (ROOT / "digest").rglob("*.py"))
 
 
+NOTICES = (ROOT / "digest" / "delivery" / "notices.py").read_text()
+
+
 def kinds_of_alarms():
-    """What `tell` and `stand` are called with, be it a word or the name of one."""
+    """What `tell`, `stand` and `begin` are called with, be it a word or the name of one."""
     for module in (ROOT / "digest").rglob("*.py"):
         text = module.read_text()
-        for word in re.findall(r"notices\.(?:stand|tell)\(\s*(\"\w+\"|\w+)", text):
-            named = re.search(rf"^{word} = (\"\w+\")", text, re.MULTILINE)
+        for word in re.findall(r"notices\.(?:stand|tell|begin)\(\s*(?:\w+\.)?(\"\w+\"|\w+)", text):
+            # A constant is its own module's, or that of `notices.py`.
+            named = re.search(rf"^{word} = (\"\w+\")", f"{text}\n{NOTICES}", re.MULTILINE)
             yield (named[1] if named else word).strip('"')
     yield "database_away"
 
