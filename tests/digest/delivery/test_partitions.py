@@ -57,7 +57,7 @@ def run(*arguments):
 
 
 def divide():
-    return run("--now", NOW.isoformat())
+    return run("--now", NOW.isoformat(), "--yes")
 
 
 def shape():
@@ -236,7 +236,7 @@ def test_what_hangs_on_the_table_is_not_left_behind():
 
 def test_months_are_made_ahead_and_follow_one_another():
     divide()
-    run("--now", MONTHS_LATER.isoformat())
+    run("--now", MONTHS_LATER.isoformat(), "--yes")
     ranges = partitions.all_ranges()
     assert [str(each.month) for each in ranges[1:]] == [
         "2026-09-01", "2026-10-01", "2026-11-01", "2026-12-01", "2027-01-01",
