@@ -4,7 +4,6 @@ import re
 from itertools import cycle
 
 import pytest
-from django.utils import timezone
 from playwright.sync_api import expect
 
 from tests.flows.processes import wait_for
@@ -14,21 +13,29 @@ pytestmark = pytest.mark.flow
 
 TITLES = ["Most voted", "Second", "Third", "Fourth", "To be left out"]
 SEED = """
-from datetime import timedelta
 from django.contrib.auth.models import User
 from django.utils import timezone
+from digest.admin import edition_draft
 from tests.digest.builders import make_listing, make_paper
 User.objects.create_superuser("editor", "editor@example.org", "a long word")
+day = edition_draft.coming(timezone.now())[0].day
 for n, title in enumerate({titles}):
     paper = make_paper(arxiv_id=f"2611.1000{{n}}", title=title, upvotes=50 - n)
-    make_listing(paper, timezone.now().date())
+    make_listing(paper, day)
+print("coming:", day)
 """
 
 
 @pytest.fixture(scope="module")
-def edited(installation):
-    """The installation with an editor, and today's papers from the most voted one down."""
-    installation.manage("shell", "-c", SEED.format(titles=TITLES))
+def day(installation):
+    """Of the edition that closes next, which has papers now: until the cutoff it is yesterday's."""
+    said = installation.manage("shell", "-c", SEED.format(titles=TITLES)).stdout
+    return re.search(r"coming: (\S+)", said)[1]
+
+
+@pytest.fixture(scope="module")
+def edited(installation, day):
+    """The installation with an editor, and the day's papers from the most voted one down."""
     return installation
 
 
@@ -101,7 +108,7 @@ def test_keyboard_moves_a_paper_and_keeps_its_place(page):
     expect(page.locator("#ed-papers .ed-title")).to_have_text(TITLES)
 
 
-def test_editor_puts_an_edition_in_order_looks_at_it_and_it_closes_so(page, edited):
+def test_editor_puts_an_edition_in_order_looks_at_it_and_it_closes_so(page, edited, day):
     drag(page, "Fourth", onto="Second")
     expect(page.get_by_role("status")).to_contain_text("Moved 2611.10003 to place 2.")
     paper(page, "Third").get_by_role("button", name="Pin").click()
@@ -126,9 +133,8 @@ def test_editor_puts_an_edition_in_order_looks_at_it_and_it_closes_so(page, edit
     page.get_by_role("button", name="Send me this as a test").click()
     expect(page.get_by_text("The test is on its way to your own address.")).to_be_visible()
 
-    today = timezone.now().date()
-    edited.manage("build_edition", "--date", today.isoformat(), "--yes")
-    page.goto(f"/papers/{today}/")
+    edited.manage("build_edition", "--date", day, "--yes")
+    page.goto(f"/papers/{day}/")
     expect(page.locator(".paper__title")).to_have_text(["Third", "Most voted", "Fourth", "Second"])
     expect(page.get_by_text("Good morning.")).to_be_visible()
     expect(page.locator(".reason").first).to_have_text("Editor’s pick")
