@@ -9,7 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.core import mail
 from django.core.cache import cache
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -18,6 +18,7 @@ from lxml import html as lxml_html
 
 from digest import tasks
 from digest.admin import edition_expected
+from digest.admin.editions import EditionAdmin
 from digest.delivery import dropping, figures
 from digest.delivery.due import expecting
 from digest.delivery.watching import watch
@@ -487,6 +488,24 @@ def test_holding_takes_the_permission_and_looking_changes_nothing(operator, day,
         not in client.get(reverse("admin:digest_edition_change", args=[edition.pk])).content
     )
     assert Edition.objects.get(pk=edition.pk).held_at is None
+
+
+@pytest.mark.parametrize("name", ["edition_hold", "edition_release", "edition_drop"])
+def test_nothing_is_done_to_a_send_that_the_log_cannot_have(operator, day, monkeypatch, name):
+    edition = make_edition(day, [make_paper()])
+    if name != "edition_hold":
+        watch.hold(edition, because="a typo", now=timezone.now())
+    before = Edition.objects.values().get()
+
+    def full(*_):
+        raise DatabaseError
+
+    monkeypatch.setattr(EditionAdmin, "log_change", full)
+    with pytest.raises(DatabaseError):
+        operator(VIEW, CHANGE).post(
+            reverse(f"admin:{name}", args=[edition.pk]), {"because": "another look"}
+        )
+    assert Edition.objects.values().get() == before
 
 
 def test_what_will_go_says_how_many_and_when_it_was_counted(operator):
