@@ -13,7 +13,7 @@ else:
 
 _NO_ROLE = (
     "You have no role at this desk, so there is nothing for you to see. An owner gives roles, under "
-    "Staff, People."
+    "Staff, Operators."
 )
 
 

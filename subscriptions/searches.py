@@ -39,8 +39,10 @@ def forget() -> None:
         session = row.get_decoded()
         if _KEY in session and len(fresh := _not_over(session[_KEY])) < len(session[_KEY]):
             data = SessionStore().encode(session | {_KEY: fresh})
-            # Its end stays: saving the session would put it off.
-            Session.objects.filter(pk=row.pk).update(session_data=data)
+            # Its end stays: saving the session would put it off. One that is used meanwhile is left
+            # to whoever uses it, and to the next night.
+            same = Session.objects.filter(pk=row.pk, session_data=row.session_data)
+            same.update(session_data=data)
 
 
 def _fresh(session: SessionBase) -> dict[str, Any]:

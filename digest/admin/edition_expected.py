@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 _DAYS = ("Today, from now on", "Tomorrow", "The day after")
 _RELOAD_AFTER = 5
 """Seconds after which the page looks whether readers are counted."""
+_ASKED = "expected-digests-asked"
 _ONCE_IN = 60
 """Seconds in which they are counted once at most."""
 _PATIENCE = timedelta(minutes=3)
@@ -85,7 +86,7 @@ def _pressed(request: HttpRequest, now: datetime) -> HttpResponse:
     address = reverse("admin:edition_expected")
     match _count_anew():
         case True:
-            return HttpResponseRedirect(f"{address}?after={now.timestamp():.0f}")
+            return HttpResponseRedirect(f"{address}?after={int(now.timestamp())}")
         case False:
             messages.info(request, "Readers were asked for within this minute; wait a moment.")
         case None:
@@ -105,9 +106,14 @@ def _count_anew() -> bool | None:
     """In the background: nobody waits for a million readers to be counted. At most one a minute:
     False where that was less ago, None where it can't be asked for."""
     try:
-        if not cache.add("expected-digests-asked", 1, timeout=_ONCE_IN):
+        if not cache.add(_ASKED, 1, timeout=_ONCE_IN):
             return False
-        count_expected.delay()
+        try:
+            count_expected.delay()
+        except OperationalError:
+            # Nobody was asked, so the next press need not wait.
+            cache.delete(_ASKED)
+            raise
     except (OperationalError, RedisError, OSError):
         logger.warning("broker or cache is away, readers are not counted anew")
         return None

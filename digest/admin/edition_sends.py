@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -32,8 +33,12 @@ def hold(model_admin: ModelAdmin[Any], request: HttpRequest, edition_id: int) ->
         because = reasons.cleaned(given)
     except UnfitReasonError as error:
         return _confirm(model_admin, request, edition, does="hold", said=str(error), because=given)
-    if watch.hold(edition, because=because, now=timezone.now()):
-        model_admin.log_change(request, edition, f"{edition_closed.HELD}{because}")
+    with transaction.atomic():
+        # Together: who holds it is read in the log.
+        is_new = watch.hold(edition, because=because, now=timezone.now())
+        if is_new:
+            model_admin.log_change(request, edition, f"{edition_closed.HELD}{because}")
+    if is_new:
         messages.success(request, f"Held {_name(edition)}.")
     else:
         messages.info(
@@ -48,8 +53,11 @@ def release(model_admin: ModelAdmin[Any], request: HttpRequest, edition_id: int)
     if request.method != "POST":
         return _confirm(model_admin, request, edition, does="release")
     because = edition.held_because
-    if watch.release(edition):
-        model_admin.log_change(request, edition, f"Released; it was held: {because}")
+    with transaction.atomic():
+        is_new = watch.release(edition)
+        if is_new:
+            model_admin.log_change(request, edition, f"Released; it was held: {because}")
+    if is_new:
         messages.success(request, f"Released {_name(edition)}: it is sent on.")
         wake_senders()
     else:
@@ -64,8 +72,13 @@ def drop(model_admin: ModelAdmin[Any], request: HttpRequest, edition_id: int) ->
         waiting = figures.ledger_of(edition).pending
         return _confirm(model_admin, request, edition, does="drop", waiting=waiting)
     because = edition.held_because
-    if dropping.drop(edition, timezone.now(), most=dropping.AT_ONCE):
-        model_admin.log_change(request, edition, f"Called off; it was held: {because}")
+    with transaction.atomic():
+        # What waits is given up below, in steps of its own.
+        is_new = dropping.drop(edition, timezone.now(), most=0)
+        if is_new:
+            model_admin.log_change(request, edition, f"Called off; it was held: {because}")
+    if is_new:
+        dropping.give_up(edition, most=dropping.AT_ONCE)
         messages.success(request, f"Called off {_name(edition)}.")
     else:
         messages.info(request, f"Nothing to do: {_name(edition)} was not held.")

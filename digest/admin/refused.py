@@ -37,6 +37,8 @@ _OWN: Mapping[str, str] = {
     "topic_trial": "subscriptions.view_topic",
     "topic_correct": "subscriptions.change_topic",
     "reader_act": OPERATE,
+    "subscriptions_subscriber_search": "subscriptions.view_subscriber",
+    "subscriptions_suppression_search": "subscriptions.view_suppression",
 }
 """The right that a page of our own asks for, by its name."""
 _WRITING: Mapping[str, str] = {"edition_draft": "digest.change_edition"}

@@ -24,8 +24,11 @@ def not_sent(made: planning.Plan, now: datetime) -> str:
         return f"Nothing is sent: {'; '.join(stopped)}."
     waiting = made.to_send or outbox.pending(now)
     if waiting:
-        reason = "; ".join([*stopped, *filter(None, [no_provider(timezone.now())])])
-        return f"{waiting:,} digests wait: {reason}." if reason else ""
+        if reason := no_provider(timezone.now()):
+            number = "1 digest waits" if waiting == 1 else f"{waiting:,} digests wait"
+            return f"{number}: {'; '.join([*stopped, reason])}."
+        # Those of the other edition go: how many wait of this one is for its ledger to say.
+        return f"Not all is sent: {'; '.join(stopped)}." if stopped else ""
     if made.states:
         return "Nothing is sent: whoever was due gets nothing of it, as above."
     return f"Nothing is sent: {'; '.join([*stopped, _nobody_due(now)])}."

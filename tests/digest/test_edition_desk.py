@@ -1,20 +1,24 @@
 """The edition desk in the admin: who may do what, and what the pages answer."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.core import mail
 from django.core.cache import cache
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 from lxml import html as lxml_html
 
 from digest import tasks
+from digest.admin import edition_expected
+from digest.admin.editions import EditionAdmin
 from digest.delivery import dropping, figures
 from digest.delivery.due import expecting
 from digest.delivery.watching import watch
@@ -486,6 +490,24 @@ def test_holding_takes_the_permission_and_looking_changes_nothing(operator, day,
     assert Edition.objects.get(pk=edition.pk).held_at is None
 
 
+@pytest.mark.parametrize("name", ["edition_hold", "edition_release", "edition_drop"])
+def test_nothing_is_done_to_a_send_that_the_log_cannot_have(operator, day, monkeypatch, name):
+    edition = make_edition(day, [make_paper()])
+    if name != "edition_hold":
+        watch.hold(edition, because="a typo", now=timezone.now())
+    before = Edition.objects.values().get()
+
+    def full(*_):
+        raise DatabaseError
+
+    monkeypatch.setattr(EditionAdmin, "log_change", full)
+    with pytest.raises(DatabaseError):
+        operator(VIEW, CHANGE).post(
+            reverse(f"admin:{name}", args=[edition.pk]), {"because": "another look"}
+        )
+    assert Edition.objects.values().get() == before
+
+
 def test_what_will_go_says_how_many_and_when_it_was_counted(operator):
     make_subscriber(topics=[make_topic("agents")], next_digest_at=timezone.now())
     tasks.count_expected()
@@ -516,6 +538,26 @@ def test_readers_are_counted_now_by_a_button_which_says_so_until_they_are(operat
     assert "Readers are being counted" in client.get(later).content.decode()
     again = client.post(address, follow=True).content.decode()
     assert "asked for within this minute" in again
+
+
+def test_count_that_begins_within_the_second_of_the_press_is_its_own(operator):
+    client, address = operator(VIEW), reverse("admin:edition_expected")
+    with time_machine.travel(datetime(2026, 8, 20, 6, 0, 0, 700_000, tzinfo=UTC), tick=False):
+        answer = client.post(address)
+        tasks.count_expected()
+        assert not client.get(answer["Location"]).context["is_waiting"]
+
+
+def test_press_that_no_broker_took_can_be_tried_again_at_once(operator, monkeypatch):
+    def away():
+        raise OperationalError
+
+    monkeypatch.setattr(edition_expected.count_expected, "delay", away)
+    client, address = operator(VIEW), reverse("admin:edition_expected")
+    for _ in range(2):
+        said = client.post(address, follow=True).content.decode()
+        assert "Not counted: the broker or the cache is away." in said
+        assert "asked for within this minute" not in said
 
 
 @pytest.mark.parametrize("after", ["x", "-1", "9" * 30, "٣"])

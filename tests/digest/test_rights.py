@@ -11,6 +11,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import get_resolver, reverse
 
+from config import desk as config_desk
 from digest.admin import refused
 from digest.models import Batch, Delivery, Edition, Event, Fetch, Notice, Paper
 from subscriptions import logbook, roles
@@ -250,7 +251,7 @@ def test_refusal_says_what_it_takes_and_whom_to_ask():
         in said
     )
     assert "You are support." in said
-    assert "Ask: olga." in said
+    assert f"under {_where_operators_are()}. Ask: olga." in said
     assert "Daily Papers" in said
 
 
@@ -259,6 +260,11 @@ def test_refusal_tells_erasing_from_other_buttons():
     fields = {"act": "erase", "word": "erase"}
     said = words(client.post(address("reader_act"), fields))
     assert "the right “can delete subscriber”, which comes with the role owner." in said
+
+
+def test_refused_search_is_told_the_right_to_look():
+    said = words(signed_in("editor").post(address("subscriptions_subscriber_search"), {}))
+    assert "the right “can view subscriber”, which comes with the role owner or support." in said
 
 
 def test_who_has_no_role_is_told_so():
@@ -297,6 +303,17 @@ def test_browser_that_keeps_no_cookies_is_told_so_and_nothing_of_who_works_there
     assert "olga" not in words(answer)
 
 
+def _where_operators_are():
+    """`Staff, Operators`, as the menu has it."""
+    [found] = [
+        f"{group['title']}, {item['title']}"
+        for group in config_desk.THEME["SIDEBAR"]["navigation"]
+        for item in group["items"]
+        if str(item["link"]) == reverse("admin:auth_user_changelist")
+    ]
+    return found
+
+
 def logging_in(**fields):
     client = Client()
     return client.post("/admin/login/?next=/admin/", fields)
@@ -322,6 +339,7 @@ def test_who_is_no_operator_is_told_once_the_password_is_right():
     User.objects.create_user("ada", password="right-one-1")
     [said] = alerts(logging_in(username="ada", password="right-one-1"))
     assert said.startswith("You have no role at this desk")
+    assert said.endswith(f"under {_where_operators_are()}.")
     [said] = alerts(logging_in(username="ada", password="wrong"))
     assert said.startswith("Name and password do not fit")
 

@@ -120,6 +120,26 @@ def test_words_are_forgotten_at_night_in_sessions_that_nobody_uses_any_more(
     assert admin_client.get(READERS).status_code == 200
 
 
+def test_session_that_is_used_while_words_are_forgotten_keeps_what_it_was_given(
+    admin_client, monkeypatch
+):
+    search(admin_client, READERS, "ada")
+    later = time.time() + searches.KEPT_FOR + 1
+    monkeypatch.setattr(searches.time, "time", lambda: later)
+    encode = searches.SessionStore.encode
+
+    def encode_late(store, data):
+        used = admin_client.session
+        used["other"] = "new"
+        monkeypatch.setattr(searches.SessionStore, "encode", encode)
+        used.save()
+        return encode(store, data)
+
+    monkeypatch.setattr(searches.SessionStore, "encode", encode_late)
+    searches.forget()
+    assert Session.objects.get().get_decoded()["other"] == "new"
+
+
 def test_no_more_than_the_last_searches_are_kept(admin_client):
     for number in range(searches.MOST_KEPT + 2):
         search(admin_client, READERS, f"nobody{number}")

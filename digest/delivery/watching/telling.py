@@ -18,7 +18,7 @@ import requests
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.smtp import EmailBackend
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from digest.delivery.esp import providers
@@ -125,7 +125,15 @@ def _send_all(now: datetime, send: _Send, column: str, *, is_over: bool) -> int:
                 logger.exception("operator's notice is refused")
             # Not before: who is killed in the call has told nobody, or it is told twice.
             mine.update(**{column: now})
+            if not is_over:
+                _let_its_end_be_told(notice, column)
     return number
+
+
+def _let_its_end_be_told(notice: Notice, column: str) -> None:
+    """Who ended it in the moment of the call held it for untold: afterwards its end is told, too."""
+    ended = Notice.objects.filter(pk=notice.pk, **{f"end_{column}": F("ended_at")})
+    ended.update(**{f"end_{column}": None})
 
 
 @contextmanager

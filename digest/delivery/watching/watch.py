@@ -114,13 +114,16 @@ def hold(edition: Edition, *, because: str, now: datetime) -> bool:
         free = Edition.objects.filter(pk=edition.pk, held_at__isnull=True, dropped_at__isnull=True)
         if not free.update(held_at=now, held_because=because[:200]):
             return False
-        trouble = Trouble(
-            what=f"The {edition.frequency} edition {edition.name} is held: {because}.",
-            mend=f"Look into it, then type: {notices.command('release_edition', edition)}",
-            link=notices.page_of(edition),
-        )
-        notices.begin(notices.HELD, edition.pk, trouble)
+        notices.begin(notices.HELD, edition.pk, _trouble(edition, because))
     return True
+
+
+def _trouble(edition: Edition, because: str) -> Trouble:
+    return Trouble(
+        what=f"The {edition.frequency} edition {edition.name} is held: {because}.",
+        mend=f"Look into it, then type: {notices.command('release_edition', edition)}",
+        link=notices.page_of(edition),
+    )
 
 
 def release(edition: Edition) -> bool:
@@ -135,11 +138,14 @@ def release(edition: Edition) -> bool:
 
 
 def _check_holds(now: datetime) -> None:
-    """What is held and has nothing left to send, with nobody due any more, is over."""
-    told = notices.open_notices().filter(kind=notices.HELD).values_list("key", flat=True)
-    over = set(told) - {str(pk) for pk in standing.held_for_now(now)}
-    for key in over:
+    """What is held and has nothing left to send, with nobody due any more, is over; it begins again
+    where something is put back, as what was in doubt."""
+    told = set(notices.open_notices().filter(kind=notices.HELD).values_list("key", flat=True))
+    held = {str(pk) for pk in standing.held_for_now(now)}
+    for key in told - held:
         notices.end(notices.HELD, key, now=now)
+    for edition in Edition.objects.filter(pk__in=held - told):
+        notices.begin(notices.HELD, edition.pk, _trouble(edition, edition.held_because))
 
 
 def note_error(edition_id: int) -> None:

@@ -220,6 +220,21 @@ def test_what_somebody_ended_is_told_at_once_to_who_knows_of_it(hook):
     assert [each["state"] for each in hook.posted] == ["failing", "well"]
 
 
+def test_what_somebody_ended_while_it_was_being_told_is_told_to_be_over(hook, monkeypatch):
+    notices.begin("held", 12, Trouble(what="Held.", mend="Release it."))
+    post = telling.requests.post
+
+    def released_meanwhile(*args, **kwargs):
+        monkeypatch.setattr(telling.requests, "post", post)
+        notices.end("held", 12, now=NOW)
+        return post(*args, **kwargs)
+
+    monkeypatch.setattr(telling.requests, "post", released_meanwhile)
+    send()
+    send()
+    assert [each["state"] for each in hook.posted] == ["failing", "well"]
+
+
 def test_what_is_given_up_ends_without_a_word(hook, clock):
     stand("1")
     send()

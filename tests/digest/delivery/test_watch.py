@@ -257,6 +257,19 @@ def test_notice_of_a_hold_ends_when_nothing_is_left_and_nobody_is_due(clock):
     assert (before, open_holds()) == ([str(edition.pk)], [])
 
 
+def test_notice_of_a_hold_is_back_where_something_waits_again(clock):
+    edition = make_edition()
+    make_batch(edition, sent=5)
+    watch.hold(edition, because="a typo", now=NOW)
+    Edition.objects.update(closed_at=NOW - timedelta(days=3))
+    check(clock)
+    before = open_holds()
+    make_batch(edition, pending=5)
+    check(clock)
+    assert (before, open_holds()) == ([], [str(edition.pk)])
+    assert Notice.objects.filter(what__endswith="is held: a typo.").count() == 2
+
+
 def test_notice_of_a_hold_lasts_days_where_digests_wait(edition, clock):
     make_batch(edition, pending=5)
     watch.hold(edition, because="a typo", now=NOW)

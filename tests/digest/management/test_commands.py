@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 
@@ -11,7 +12,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from digest.delivery.due.planning import Plan
 from digest.delivery.esp import plans
+from digest.management.why import not_sent
 from digest.models import Batch, Circuit, Delivery, Edition, Listing, Paper
 from tests.builders import make_subscriber
 from tests.digest.builders import make_edition, make_paper
@@ -224,6 +227,16 @@ def test_nothing_sent_since_the_edition_is_held_is_said(due, outbox):
     line = why("--date", str(DAY))
     assert line.startswith("Nothing is sent: the daily edition 2026-08-20 is held since ")
     assert line.endswith(": a look at it first (release_edition).")
+
+
+def test_digests_that_go_are_not_said_to_wait_for_another_edition_that_is_held(due, outbox):
+    monday = DAY - timedelta(days=DAY.weekday())
+    week = make_edition(monday - timedelta(days=7), [make_paper()], frequency="weekly")
+    Edition.objects.filter(pk=week.pk).update(held_at=timezone.now(), held_because="a look")
+    fresh = list(Edition.objects.order_by("pk"))
+    line = not_sent(Plan(Counter(pending=2), editions=fresh), timezone.now())
+    assert line.startswith(f"Not all is sent: the weekly edition {week.name} is held since ")
+    assert "digests wait" not in line
 
 
 def test_digests_that_wait_for_a_paused_provider_are_said_to(due, outbox):
