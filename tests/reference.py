@@ -76,7 +76,10 @@ def _row(action: argparse.Action) -> str:
         # What would be too wide beside the option, its text has.
         fits = len(choices) < _WIDEST
         names += f" {(fits and choices) or action.metavar or action.dest.upper()}"
-    return f"| `{str(names).replace('|', _BAR)}` | {_cell(_plain(action.help or ''))} |"
+    said = _plain(action.help or "")
+    if action.option_strings and action.required:
+        said = f"{said} (required)".lstrip()
+    return f"| `{str(names).replace('|', _BAR)}` | {_cell(said)} |"
 
 
 _BAR = "\\|"

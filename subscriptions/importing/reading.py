@@ -115,6 +115,8 @@ def _headings(line: str, is_wanted: Callable[[str], bool]) -> tuple[str, list[st
         return separator, [cell.strip() for cell in cells]
     if said:
         raise PermanentError(_no_row(said))
+    if not line:
+        raise PermanentError("There is nothing in it.")
     hint = " It looks like a reader: put the names of the columns above it." if "@" in line else ""
     raise PermanentError(f"The first line has no column named email.{hint}")
 

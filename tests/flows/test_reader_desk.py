@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from digest.delivery.due import planning
 from digest.models import Delivery, Event
 from subscriptions import roles, selectors, services
-from subscriptions.models import Subscriber, TransactionalMessage
+from subscriptions.models import Subscriber, Suppression, TransactionalMessage
 from tests.builders import make_subscriber, make_topic
 from tests.digest.builders import make_edition, make_paper
 from tests.pages import browsing
@@ -159,3 +159,12 @@ def test_page_has_no_fault_of_accessibility_and_fits(log_in, reader, scheme, wid
         fault for fault in browsing.accessibility(page) if "reader" in fault or "desk" in fault
     ]
     assert faults == []
+
+
+def test_whole_hash_of_a_suppression_fits_on_a_phone(log_in, reader):
+    services.suppress_address("gone@example.org", Suppression.Reason.MANUAL)
+    page = log_in(roles.Role.OWNER, viewport={"width": WIDTHS["small phone"], "height": 900})
+    row = Suppression.objects.latest("pk")
+    page.goto(f"/admin/subscriptions/suppression/{row.pk}/change/")
+    expect(page.get_by_text(row.address_hash)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

@@ -62,7 +62,7 @@ class Command(BaseCommand):
             with files.written(output) as file:
                 count = self._write(file, status, suppressions=suppressions)
         except OSError as error:
-            raise CommandError(f"{output} can't be written: {error}") from error
+            raise CommandError(f"{output} can't be written: {error.strerror or error}") from error
         self.stdout.write(
             json.dumps({what: count, "output": str(output)})
             if options["json"]

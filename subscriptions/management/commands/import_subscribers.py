@@ -61,7 +61,9 @@ class Command(BaseCommand):
         run = _Run(consent.strip(), dry_run, incoming.bad_rows(options["errors"], of=file))
         try:
             self._add(file, options["encoding"], run)
-        except (OSError, PermanentError) as error:
+        except OSError as error:
+            raise CommandError(f"{file} can't be read: {error.strerror or error}") from error
+        except PermanentError as error:
             raise CommandError(f"{file} can't be read: {error}") from error
         except KeyboardInterrupt:
             raise CommandError(

@@ -41,7 +41,9 @@ class Command(BaseCommand):
                     importing.suppress(
                         table, outcome, reason=Suppression.Reason(reason), on_bad=on_bad
                     )
-        except (OSError, PermanentError) as error:
+        except OSError as error:
+            raise CommandError(f"{file} can't be read: {error.strerror or error}") from error
+        except PermanentError as error:
             raise CommandError(f"{file} can't be read: {error}") from error
         finally:
             bad.tell(self.stderr)
