@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, time
 
-from django.db.models import Case, Count, F, Value, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import TruncDate
 
 from .models import ConsentRecord, Subscriber, Suppression
@@ -25,8 +25,14 @@ def consents(since: date) -> dict[tuple[date, str], int]:
 
 
 def suppressions(since: date) -> dict[tuple[date, str], int]:
-    """How many addresses were suppressed for each reason on each day in UTC, from `since` on."""
-    found = Suppression.objects.filter(created_at__gte=_begin(since)).order_by()
+    """How many readers' addresses were suppressed for each reason on each day in UTC, from `since` on:
+    a list that is moved in has many that were never readers here."""
+    were_readers = Subscriber.objects.filter(
+        address_hash=OuterRef("address_hash"), created_at__lte=OuterRef("created_at")
+    )
+    # Of who was erased nothing else is left.
+    counted = Q(reason=Suppression.Reason.ERASED) | Exists(were_readers)
+    found = Suppression.objects.filter(counted, created_at__gte=_begin(since)).order_by()
     days = found.annotate(day=TruncDate("created_at", tzinfo=UTC)).values_list("day", "reason")
     return {(day, reason): number for day, reason, number in days.annotate(number=Count("pk"))}
 

@@ -35,19 +35,20 @@ DayFigure.objects.bulk_create(
 """
 _WEEK = """
 from django.utils import timezone
+from digest.admin import edition_draft
 from digest.editions import editing
 from digest.editions.editing import Change
 from digest.models import Listing, Paper
-today = timezone.now().date()
+week = edition_draft.coming(timezone.now())[-1].day
 papers = list(Paper.objects.order_by("-upvotes")[:7])
 Listing.objects.bulk_create(
-    [Listing(paper=paper, source="hugging_face", listed_on=today) for paper in papers]
+    [Listing(paper=paper, source="hugging_face", listed_on=week) for paper in papers]
 )
 done = [Change("pin", papers[3].arxiv_id), Change("move", papers[5].arxiv_id, 3),
         Change("leave_out", papers[6].arxiv_id)]
 for version, change in enumerate(done):
     note = "Good morning. One paper stands first this week: read it slowly."
-    editing.change("weekly", today, version=version, note=note, paper=change)
+    editing.change("weekly", week, version=version, note=note, paper=change)
 """
 
 

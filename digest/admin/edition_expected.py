@@ -126,7 +126,7 @@ class _Names:
     def __init__(self, days: Iterable[expecting.Day]) -> None:
         keys = {key for day in days for key in day.editions}
         rows = Edition.objects.filter(date__in={day for _, day in keys})
-        self._closed = {(row.frequency, row.date): row.pk for row in rows}
+        self._closed = {(row.frequency, row.date): row for row in rows}
 
     def name(self, key: EditionKey) -> str:
         return edition_draft.title_of(Edition(frequency=key[0], date=key[1]))
@@ -138,11 +138,14 @@ class _Names:
     def url(self, key: EditionKey) -> str:
         closed = self._closed.get(key)
         if closed:
-            return reverse("admin:digest_edition_change", args=[closed])
+            return reverse("admin:digest_edition_change", args=[closed.pk])
         return edition_draft.url_of(*key)
 
     def said(self, key: EditionKey) -> str:
-        return "closed" if key in self._closed else "still open"
+        closed = self._closed.get(key)
+        if closed is None:
+            return "still open"
+        return "closed" if closed.paper_count else "closed without papers: nothing of it goes"
 
 
 def _short(frequency: str, day: date) -> str:

@@ -25,8 +25,6 @@ _OWN: Mapping[str, str] = {
     "edition_hold": "digest.change_edition",
     "edition_release": "digest.change_edition",
     "edition_drop": "digest.change_edition",
-    "subscriptions_subscriber_search": "subscriptions.view_subscriber",
-    "subscriptions_suppression_search": "subscriptions.view_suppression",
     "provider_pause": "digest.change_providerplan",
     "provider_resume": "digest.change_providerplan",
     "provider_move": "digest.change_providerplan",

@@ -164,7 +164,7 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin[Group]):
 
     list_display = ("name", "people")
 
-    @admin.display(description="People")
+    @admin.display(description="Operators")
     def people(self, obj: Group) -> str:
         """Who has the role."""
         names = {user.username for user in obj.user_set.all()}

@@ -184,7 +184,7 @@ def test_same_error_stands_once_with_its_number_and_the_last_time(admin_client, 
     settings.PAPER_SOURCES = ["arxiv", "hugging_face"]
     fetch("arxiv", 9, new=4)
     for hours in range(1, 8):
-        fetch("arxiv", hours, error="It answered 503.")
+        fetch("arxiv", hours, error="arXiv: It answered 503.")
     fetch("hugging_face", 2, error="It answered 503.")
     said = words(admin_client)
     assert "arXiv Aug 21, 00:00 UTC: 4 new failed 7 times since" in said
@@ -193,6 +193,12 @@ def test_same_error_stands_once_with_its_number_and_the_last_time(admin_client, 
         "arXiv, Hugging Face Daily Papers: It answered 503. 8 times, the last on Aug 21, 08:00 UTC."
         in said
     )
+
+
+def test_source_that_was_never_read_failed_since_nothing(admin_client, settings):
+    settings.PAPER_SOURCES = ["arxiv"]
+    fetch("arxiv", 1, error="It answered 503.")
+    assert "arXiv not read yet failed 1 time none" in words(admin_client)
 
 
 def test_error_that_is_over_is_not_shown(admin_client, settings):
@@ -391,7 +397,7 @@ def test_chart_says_which_line_of_complaints_was_crossed_and_when():
         "Over 0.30% since Aug 21.",
         "Over 0.10% from Aug 1 to Aug 7, since Aug 21.",
     ]
-    assert bounces.notes == ["Below 5% on all 30 days."]
+    assert bounces.notes == ["Never over 5% in these 30 days."]
     assert complaints.rows[:2] == [
         ("Aug 21", ["0.31%, over 0.30%"]),
         ("Aug 7", ["0.14%, over 0.10%"]),

@@ -20,7 +20,9 @@ def installation(tmp_path_factory):
     )  # fmt: skip
     made.start("run", [sys.executable, "manage.py", "run"])
     try:
-        wait_for(lambda: "this is the sample edition" in made.log("run"), seconds=180, what="an edition")
+        wait_for(
+            lambda: "this is the sample edition" in made.log("run"), seconds=180, what="an edition"
+        )
         yield made
     finally:
         made.stop()

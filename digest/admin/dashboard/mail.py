@@ -101,7 +101,7 @@ def _crossings(limit: Limit, days: Sequence[date], crossed: Sequence[list[float]
         if stretches:
             when = ", ".join(_stretch(each, days[-1]) for each in stretches)
             notes.append(f"Over {health.percent(at)} {when}.")
-    return notes or [f"Below {health.percent(limit.lines[0][0])} on all {len(days)} days."]
+    return notes or [f"Never over {health.percent(limit.lines[0][0])} in these {len(days)} days."]
 
 
 def _stretch(over: Sequence[date], last: date) -> str:

@@ -71,7 +71,8 @@ def all_sources(now: datetime) -> dict[str, list[Source] | list[Failure]]:
 
 def _note(failures: dict[str, Failure], name: str, failed: Sequence[Fetch]) -> None:
     for fetch in failed:
-        known = failures.setdefault(fetch.error, Failure(fetch.error, [], 0, fetch.started_at))
+        error = fetch.error.removeprefix(f"{name}: ")
+        known = failures.setdefault(error, Failure(error, [], 0, fetch.started_at))
         known.number += 1
         known.last_at = max(known.last_at, fetch.started_at)
         if name not in known.names:

@@ -70,7 +70,6 @@ def check(now: datetime) -> None:
     A check that fails stops no other; the first error is raised at last. The number of queries
     depends on how many editions are being sent, not on their readers.
     """
-    dropping.sweep()
     sending = _being_sent()
     checks: list[Callable[[], None]] = [
         *(partial(_check_edition, edition, now) for edition in sending),
@@ -87,6 +86,8 @@ def check(now: datetime) -> None:
         partial(deadman.check_papers, now),
         partial(deadman.check_editions, now),
         partial(standing.keep, now),
+        # It may take some seconds, for which no hold waits.
+        dropping.sweep,
     ]
     errors = [error for each in checks if (error := _try(each))]
     if errors:

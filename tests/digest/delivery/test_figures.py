@@ -15,7 +15,7 @@ from digest.delivery import figures, ledger, settling
 from digest.delivery.feedback import events, intake
 from digest.models import Batch, DayFigure, Delivery, Edition, EditionCount, Lease
 from subscriptions import services
-from subscriptions.models import ConsentRecord
+from subscriptions.models import ConsentRecord, Suppression
 from tests.builders import make_subscriber
 from tests.digest.builders import make_batch
 
@@ -158,6 +158,14 @@ def test_who_is_erased_stays_counted_on_that_day():
     figures.keep(NOW + timedelta(minutes=1))
     assert figure("signed_up") == 1
     assert figure("suppressed", "erased") == 1
+
+
+def test_suppressed_addresses_of_nobody_here_are_not_readers_who_left():
+    reader = make_subscriber("ada@example.org")
+    for address in (reader.email, "stranger@example.org"):
+        services.suppress_address(address, Suppression.Reason.BOUNCED)
+    figures.keep(NOW)
+    assert figure("suppressed", "bounced") == 1
 
 
 def test_readers_are_counted_every_ten_minutes(clock):
