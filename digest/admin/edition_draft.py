@@ -180,7 +180,7 @@ def _shown(
     closes_at = building.week_closes_at if is_week else building.closes_at
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": f"Coming: {title_of(edition)}",
+        "title": title_of(edition),
         "edition": edition,
         "others": coming(now),
         "closes_at": closes_at(edition.date),
