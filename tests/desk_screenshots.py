@@ -101,6 +101,9 @@ def signed_in(browser: Browser, installation: Installation, size: dict, scheme: 
 def shoot(browser: Browser, installation: Installation, folder: Path) -> None:
     """The dashboard, a reader, and an edition that is to come."""
     page = signed_in(browser, installation, DESKTOP, "light")
+    # The page looks again by itself.
+    page.get_by_text(re.compile(rf"of {READERS // 100}\d\d, 100%")).wait_for(timeout=120_000)
+    page.locator("#desk-live:not(:has(.desk-bad))").wait_for(timeout=120_000)
     page.screenshot(path=folder / "desk-dashboard.png")
     page.goto("/admin/subscriptions/subscriber/")
     page.locator("#searchbar").fill("reader7@example.org")
