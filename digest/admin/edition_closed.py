@@ -68,7 +68,7 @@ def standing(edition: Edition) -> Standing:
     """Asks the database nothing where the edition came by `with_counts`."""
     kept = {(count.state, count.reason): count.number for count in edition.counts.all()}
     found = ledger.from_counts(edition, kept, due=edition.counted_due)
-    to_send = found.sent + found.failed + found.uncertain + found.pending
+    to_send = found.to_send
     percent = found.sent * 100 // to_send if to_send else 0
     return Standing(_state(edition, found), found, to_send, percent)
 

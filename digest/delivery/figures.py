@@ -195,11 +195,11 @@ def _keep_readers(now: datetime) -> None:
 def count_readers(now: datetime) -> None:
     """Afterwards the numbers of readers, and of who came and left today, are those of now, whenever
     they were counted before: many came at once."""
+    _count_came(now)
+    _count_readers()
     Lease.objects.update_or_create(
         name=_READERS, defaults={"expires_at": now, "free_at": now + READERS_EVERY}
     )
-    _count_came(now)
-    _count_readers()
 
 
 def _count_came(now: datetime) -> None:

@@ -32,6 +32,11 @@ class Ledger:
     """Not settled: waiting, or claimed by a worker just now."""
 
     @property
+    def to_send(self) -> int:
+        """Who was to be sent something, whatever became of it."""
+        return self.sent + self.failed + self.uncertain + self.pending
+
+    @property
     def is_balanced(self) -> bool:
         parts = (self.sent, self.suppressed, self.failed, self.uncertain, self.pending)
         return self.due == sum(parts) + sum(self.skipped.values())

@@ -75,7 +75,7 @@ def newest(*, goes: bool, may: May) -> list[Sending]:
 def of(edition: Edition, *, goes: bool, may: May) -> Sending:
     """How far the edition is, by the numbers that were counted last; `goes`: some provider takes digests."""
     found = figures.ledger_of(edition)
-    to_send = found.sent + found.failed + found.uncertain + found.pending
+    to_send = found.to_send
     settled = to_send - found.pending
     return Sending(
         edition=edition,
