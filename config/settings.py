@@ -9,7 +9,7 @@ import django_stubs_ext
 
 from digest.logs import hide
 
-from . import desk, expected, logs, timetable
+from . import desk, expected, logs, security, timetable
 from .anymail_names import ANYMAIL_NAMES
 from .environment import Environment, kept_secret
 
@@ -342,23 +342,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# A page loads our stylesheet, script and pictures, asks and posts to us, and frames a mail of the
-# outbox; a page that shows a mail sets a policy of its own. Django's admin has scripts and styles in
-# its pages.
-CONTENT_SECURITY_POLICY = {
-    "EXCLUDE_URL_PREFIXES": ["/admin/"],
-    "DIRECTIVES": {
-        "default-src": ["'none'"],
-        "style-src": ["'self'"],
-        "script-src": ["'self'"],
-        "connect-src": ["'self'"],
-        "img-src": ["'self'"],
-        "form-action": ["'self'"],
-        "frame-src": ["'self'"],
-        "frame-ancestors": ["'none'"],
-        "base-uri": ["'none'"],
-    },
-}
+CONTENT_SECURITY_POLICY = security.CONTENT_POLICY
 _https = SITE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", _https and not DEBUG)
