@@ -25,7 +25,7 @@ DEPLOY := DEBUG=0 SECRET_KEY=only-for-the-check-$(shell printf 'x%.0s' $$(seq 50
 COMPLETE := DEBUG=0 SECRET_KEY=build DEFAULT_FROM_EMAIL=build@localhost POSTAL_ADDRESS=build \
 	VAR_DIR=$(VENV)/build
 
-.PHONY: help run test test-postgres test-sqlite bench lint format docs static screenshots messages lock clean
+.PHONY: help run test test-postgres test-sqlite bench lint audit sbom format docs static screenshots messages lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -47,9 +47,10 @@ bench: $(DEV_STAMP) ## Run the benchmarks; BENCH=delivery one of them, SUBSCRIBE
 	@$(BIN)/python -m tests.bench $(BENCH) --subscribers $(SUBSCRIBERS) --audiences $(AUDIENCES) \
 		--papers $(PAPERS) $(if $(PARTITIONED),--partitioned)
 
-lint: $(DEV_STAMP) ## Formatter, linter, types, contracts, migrations, deployment checks
+lint: $(DEV_STAMP) ## Formatter, linters, types, contracts, migrations, deployment checks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/bandit -q -c pyproject.toml -r config digest subscriptions
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python manage.py makemigrations --check --dry-run
@@ -69,6 +70,12 @@ docs: $(DEV_STAMP) ## Build the site of docs/ into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "The site is in site/; open site/index.html, or, for its search, type:"
 	@echo "  $(BIN)/python -m http.server --bind 127.0.0.1 --directory site 8009"
+
+audit: $(DEV_STAMP) ## Ask PyPI whether anything that is pinned has a known weakness
+	$(BIN)/pip-audit --strict --disable-pip --no-deps --progress-spinner off -r requirements.txt
+
+sbom: $(RUN_STAMP) $(DEV_STAMP) ## Write sbom.json, which lists what an installation is made of (CycloneDX)
+	$(BIN)/cyclonedx-py requirements --of JSON -o sbom.json --pyproject pyproject.toml requirements.txt
 
 static: $(RUN_STAMP) ## Gather the static files, as a server without Docker needs them
 	@$(COMPLETE) $(BIN)/python manage.py collectstatic --noinput

@@ -1,13 +1,19 @@
-"""What browsers are told a page of ours may do."""
+"""What browsers are told that a page of ours may do, and may not."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+Answer = Callable[[HttpRequest], HttpResponseBase]
+
+DESK = "/admin/"
+
 # A page loads our stylesheet, script and pictures, asks and posts to us, and frames a mail of the
-# outbox; a page that shows a mail sets a policy of its own. Django's admin has scripts and styles in
-# its pages.
+# outbox; a page that shows a mail sets a policy of its own.
 CONTENT_POLICY: Mapping[str, Any] = {
-    "EXCLUDE_URL_PREFIXES": ["/admin/"],
+    "EXCLUDE_URL_PREFIXES": [DESK],
     "DIRECTIVES": {
         "default-src": ["'none'"],
         "style-src": ["'self'"],
@@ -20,3 +26,52 @@ CONTENT_POLICY: Mapping[str, Any] = {
         "base-uri": ["'none'"],
     },
 }
+
+# The desk's theme has its styles in the page and has Alpine read what its attributes say, which takes
+# `unsafe-eval`; a script that somebody brought into a page still does not run.
+DESK_POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "font-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+# What a browser can do that no page of ours needs, nor a page in a frame of ours.
+NOT_NEEDED: Mapping[str, list[str]] = {
+    "accelerometer": [],
+    "autoplay": [],
+    "camera": [],
+    "display-capture": [],
+    "encrypted-media": [],
+    "geolocation": [],
+    "gyroscope": [],
+    "hid": [],
+    "idle-detection": [],
+    "local-fonts": [],
+    "magnetometer": [],
+    "microphone": [],
+    "midi": [],
+    "payment": [],
+    "screen-wake-lock": [],
+    "serial": [],
+    "usb": [],
+    "xr-spatial-tracking": [],
+}
+
+# Of what is no page: problems of the API, answers to webhooks, files.
+NOTHING = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
+
+
+def middleware(answer: Answer) -> Answer:
+    """No other site may load what we answer into a page of its own (CORP), but where a view says
+    otherwise; and whatever comes without a policy has one."""
+
+    def closed(request: HttpRequest) -> HttpResponseBase:
+        response = answer(request)
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        if "Content-Security-Policy" not in response.headers:
+            is_desk = request.path_info.startswith(DESK)
+            response["Content-Security-Policy"] = DESK_POLICY if is_desk else NOTHING
+            response.headers.setdefault("X-Frame-Options", "DENY")
+        return response
+
+    return closed

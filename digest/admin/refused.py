@@ -1,13 +1,16 @@
 """What the desk answers to whoever asks for a page that they may not see, or that is not there: in its own
 look, with what is needed and whom to ask. Pages of readers have Django's answers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
+from django.core.exceptions import FieldDoesNotExist
+from django.core.paginator import InvalidPage
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views import csrf, defaults
 
@@ -68,6 +71,23 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if not _is_at_desk(request):
         return defaults.page_not_found(request, exception)
     return _shown(request, 404, title="There is no such page")
+
+
+class OddQuestions:
+    """Middleware: what Django's admin and its theme stumble over in an address of the desk, as a page of a
+    search that has none, is a page that is not there."""
+
+    def __init__(self, answer: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._answer = answer
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self._answer(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        is_odd = isinstance(error, InvalidPage) or (
+            isinstance(error, FieldDoesNotExist) and "_to_field" in request.GET
+        )
+        return not_found(request, error) if is_odd and request.path.startswith(_DESK) else None
 
 
 def old_form(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -65,7 +65,7 @@ def view(request: HttpRequest, token: str) -> HttpResponse:
     body = content.body_of(delivery.audience, is_for_browser=True)
     html, _ = body.filled(rendering.values_of(reader))
     response = HttpResponse(html)
-    response["Content-Security-Policy"] = MAIL_POLICY
+    response["Content-Security-Policy"] = f"{MAIL_POLICY}; frame-ancestors 'none'"
     return private(response)
 
 

@@ -97,4 +97,7 @@ def embed_form(request: HttpRequest) -> HttpResponse:
     wishes = form.wishes
     topic = selectors.catalogue().filter(slug=wishes.get("topic", "")).first()
     context = {"headline": wishes.get("headline", ""), "topic": topic}
-    return render(request, "web/embed/form.html", context)
+    response = render(request, "web/embed/form.html", context)
+    # A page that takes in only what allows it (COEP) may frame this as well.
+    response["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response

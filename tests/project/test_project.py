@@ -127,3 +127,13 @@ def test_no_module_grows_past_its_room():
             if "migrations" not in path.parts:
                 lines = path.read_text().count("\n")
                 assert lines <= 400, (path, lines)
+
+
+def test_list_of_parts_names_all_that_is_pinned(tmp_path):
+    path = tmp_path / "sbom.json"
+    command = ["cyclonedx-py", "requirements", "--of", "JSON", "-o", path, "requirements.txt"]
+    program = Path(sys.executable).with_name(command[0])
+    subprocess.run([program, *command[1:]], cwd=ROOT, check=True, capture_output=True)
+    parts = json.loads(path.read_text())["components"]
+    pinned = re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert sorted((part["name"], part["version"]) for part in parts) == sorted(pinned)

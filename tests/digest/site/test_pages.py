@@ -301,8 +301,10 @@ def test_pages_run_our_script_only_and_are_framed_by_nobody(client, address):
     ]  # fmt: skip
 
 
-def test_admin_has_its_own_scripts_and_styles(client):
-    assert "Content-Security-Policy" not in client.get("/admin/login/")
+def test_desk_runs_no_script_that_stands_in_a_page(client):
+    policy = client.get("/admin/login/")["Content-Security-Policy"]
+    assert "script-src 'self' 'unsafe-eval';" in policy
+    assert "frame-ancestors 'none'" in policy
 
 
 @pytest.mark.parametrize("address", ["/", "/papers/2026-08-20/", "/topics/", "/trending/"])

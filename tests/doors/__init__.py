@@ -1,0 +1,1 @@
+"""The house as somebody tries it who means it no good."""
