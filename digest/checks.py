@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004
 
 from digest.delivery.esp import providers
+from digest.delivery.feedback import signing
 from digest.errors import ModelFileError, ProviderSettingsError, VectorsError
 from digest.papers import fetching
 from digest.papers.topics import model as topic_model
@@ -135,6 +136,19 @@ def check_webhook() -> Findings:
         yield Error(
             "WEBHOOK_SECRET has no colon.", hint="Write it as user:password.", id="digest.E008"
         )
+
+
+@_check
+def check_signatures() -> Findings:
+    """Where a provider signs its calls, the key is there that proves it."""
+    for name in settings.EMAIL_PROVIDERS:
+        key = signing.KEYS.get(name, "")
+        if key and not settings.DEBUG and not settings.ANYMAIL.get(key):
+            yield Warning(
+                f"{key} is not set: {name} signs what its webhook is told, and nobody looks at it.",
+                hint=f"Copy the key from {name}'s page of webhooks (docs/providers.md).",
+                id="digest.W022",
+            )
 
 
 @_check

@@ -11,18 +11,19 @@ from typing import Any
 import anymail.urls
 from anymail.signals import tracking
 from celery import current_app
+from django.conf import settings
 from django.core.exceptions import (
     ImproperlyConfigured,
     RequestDataTooBig,
     SuspiciousOperation,
 )
 from django.dispatch import receiver
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from digest.delivery.feedback import intake, refusals
+from digest.delivery.feedback import intake, refusals, signing
 
 logger = logging.getLogger(__name__)
 
@@ -131,8 +132,9 @@ _waker = _Waker()
 
 
 def _gathering(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """The view's answer, once all events of the call are committed; an error is a 500, after which
-    the ESP tries again. 404 for a provider whose settings are not there.
+    """The view's answer, once all events of the call are committed; where they can't be stored it is
+    a 500, after which the ESP tries again. 404 for a provider whose settings are not there, 400 for
+    what nobody can read, or was signed too long ago.
     """
 
     @wraps(view)
@@ -141,10 +143,19 @@ def _gathering(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespo
         token = _gathered.set(reports)
         try:
             answer = view(request, *args, **kwargs)
+            stale = bool(reports) and signing.is_stale(request, str(reports[0].provider))
         except ImproperlyConfigured as error:
             raise Http404 from error
+        except (SuspiciousOperation, Http404):
+            raise
+        except Exception as error:  # noqa: BLE001  whatever a body can do to its parser
+            logger.warning("webhook call is not read", extra={"error": type(error).__name__})
+            return HttpResponse(status=HTTPStatus.BAD_REQUEST)
         finally:
             _gathered.reset(token)
+        if stale:
+            logger.warning("webhook call is stale", extra={"provider": reports[0].provider})
+            return HttpResponse(status=HTTPStatus.BAD_REQUEST)
         if reports:
             intake.store(reports)
             _waker.wake()
@@ -164,6 +175,13 @@ _PREFIX = "/webhooks/"
 _VIEWS = {f"{_PREFIX}{pattern.pattern}": pattern.callback for pattern in urlpatterns}
 _NAMES = frozenset(str(pattern.pattern).partition("/")[0] for pattern in urlpatterns)
 """The providers', which stand first in their addresses."""
+
+
+def _is_large(request: HttpRequest) -> bool:
+    """Whether the body is longer than any that is read; a form with files would be read all the same."""
+    length = str(request.META.get("CONTENT_LENGTH") or "0")
+    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return not (length.isascii() and length.isdigit() and len(length) < 12) or int(length) > most  # noqa: PLR2004
 
 
 def _status(error: Exception) -> int:
@@ -192,7 +210,7 @@ def short_way(answer: Callable[[HttpRequest], HttpResponseBase]) -> Callable[...
             _note_refusal(request, found.status_code)
             return found
         try:
-            found = view(request)
+            found = HttpResponse(status=refusals.TOO_LARGE) if _is_large(request) else view(request)
         except (RequestDataTooBig, SuspiciousOperation, Http404) as error:
             _note_refusal(request, _status(error))
             raise

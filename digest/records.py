@@ -129,7 +129,7 @@ class Reader(NamedTuple):
     subscriber_id: int
     email: str
     unsubscribe: str
-    preferences: str
+    manage: str
     digest: str
     """Tokens of the links."""
     message_id: str

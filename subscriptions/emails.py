@@ -80,9 +80,9 @@ def _path(kind: TransactionalMessage.Kind, subscriber: Subscriber) -> str:
     match kind:
         case _Kind.CONFIRM:
             return f"/confirm/{tokens.make_confirm(subscriber)}/"
-        case _Kind.GOODBYE | _Kind.ADDRESS_CHANGED:
+        case _Kind.ADDRESS_CHANGED:
             return f"/unsubscribe/{tokens.make_unsubscribe(subscriber.public_id)}/"
-        case _Kind.ALREADY_SUBSCRIBED | _Kind.PREFERENCES:
+        case _Kind.ALREADY_SUBSCRIBED | _Kind.PREFERENCES | _Kind.GOODBYE:
             return f"/preferences/{tokens.make_preferences(subscriber)}/"
         case _Kind.CHANGE_ADDRESS:
             return f"/address/{tokens.make_address(subscriber)}/"

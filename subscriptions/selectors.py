@@ -161,13 +161,15 @@ def ids_of_addresses(found: Collection[str]) -> dict[str, int]:
 
 
 def subscribers_of_messages(message_ids: Collection[int]) -> dict[int, int]:
-    """Whom transactional messages went to, by message; without those that are not ours, and those
-    that went to an address which is not, or no more, their subscriber's. One query."""
+    """Whom transactional messages went to, by message; without those that are not ours, that never
+    went out, and those that went to an address which is not, or no more, their subscriber's. One
+    query."""
     elsewhere = {
         TransactionalMessage.Kind.CHANGE_ADDRESS,
         TransactionalMessage.Kind.ADDRESS_CHANGED,
     }
-    rows = TransactionalMessage.objects.filter(pk__in=message_ids).exclude(kind__in=elsewhere)
+    rows = TransactionalMessage.objects.filter(pk__in=message_ids, attempts__gt=0)
+    rows = rows.exclude(kind__in=elsewhere)
     return dict(rows.values_list("pk", "subscriber_id"))
 
 

@@ -31,21 +31,30 @@ CONFIRM_LIFE = timedelta(hours=72)
 PREFERENCES_LIFE = timedelta(days=7)
 ERASE_LIFE = timedelta(hours=24)
 OPENED_LIFE = timedelta(days=365)
+KNOWN_LIFE = timedelta(days=180)
+UNDO_LIFE = timedelta(days=1)
 
 _MAC_SIZE = 16
 _ID = struct.Struct(">16s")
 _ID_EDITION = struct.Struct(">16sQ")
+_ID_TIME = struct.Struct(">16sQ")
 _ID_VERSION = struct.Struct(">16sI")
 _ID_VERSION_TIME = struct.Struct(">16sIQ")
 _ID_VERSION_TIME_ADDRESS = struct.Struct(">16sIQ8s")
 
 _SIZES = {
     "unsubscribe": _ID.size,
+    "manage": _ID.size,
     "digest": _ID_EDITION.size,
+    "undo": _ID_TIME.size,
     "feed": _ID_VERSION.size,
     "address": _ID_VERSION_TIME_ADDRESS.size,
-} | dict.fromkeys(("confirm", "preferences", "erase", "opened"), _ID_VERSION_TIME.size)
+} | dict.fromkeys(
+    ("confirm", "choices", "preferences", "erase", "opened", "known"), _ID_VERSION_TIME.size
+)
 """Of what is signed, by purpose."""
+_CHOICES, _CHOICES_IN_DIGESTS = "choices", "preferences"
+"""What opens the preferences, and what did while digests carried such links, too."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43,80}")
 
 
@@ -57,6 +66,37 @@ def make_unsubscribe(public_id: UUID) -> str:
 def read_unsubscribe(token: str) -> UUID:
     """The subscriber's public id; TokenError for anything that we did not sign for this."""
     (raw_id,) = _ID.unpack(_verified("unsubscribe", token, _ID.size))
+    return UUID(bytes=raw_id)
+
+
+def make_undo(subscriber: Subscriber) -> str:
+    """For the one who just unsubscribed, and for that time alone: for a day after it."""
+    return _signed("undo", _leaving(subscriber))
+
+
+def is_undo(mark: str, subscriber: Subscriber) -> bool:
+    """Whether it was made for this subscriber, who has not come back and left again since."""
+    left_at = subscriber.unsubscribed_at
+    if left_at is None or time.time() - left_at.timestamp() > UNDO_LIFE.total_seconds():
+        return False
+    keys = (_key("undo", secret) for secret in _secrets())
+    return any(constant_time_compare(mark, _encoded(key, _leaving(subscriber))) for key in keys)
+
+
+def _leaving(subscriber: Subscriber) -> bytes:
+    left_at = subscriber.unsubscribed_at
+    milliseconds = int(left_at.timestamp() * 1000) if left_at else 0
+    return _ID_TIME.pack(subscriber.public_id.bytes, milliseconds)
+
+
+def make_manage(public_id: UUID) -> str:
+    """For a digest's way to the preferences, which opens nothing by itself; for ever."""
+    return _signed("manage", public_id.bytes)
+
+
+def read_manage(token: str) -> UUID:
+    """The subscriber's public id; TokenError for anything that we did not sign for this."""
+    (raw_id,) = _ID.unpack(_verified("manage", token, _ID.size))
     return UUID(bytes=raw_id)
 
 
@@ -72,18 +112,18 @@ def read_digest(token: str) -> tuple[UUID, int]:
 
 
 def make_digest_links(
-    readers: Iterable[Addressee], *, edition_id: int, at: datetime
+    readers: Iterable[Addressee], *, edition_id: int
 ) -> list[tuple[str, str, str]]:
-    """For each reader what `make_unsubscribe`, `make_preferences` and `make_digest` make, a million
-    times as quickly as can be."""
-    secret, moment = settings.SECRET_KEY, int(at.timestamp() * 1000)
-    leaving, choosing, reading = (
-        _key(name, secret) for name in ("unsubscribe", "preferences", "digest")
+    """For each reader what `make_unsubscribe`, `make_manage` and `make_digest` make, a million times
+    as quickly as can be. None of them expires, and none opens what the reader chose."""
+    secret = settings.SECRET_KEY
+    leaving, managing, reading = (
+        _key(name, secret) for name in ("unsubscribe", "manage", "digest")
     )
     return [
         (
             _encoded(leaving, public_id),
-            _encoded(choosing, _ID_VERSION_TIME.pack(public_id, reader.token_version, moment)),
+            _encoded(managing, public_id),
             _encoded(reading, _ID_EDITION.pack(public_id, edition_id)),
         )
         for reader in readers
@@ -103,12 +143,22 @@ def read_confirm(token: str) -> Holder:
 
 def make_preferences(subscriber: Versioned, *, at: datetime | None = None) -> str:
     """For 7 days from `at` (now), and until the subscriber's token version is raised."""
-    return _dated("preferences", subscriber, at)
+    return _dated(_CHOICES, subscriber, at)
 
 
 def read_preferences(token: str) -> Holder:
-    """Whom it was made for; the caller compares the version. TokenError, TokenExpiredError."""
-    return _holder("preferences", token, PREFERENCES_LIFE)
+    """Whom it was made for; the caller compares the version. TokenError, TokenExpiredError.
+
+    Those of digests that were sent before digests had links of their own have expired, whatever
+    their age: who finds such a digest is not its reader.
+    """
+    try:
+        return _holder(_CHOICES, token, PREFERENCES_LIFE)
+    except TokenExpiredError:
+        raise
+    except TokenError:
+        holder = _holder(_CHOICES_IN_DIGESTS, token, timedelta.max)
+        raise TokenExpiredError("This link has expired.", holder) from None
 
 
 def make_erase(subscriber: Subscriber) -> str:
@@ -130,6 +180,17 @@ def make_opened(subscriber: Subscriber) -> str:
 def read_opened(token: str) -> Holder:
     """Whom it was made for; the caller compares the version. TokenError, TokenExpiredError."""
     return _holder("opened", token, OPENED_LIFE)
+
+
+def make_known(subscriber: Subscriber) -> str:
+    """For a browser in which its reader opened a link out of their mail: for 180 days, and until
+    the subscriber's token version is raised."""
+    return _dated("known", subscriber)
+
+
+def read_known(token: str) -> Holder:
+    """Whom it was made for; the caller compares the version. TokenError, TokenExpiredError."""
+    return _holder("known", token, KNOWN_LIFE)
 
 
 def make_address(subscriber: Subscriber) -> str:
@@ -214,6 +275,10 @@ def _key(purpose: str, secret: str) -> bytes:
     return sha256(f"subscriptions.{purpose}{secret}".encode()).digest()
 
 
+def _secrets() -> tuple[str, ...]:
+    return settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS
+
+
 def _mac(purpose: str, payload: bytes, secret: str) -> bytes:
     return hmac.digest(_key(purpose, secret), payload, "sha256")[:_MAC_SIZE]
 
@@ -235,9 +300,8 @@ def _verified(purpose: str, token: str, size: int) -> bytes:
     payload, mac = raw[:size], raw[size:]
     # Base64 leaves bits unused and skips foreign letters; only the form that we made is taken.
     is_ours = urlsafe_b64encode(raw).rstrip(b"=").decode("ascii") == token
-    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     if len(payload) != size or not is_ours:
         raise TokenError("This link is not complete.")
-    if not any(constant_time_compare(mac, _mac(purpose, payload, key)) for key in keys):
+    if not any(constant_time_compare(mac, _mac(purpose, payload, secret)) for secret in _secrets()):
         raise TokenError("This link is not complete.")
     return payload

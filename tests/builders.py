@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from subscriptions import addresses
+from django.test import Client
+
+from subscriptions import addresses, tokens
 from subscriptions.models import (
     FollowedAuthor,
     FollowedKeyword,
@@ -16,6 +18,7 @@ from subscriptions.models import (
     Topic,
 )
 from subscriptions.records import Selection
+from subscriptions.views import known_cookie
 
 _numbers = count(1)
 
@@ -91,3 +94,9 @@ def make_subscriber(
         FollowedOrganization(subscriber=subscriber, name=name) for name in organizations
     )
     return subscriber
+
+
+def know_browser(client: Client, reader: Subscriber) -> None:
+    """Afterwards the client is a browser in which the reader opened a link out of their mail."""
+    for room in known_cookie.ROOMS:
+        client.cookies[known_cookie.name_in(room)] = tokens.make_known(reader)

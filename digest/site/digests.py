@@ -1,7 +1,5 @@
 """A digest in the browser, and "send me today's digest now"."""
 
-from datetime import UTC, datetime
-
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -20,7 +18,6 @@ from subscriptions.models import Subscriber
 
 # The mail's own styles are inline; nothing else may load or run.
 MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def private(response: HttpResponse) -> HttpResponse:
@@ -33,8 +30,8 @@ def private(response: HttpResponse) -> HttpResponse:
 @require_safe
 @never_cache
 def view(request: HttpRequest, token: str) -> HttpResponse:
-    """The digest as it was mailed, but for its preferences link, which asks for a new one. Where
-    digests of the edition are not kept any more (KEEP_DELIVERIES_DAYS), a page that leads to it."""
+    """The digest as it was mailed. Where digests of the edition are not kept any more
+    (KEEP_DELIVERIES_DAYS), a page that leads to it."""
     try:
         public_id, edition_id = tokens.read_digest(token)
     except TokenError as error:
@@ -58,10 +55,6 @@ def view(request: HttpRequest, token: str) -> HttpResponse:
         now=timezone.now(),
         language=delivery.audience.language,
     )
-    # This page's own link works for ever and may be passed on, so it must not open what a
-    # preferences link opens. An expired one says so, and mails its owner a new one at one press.
-    expired = tokens.make_preferences(delivery.subscriber, at=_LONG_AGO)
-    reader = reader._replace(preferences=expired)
     body = content.body_of(delivery.audience, is_for_browser=True)
     html, _ = body.filled(rendering.values_of(reader))
     response = HttpResponse(html)

@@ -1,5 +1,7 @@
 """“More like this” and “less like this”: what the links of a digest open, and the button behind."""
 
+from http import HTTPStatus
+
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -14,8 +16,9 @@ from digest.models import Opinion, Paper
 from subscriptions import selectors, tokens
 from subscriptions.errors import TokenError
 from subscriptions.models import Subscriber
+from subscriptions.views import common, known_cookie
 
-from . import taste
+from . import managing, taste
 from .digests import private
 
 Verdict = Opinion.Verdict
@@ -23,12 +26,13 @@ SAVE = "save"
 """The word in the address of a link that keeps a paper for later."""
 
 
-@csrf_exempt  # the token in the address is the secret; no cookie is read or set
+@csrf_exempt  # the cookie by which the browser is known comes with no other site's POST
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 def opinion(request: HttpRequest, token: str, verdict: str, arxiv_id: str) -> HttpResponse:
     """GET asks and changes nothing, as scanners open links; a POST keeps the reader's newest word,
-    or takes it back."""
+    or takes it back, in a browser that is known as theirs. Digests are passed on: any other browser
+    is told no more than the paper, and a fresh link goes to the reader at one press."""
     try:
         public_id, _edition_id = tokens.read_digest(token)
     except TokenError as error:
@@ -37,6 +41,8 @@ def opinion(request: HttpRequest, token: str, verdict: str, arxiv_id: str) -> Ht
     if subscriber is None:
         raise Http404
     paper = get_object_or_404(Paper, arxiv_id=arxiv_id)
+    if not known_cookie.is_of(request, subscriber):
+        return private(_asked_first(request, subscriber, paper, verdict))
     said = ""
     if request.method == "POST":
         said = (
@@ -52,6 +58,16 @@ def opinion(request: HttpRequest, token: str, verdict: str, arxiv_id: str) -> Ht
         "is_kept": _mine(subscriber, paper).filter(_says(verdict)).exists(),
     }
     return private(render(request, "web/site/opinion.html", context))
+
+
+def _asked_first(
+    request: HttpRequest, subscriber: Subscriber, paper: Paper, verdict: str
+) -> HttpResponse:
+    page = "web/site/opinion_link.html"
+    response = common.fresh_link(request, subscriber, page, paper=paper, verdict=verdict)
+    if request.method == "POST" and response.status_code == HTTPStatus.OK:
+        managing.come_back(response, request.path)
+    return response
 
 
 def _mine(subscriber: Subscriber, paper: Paper) -> QuerySet[Opinion]:

@@ -7,6 +7,7 @@ from . import (
     digests,
     feeds,
     health,
+    managing,
     metrics,
     opened,
     opinions,
@@ -44,6 +45,7 @@ urlpatterns = [
     re_path(rf"^feeds/topics/(?P<slug>[-\w]+)\.{FEED_FORM}$", feeds.topic, name="topic_feed"),
     re_path(rf"^feeds/mine/(?P<token>[-\w]+)\.{FEED_FORM}$", feeds.mine, name="own_feed"),
     path("digests/send/<str:token>/", digests.send_now, name="send_now"),
+    path("digests/manage/<str:token>/", managing.manage, name="manage"),
     path("digests/<str:token>/", digests.view, name="digest"),
     re_path(
         rf"^digests/(?P<token>[^/]+)/(?P<verdict>more|less|save)/(?P<arxiv_id>{ARXIV_ID})/$",

@@ -9,7 +9,7 @@ from subscriptions.errors import AddressError, TokenError, TokenExpiredError
 from subscriptions.models import Subscriber
 from subscriptions.tasks import wake_sender
 
-from . import common
+from . import common, known_cookie
 
 _PRESSED = "The digest comes to this address from now on. [Use this address]"
 
@@ -102,10 +102,14 @@ def _change(request: HttpRequest, subscriber: Subscriber, digest: bytes) -> Http
         return render(request, "web/subscriptions/address_refused.html", context, status=409)
     if is_first:
         wake_sender()
-    return common.masked_page(
+    changed = common.masked_page(
         request,
         "address_changed",
         subscriber,
         # A link that was used before opens nothing more: it may be in other hands by now.
         preferences_token=tokens.make_preferences(subscriber) if is_first else "",
     )
+    if is_first:
+        # What it had died with the older links.
+        known_cookie.keep(changed, subscriber)
+    return changed

@@ -17,7 +17,7 @@ from subscriptions.errors import ChoiceError, TokenExpiredError
 from subscriptions.models import Subscriber
 from subscriptions.tasks import wake_sender
 
-from . import common
+from . import common, known_cookie
 
 SIGN_UP_COOKIE = "sign_up"
 OWN_CLICK_TEXT = _("The link in the confirm mail, opened in the browser that signed up")
@@ -100,7 +100,10 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
         # A link that was used before opens nothing more, unless it is loaded again where the reader
         # signed up: it may be in other hands by now.
         token = tokens.make_preferences(subscriber) if is_first or is_own else ""
-        return _confirmed(request, subscriber, token, is_first=is_first)
+        confirmed = _confirmed(request, subscriber, token, is_first=is_first)
+        if token:
+            known_cookie.keep(confirmed, subscriber)
+        return confirmed
     masked = format_html("<b>{}</b>", addresses.masked(subscriber.email))
     return common.masked_page(
         request,

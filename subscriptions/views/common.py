@@ -29,6 +29,8 @@ from subscriptions.tasks import wake_sender
 View = Callable[..., HttpResponseBase]
 
 LIKE_SECONDS = 0.05
+RENEW = "renew"
+"""The button that mails a link."""
 _TOO_MANY_REQUESTS = 429
 _HOST = re.compile(r"[a-z0-9.-]{1,180}")
 
@@ -154,9 +156,37 @@ def expired(
     subscriber = selectors.subscriber_with(error.holder.public_id)
     page = "web/subscriptions/expired.html"
     context = {"what": what, "life": life, "can_renew": subscriber is not None}
-    if "renew" not in request.POST or subscriber is None:
+    if RENEW not in request.POST or subscriber is None:
         return render(request, page, context, status=410)
-    if limits.client_has_had_enough(request):
+    return _mail_link(request, subscriber, page, context, mail_new)
+
+
+def fresh_link(
+    request: HttpRequest,
+    subscriber: Subscriber,
+    page: str = "web/subscriptions/fresh_link.html",
+    **context: Any,
+) -> HttpResponse:
+    """The page for who holds a link that anybody may hold, and what its button does: a fresh one goes
+    to the reader. It shows nothing that they chose; any other POST is refused."""
+    context |= {"masked": addresses.masked(subscriber.email)}
+    if request.method != "POST":
+        return render(request, page, context)
+    if RENEW not in request.POST:
+        return render(request, page, context, status=403)
+    return _mail_link(request, subscriber, page, context, services.request_link_for)
+
+
+def _mail_link(
+    request: HttpRequest,
+    subscriber: Subscriber,
+    page: str,
+    context: dict[str, Any],
+    mail_new: Callable[[Subscriber], object],
+) -> HttpResponse:
+    if limits.client_has_had_enough(request) or limits.domain_has_had_enough(
+        request, subscriber.email
+    ):
         return too_many(request, page, context)
     mail_new(subscriber)
     wake_sender()

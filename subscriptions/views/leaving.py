@@ -1,5 +1,9 @@
 """Unsubscribing: one click in a mail program (RFC 8058), one button on the page, what may be wanted
-instead, the undo, and the reason, which is asked and never demanded."""
+instead, the undo, and the reason, which is asked and never demanded.
+
+The link is in every digest, and digests are passed on: it unsubscribes, and who did that may undo it.
+Anything else is for a browser that is known as the reader's (`known_cookie`).
+"""
 
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -14,11 +18,13 @@ from django.utils.translation import gettext as _
 from subscriptions import schedule, selectors, services, tokens
 from subscriptions.models import LeaveReason, Subscriber
 
-from . import common
+from . import common, known_cookie
 
 PAUSE = timedelta(days=14)
 PAUSE_NAME, RESUME_NAME = "pause-14", "resume"
 _REASON_SECONDS = 86_400
+_TWICE = timedelta(minutes=1)
+"""Within it a second press is the same as the first."""
 
 
 @common.private_page("GET", "HEAD", "POST")
@@ -28,27 +34,43 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     if subscriber is None:
         # Erased, or never confirmed: no mail goes there, which is all that was asked for.
         return render(request, "web/subscriptions/unsubscribed.html")
-    is_gone = subscriber.state == Subscriber.State.UNSUBSCRIBED
     if request.method != "POST":
+        is_gone = subscriber.state == Subscriber.State.UNSUBSCRIBED
         return _gone(request, subscriber) if is_gone else _ask(request, subscriber)
-    if "List-Unsubscribe" not in request.POST:
-        if "undo" in request.POST:
-            return _undo(request, subscriber)
-        if "why" in request.POST and is_gone:
-            return _take_reason(request, subscriber)
-        if request.POST.get("instead") in (*Subscriber.Frequency.values, PAUSE_NAME, RESUME_NAME):
-            return _gone(request, subscriber) if is_gone else _instead(request, subscriber)
+    if "List-Unsubscribe" not in request.POST and (answer := _answered(request, subscriber)):
+        return answer
     words = "List-Unsubscribe=One-Click"
     if "button" in request.POST:
         words = f"{_question(subscriber)} [{_('Unsubscribe')}]"
     services.unsubscribe(subscriber, evidence=common.evidence(request, words))
-    return _gone(request, subscriber)
+    return _left(request, subscriber)
+
+
+def _answered(request: HttpRequest, subscriber: Subscriber) -> HttpResponse | None:
+    """What another button than that to unsubscribe does; None where none was pressed."""
+    is_gone = subscriber.state == Subscriber.State.UNSUBSCRIBED
+    if common.RENEW in request.POST:
+        return common.fresh_link(request, subscriber)
+    if "undo" in request.POST:
+        return _undo(request, subscriber)
+    if "why" in request.POST and is_gone:
+        return _take_reason(request, subscriber)
+    if request.POST.get("instead") in (*Subscriber.Frequency.values, PAUSE_NAME, RESUME_NAME):
+        if not known_cookie.is_of(request, subscriber):
+            return common.fresh_link(request, subscriber)
+        return _gone(request, subscriber) if is_gone else _instead(request, subscriber)
+    return None
 
 
 def _ask(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
     question, is_daily = _question(subscriber), _is_daily(subscriber)
     return common.masked_page(
-        request, "unsubscribe", subscriber, question=question, can_get_less=is_daily
+        request,
+        "unsubscribe",
+        subscriber,
+        question=question,
+        is_known=known_cookie.is_of(request, subscriber),
+        can_get_less=is_daily,
     )
 
 
@@ -60,23 +82,42 @@ def _is_daily(subscriber: Subscriber) -> bool:
     return subscriber.frequency in {Subscriber.Frequency.DAILY, Subscriber.Frequency.WEEKDAYS}
 
 
-def _gone(request: HttpRequest, subscriber: Subscriber, **said: bool) -> HttpResponse:
+def _left(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
+    """The page for who unsubscribed just now, who may undo it."""
+    left_at = subscriber.unsubscribed_at
+    is_now = left_at is not None and timezone.now() - left_at < _TWICE
+    response = _gone(request, subscriber, undo=tokens.make_undo(subscriber) if is_now else "")
+    if "button" in request.POST:
+        known_cookie.drop(response)
+    return response
+
+
+def _gone(
+    request: HttpRequest, subscriber: Subscriber, *, undo: str = "", **said: bool
+) -> HttpResponse:
+    """With the undo only where the reader, or who unsubscribed them, looks at it."""
+    if not undo and known_cookie.is_of(request, subscriber):
+        undo = tokens.make_undo(subscriber)
     return common.masked_page(
-        request, "unsubscribed", subscriber, reasons=LeaveReason.Reason.choices, **said
+        request, "unsubscribed", subscriber, undo=undo, reasons=LeaveReason.Reason.choices, **said
     )
 
 
 def _take_reason(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
     """A reader's word counts once a day; who it came from is not stored with it."""
-    reason = request.POST.get("reason", "")
+    reason, mark = request.POST.get("reason", ""), request.POST.get("mark", "")
+    undo = mark if tokens.is_undo(mark, subscriber) else ""
     if reason not in LeaveReason.Reason.values:
-        return _gone(request, subscriber)
+        return _gone(request, subscriber, undo=undo)
     if cache.add(f"subscriptions.reason.{subscriber.public_id.hex}", 1, _REASON_SECONDS):
         services.tell_reason(LeaveReason.Reason(reason))
-    return _gone(request, subscriber, is_thanked=True)
+    return _gone(request, subscriber, undo=undo, is_thanked=True)
 
 
 def _undo(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
+    is_theirs = tokens.is_undo(request.POST["undo"], subscriber)
+    if not is_theirs and not known_cookie.is_of(request, subscriber):
+        return common.fresh_link(request, subscriber)
     if selectors.is_suppressed(subscriber.email):
         return _result(request, subscriber, str(common.MAY_NOT_MAIL))
     words = common.evidence(request, "[Undo, keep me subscribed]")
@@ -122,6 +163,8 @@ def _result(
 ) -> HttpResponse:
     is_active = subscriber.state == Subscriber.State.ACTIVE
     is_active = is_active and not selectors.is_suppressed(subscriber.email)
+    # When the digest comes is the reader's choice, which nobody else is shown.
+    is_active = is_active and known_cookie.is_of(request, subscriber)
     return common.masked_page(
         request,
         "kept",

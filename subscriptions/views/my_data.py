@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from subscriptions import held, selectors, services, tokens
 from subscriptions.errors import TokenExpiredError
 
-from . import common, opened_cookie
+from . import common, known_cookie, opened_cookie
 
 
 @common.private_page("GET", "HEAD", "POST")
@@ -21,6 +21,7 @@ def my_data(request: HttpRequest, token: str) -> HttpResponse:
         services.erase(subscriber)
         erased = render(request, "web/subscriptions/erased.html")
         opened_cookie.drop(erased)
+        known_cookie.drop(erased)
         return erased
     response = JsonResponse(
         held.data(subscriber), json_dumps_params={"indent": 2, "ensure_ascii": False}

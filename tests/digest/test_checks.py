@@ -6,6 +6,7 @@ import pytest
 from django.core.checks import run_checks
 
 from digest.delivery.esp import providers
+from digest.delivery.feedback import signing
 
 PRODUCTION = {
     "DEBUG": False,
@@ -15,7 +16,7 @@ PRODUCTION = {
     "EMAIL_PROVIDERS": ["mailgun"],
     "WEBHOOK_SECRET": ["user:word"],
     "OPERATOR_EMAIL": "operator@example.org",
-    "ANYMAIL": {"MAILGUN_API_KEY": "key"},
+    "ANYMAIL": {"MAILGUN_API_KEY": "key", "MAILGUN_WEBHOOK_SIGNING_KEY": "key"},
 }
 
 
@@ -71,7 +72,7 @@ def test_wrong_setting_is_named(settings, name, value, message):
 
 def test_provider_that_replaces_our_headers_is_named(settings):
     settings.EMAIL_PROVIDERS = ["mailgun", "sparkpost"]
-    settings.ANYMAIL = {"MAILGUN_API_KEY": "key", "SPARKPOST_API_KEY": "key"}
+    settings.ANYMAIL |= {"SPARKPOST_API_KEY": "key"}
     assert found() == {"digest.W002"}
 
 
@@ -98,3 +99,12 @@ def test_mail_server_for_alarms_needs_somebody_to_mail(settings):
     settings.ALARM_SMTP_URL = "smtp://mail.example.net"
     settings.OPERATOR_EMAIL = ""
     assert found() == {"digest.W020"}
+
+
+@pytest.mark.parametrize("name", ["mailgun", "mailersend", "postal", "resend", "sendgrid"])
+def test_provider_that_signs_its_calls_wants_its_key(settings, name):
+    settings.EMAIL_PROVIDERS = [name]
+    settings.ANYMAIL = {}
+    assert "digest.W022" in found()
+    settings.ANYMAIL = {signing.KEYS[name]: "key"}
+    assert "digest.W022" not in found()

@@ -18,7 +18,7 @@ from config.celery import app
 from digest import receivers
 from digest.delivery import notices
 from digest.delivery.feedback import events, refusals
-from digest.models import Delivery, Event, Notice
+from digest.models import Batch, Delivery, Event, Notice
 from subscriptions.models import Subscriber, Suppression
 from tests.builders import make_subscriber
 from tests.digest.builders import make_batch
@@ -161,13 +161,14 @@ def _no_inserts(execute, sql, params, many, context):
 
 def test_broken_call_stores_none_of_its_events(client, batch):
     client.raise_request_exception = False
-    assert post(client, [*mailjet(batch), {"no": "event"}], MAILJET).status_code == 500
+    assert post(client, [*mailjet(batch), {"no": "event"}], MAILJET).status_code == 400
     assert not Event.objects.exists()
 
 
 def bounce(esp, raw, reason="bounced"):
     """What Anymail makes of a bounce, as far as the receiver looks at it."""
-    row = make_batch([make_subscriber()], deliveries="sent").deliveries.get()
+    name = esp.lower().replace(" ", "_")
+    row = make_batch([make_subscriber()], deliveries="sent", provider=name).deliveries.get()
     event = AnymailTrackingEvent(
         event_type="bounced",
         event_id=str(next(_numbers)),
@@ -277,6 +278,9 @@ def refused(client, settings):
     settings.EMAIL_PROVIDERS = ["mailgun", "mailjet"]
     settings.ANYMAIL |= {"MAILGUN_API_KEY": "x", "MAILJET_API_KEY": "x", "MAILJET_SECRET_KEY": "x"}
     cache.clear()
+    for name in settings.EMAIL_PROVIDERS:
+        given = {"provider": name, "offered_at": timezone.now(), "deliveries": "sent"}
+        make_batch([make_subscriber()], **given)
 
     def post_all(number, data, url=MAILGUN, **extra):
         statuses = {post(client, data, url, **extra).status_code for _ in range(number)}
@@ -335,6 +339,17 @@ def test_flood_of_refused_calls_writes_no_row(refused, batch, client):
     assert [q["sql"] for q in queries if q["sql"].startswith(("INSERT", "UPDATE"))] == []
     assert refusals.counted("mailgun", timezone.now()).number == 30
     assert refusals.counted("nobody", timezone.now()) is None
+
+
+def test_strangers_are_no_news_where_the_provider_has_nothing_to_tell(refused, batch):
+    Batch.objects.update(offered_at=timezone.now() - timedelta(days=4))
+    assert refused(30, payload(batch, key="another")) == ({400}, [])
+
+
+def test_strangers_are_no_news_beside_how_much_a_provider_would_tell(refused, batch):
+    Batch.objects.update(size=5000)
+    assert refused(49, payload(batch, key="another")) == ({400}, [])
+    assert len(refused(1, payload(batch, key="another"))[1]) == 1
 
 
 def test_provider_that_is_not_used_is_not_told_of(refused, batch, settings):

@@ -1,6 +1,7 @@
 """The preference centre in Chromium: with a script and without, by keyboard, in the dark, on a phone."""
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -120,12 +121,51 @@ def test_reason_leads_to_where_it_is_tuned_and_the_preview_follows(visit, reader
     expect(titles(page)).to_have_text(["On bounds"])
 
 
-def test_reason_of_a_mail_leads_to_the_place_in_the_preferences(visit, reader):
+def digest_of(reader):
     planning.plan(timezone.now() + timedelta(days=1))
-    delivery = Delivery.objects.get()
-    page = visit(f"/digests/{tokens.make_digest(reader.public_id, delivery.edition_id)}/")
-    link = page.get_by_role("link", name="Your keyword: folds")
-    assert link.get_attribute("href").endswith("/#keywords")
+    return f"/digests/{tokens.make_digest(reader.public_id, Delivery.objects.get().edition_id)}/"
+
+
+def test_reason_of_a_mail_leads_to_the_place_in_the_preferences(visit, reader):
+    page = visit(path_of(reader))
+    page.goto(digest_of(reader))
+    link = page.get_by_role("link", name="Your keyword: folds").get_attribute("href")
+    page.goto(urlsplit(link).path + "#keywords")
+    expect(page.locator("#keywords")).to_be_in_viewport()
+    assert page.url.endswith("/#keywords")
+
+
+@pytest.mark.parametrize("has_script", [True, False], ids=["script", "no script"])
+def test_opinion_goes_by_a_fresh_link_in_a_new_browser_and_at_once_from_then_on(
+    visit, reader, has_script
+):
+    reader.opinions.all().delete()
+    page = visit(digest_of(reader), java_script_enabled=has_script)
+    less, more = (
+        urlsplit(page.get_by_role("link", name=name).first.get_attribute("href")).path
+        for name in ("Less like this", "More like this")
+    )
+    page.goto(less)
+    page.get_by_role("button", name="Mail a fresh link to a•••@example.org").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Look into your inbox")
+    assert not reader.opinions.exists()
+    page.goto(path_of(reader))
+    page.get_by_role("button", name="Less like this").click()
+    expect(page.get_by_role("status")).to_be_visible()
+    page.goto(more)
+    page.get_by_role("button", name="More like this").click()
+    assert reader.opinions.get().verdict == "more"
+
+
+@pytest.mark.parametrize("has_script", [True, False], ids=["script", "no script"])
+def test_forgotten_browser_asks_for_a_fresh_link(visit, reader, has_script):
+    page = visit(path_of(reader), java_script_enabled=has_script)
+    page.get_by_role("button", name="Forget this browser").click()
+    expect(page.get_by_text("This browser is forgotten.")).to_be_visible()
+    page.goto(path_of(reader))
+    page.goto(manage_of(reader))
+    page.get_by_role("button", name="Mail a fresh link").click()
+    assert page.context.cookies(page.url) == []
 
 
 @pytest.mark.parametrize("has_script", [True, False], ids=["script", "no script"])
@@ -262,7 +302,8 @@ def test_opened_papers_are_told_of_only_by_the_browser_that_was_asked_to(visit, 
 
 
 def test_leaving_is_one_press_with_a_reason_if_one_likes_and_an_undo(visit, reader):
-    page = visit(f"/unsubscribe/{tokens.make_unsubscribe(reader.public_id)}/")
+    page = visit(path_of(reader))
+    page.get_by_role("link", name="Unsubscribe", exact=True).click()
     page.get_by_role("button", name="Once a week instead").click()
     page.get_by_role("button", name="Undo").click()
     assert fresh(reader).frequency == "weekdays"
@@ -291,10 +332,19 @@ def test_address_is_changed_by_the_owner_of_the_new_one(visit, reader):
     expect(page.get_by_text("For n•••@example.net.")).to_be_visible()
 
 
+def manage_of(reader):
+    return f"/digests/manage/{tokens.make_manage(reader.public_id)}/"
+
+
 def pages_of(reader):
     reader.new_email = "new@example.net"
     Subscriber.objects.filter(pk=reader.pk).update(new_email=reader.new_email)
+    paper = Paper.objects.earliest("pk").arxiv_id
     return [
+        # Before the preferences, which make the browser known.
+        manage_of(reader),
+        f"/digests/{tokens.make_digest(reader.public_id, 1)}/more/{paper}/",
+        f"/unsubscribe/{tokens.make_unsubscribe(reader.public_id)}/",
         path_of(reader),
         f"{path_of(reader)}digests/",
         f"{path_of(reader)}opinions/",

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from email.message import EmailMessage
 from html import unescape
 
 import requests
@@ -66,12 +67,15 @@ def pages(installation: Installation) -> list[Found]:
     public = [found for address in PUBLIC if (found := visitor.open(address))]
     answers = list(_signing_up(installation, visitor))
     mail = mail_with(installation, "List-Id", "Daily Papers")
+    # Before the reader's own browser, in which these lead on at once.
+    stranger = list(_as_a_finder(_Visitor(installation.url), mail))
     own = list(_followed(visitor, [found.html for found in answers] + [_html(mail)]))
     moving = list(_moving(installation, visitor, own))
     outbox = list(_followed(visitor, [visitor.open("/outbox/").html], re.compile("/outbox/.")))
     return [
         *public,
         *answers,
+        *stranger,
         *own,
         *moving,
         *outbox,
@@ -104,10 +108,20 @@ def _moving(installation: Installation, visitor: "_Visitor", own: list[Found]) -
     yield visitor.open(link(mail_with(installation, "To", f"new-{READER}"), "address"))
 
 
+def _as_a_finder(visitor: "_Visitor", mail: EmailMessage) -> Iterator[Found]:
+    """What the links of a digest show where nobody is known."""
+    for part in ("manage", "more", "unsubscribe"):
+        yield visitor.open(link(mail, part))
+
+
 def _leaving(visitor: "_Visitor", unsubscribe: str) -> Iterator[Found]:
     yield visitor.send(unsubscribe, instead="pause-14")
-    yield visitor.send(unsubscribe, **{"List-Unsubscribe": "One-Click", "button": "unsubscribe"})
-    yield visitor.send(unsubscribe, undo="1")
+    yield (
+        left := visitor.send(
+            unsubscribe, **{"List-Unsubscribe": "One-Click", "button": "unsubscribe"}
+        )
+    )
+    yield visitor.send(unsubscribe, undo=re.search(r'name="undo" value="([^"]+)"', left.html)[1])
 
 
 def _address_of(found: Found, part: str) -> str:

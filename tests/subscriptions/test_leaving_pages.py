@@ -12,7 +12,7 @@ from lxml import html as lxml_html
 
 from subscriptions import services, tokens
 from subscriptions.models import LeaveReason, Subscriber
-from tests.builders import make_subscriber
+from tests.builders import know_browser, make_subscriber
 
 pytestmark = pytest.mark.django_db
 
@@ -48,11 +48,14 @@ def fresh(subscriber):
 
 @pytest.mark.parametrize("frequency", ["weekly", "weekly-4", "monthly"])
 def test_who_gets_few_mails_is_not_offered_one_a_week(client, frequency):
-    assert instead(client.get(path(make_subscriber(frequency=frequency)))) == ["pause-14"]
+    reader = make_subscriber(frequency=frequency)
+    know_browser(client, reader)
+    assert instead(client.get(path(reader))) == ["pause-14"]
 
 
 def test_once_a_week_can_be_undone(client):
     reader = make_subscriber(frequency="daily")
+    know_browser(client, reader)
     response = client.post(path(reader), {"instead": "weekly"})
     assert fresh(reader).frequency == "weekly"
     (before,) = instead(response)
@@ -63,6 +66,7 @@ def test_once_a_week_can_be_undone(client):
 
 def test_pause_can_be_undone(client):
     reader = make_subscriber()
+    know_browser(client, reader)
     response = client.post(path(reader), {"instead": "pause-14"})
     assert fresh(reader).paused_until == date(2026, 9, 3)
     (undo,) = instead(response)
@@ -110,8 +114,10 @@ def test_no_reason_is_fine(client, reason):
 
 
 def test_undo_stands_beside_the_question(client):
-    reader = make_subscriber(state="unsubscribed", confirmed_at=NOW)
-    response = client.post(path(reader), {"why": "1", "reason": "other"})
+    reader = make_subscriber()
+    left = client.post(path(reader), {"List-Unsubscribe": "One-Click"})
+    (mark,) = document(left).xpath("//input[@name='mark']/@value")
+    response = client.post(path(reader), {"why": "1", "reason": "other", "mark": mark})
     assert document(response).xpath("//button[@name='undo']")
 
 

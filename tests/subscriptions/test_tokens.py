@@ -12,6 +12,7 @@ import time_machine
 from subscriptions import tokens
 from subscriptions.errors import TokenError, TokenExpiredError
 from subscriptions.models import Subscriber
+from subscriptions.records import Addressee
 
 NOW = datetime(2026, 8, 20, 12, 0, tzinfo=UTC)
 SUBSCRIBER = Subscriber(pk=7, public_id=UUID(int=5), token_version=3, email="ada@example.org")
@@ -23,6 +24,10 @@ MAKE = {
     "opened": lambda: tokens.make_opened(SUBSCRIBER),
     "unsubscribe": lambda: tokens.make_unsubscribe(SUBSCRIBER.public_id),
     "digest": lambda: tokens.make_digest(SUBSCRIBER.public_id, 9),
+    "manage": lambda: tokens.make_manage(SUBSCRIBER.public_id),
+    "known": lambda: tokens.make_known(SUBSCRIBER),
+    "feed": lambda: tokens.make_feed(SUBSCRIBER),
+    "address": lambda: tokens.make_address(SUBSCRIBER),
 }
 READ = {
     "confirm": tokens.read_confirm,
@@ -31,12 +36,17 @@ READ = {
     "opened": tokens.read_opened,
     "unsubscribe": tokens.read_unsubscribe,
     "digest": tokens.read_digest,
+    "manage": tokens.read_manage,
+    "known": tokens.read_known,
+    "feed": tokens.read_feed,
+    "address": tokens.read_address,
 }
 LIVES = {
     "confirm": timedelta(hours=72),
     "preferences": timedelta(days=7),
     "erase": timedelta(hours=24),
     "opened": timedelta(days=365),
+    "known": timedelta(days=180),
 }
 
 
@@ -51,6 +61,7 @@ def test_dated_token_says_whom_it_was_made_for_and_when(purpose):
 def test_unsubscribe_and_digest_tokens_say_whom_they_were_made_for():
     assert tokens.read_unsubscribe(MAKE["unsubscribe"]()) == SUBSCRIBER.public_id
     assert tokens.read_digest(MAKE["digest"]()) == (SUBSCRIBER.public_id, 9)
+    assert tokens.read_manage(MAKE["manage"]()) == SUBSCRIBER.public_id
 
 
 @pytest.mark.parametrize("purpose", LIVES)
@@ -67,7 +78,7 @@ def test_token_works_until_its_time_is_over(purpose):
     assert caught.value.holder.public_id == SUBSCRIBER.public_id
 
 
-@pytest.mark.parametrize("purpose", ["unsubscribe", "digest"])
+@pytest.mark.parametrize("purpose", ["unsubscribe", "digest", "manage"])
 def test_unsubscribe_and_digest_tokens_never_expire(purpose):
     with time_machine.travel(NOW, tick=False):
         token = MAKE[purpose]()
@@ -124,7 +135,7 @@ def test_token_lives_on_after_a_change_of_key_while_the_old_key_is_kept(purpose,
 
 @pytest.mark.parametrize("purpose", MAKE)
 def test_token_is_fit_for_addresses_and_links(purpose):
-    assert re.fullmatch(r"[A-Za-z0-9_-]{43,60}", MAKE[purpose]())
+    assert re.fullmatch(r"[A-Za-z0-9_-]{43,70}", MAKE[purpose]())
 
 
 def test_unsubscribe_token_fits_a_local_part():
@@ -143,3 +154,40 @@ def test_sign_up_mark_is_for_one_address():
     assert tokens.is_sign_up_mark(mark, "ada@example.org")
     assert not tokens.is_sign_up_mark(mark, "eve@example.org")
     assert not tokens.is_sign_up_mark("", "ada@example.org")
+
+
+LEFT = Subscriber(public_id=UUID(int=5), unsubscribed_at=NOW)
+
+
+def test_undo_is_for_who_left_and_for_that_time():
+    with time_machine.travel(NOW, tick=False):
+        mark = tokens.make_undo(LEFT)
+        assert tokens.is_undo(mark, LEFT)
+        later = Subscriber(public_id=LEFT.public_id, unsubscribed_at=NOW - timedelta(seconds=1))
+        other = Subscriber(public_id=UUID(int=6), unsubscribed_at=NOW)
+        back = Subscriber(public_id=LEFT.public_id)
+        assert not any(tokens.is_undo(mark, each) for each in (later, other, back))
+        assert not any(tokens.is_undo(bad, LEFT) for bad in ("", "1", "é", mark[:-1]))
+
+
+def test_undo_lives_for_a_day_and_through_a_change_of_key(settings):
+    mark = tokens.make_undo(LEFT)
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "the new key"
+    with time_machine.travel(NOW + timedelta(days=1), tick=False):
+        assert tokens.is_undo(mark, LEFT)
+    with time_machine.travel(NOW + timedelta(days=1, seconds=1), tick=False):
+        assert not tokens.is_undo(mark, LEFT)
+
+
+def test_link_that_older_digests_carry_has_expired():
+    """Who finds such a digest would be taken for its reader."""
+    fresh = tokens._dated("preferences", SUBSCRIBER)
+    with pytest.raises(TokenExpiredError) as caught:
+        tokens.read_preferences(fresh)
+    assert caught.value.holder.public_id == SUBSCRIBER.public_id
+
+
+def test_digests_carry_what_one_token_of_each_purpose_would_be():
+    reader = Addressee(1, "", UUID(int=5), 3, "daily", 7, "UTC", NOW.date(), "ok")
+    (found,) = tokens.make_digest_links([reader], edition_id=9)
+    assert found == (MAKE["unsubscribe"](), MAKE["manage"](), MAKE["digest"]())

@@ -1,4 +1,8 @@
-"""Applies what ESPs reported, as `intake.py` stored it: once, in whatever order, a page at a time."""
+"""Applies what ESPs reported, as `intake.py` stored it: once, in whatever order, a page at a time.
+
+What a provider tells of mail that never went its way has no effect: whoever can write in one
+provider's name can't speak for the readers of another.
+"""
 
 import logging
 from collections import Counter, defaultdict
@@ -10,6 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from digest.delivery import figures, settling
+from digest.delivery.esp import providers
 from digest.models import Batch, Delivery, Event
 from subscriptions import selectors, services
 from subscriptions.models import Suppression
@@ -94,20 +99,70 @@ def apply_pending(limit: int = PAGE) -> int:
     return len(told)
 
 
-def _apply(told: Sequence[_Told]) -> None:
-    delivery_ids = {event.delivery_id for event in told if event.delivery_id}
+def _apply(stored: Sequence[_Told]) -> None:
+    delivery_ids = {event.delivery_id for event in stored if event.delivery_id}
     rows = Delivery.objects.filter(pk__in=delivery_ids)
     readers: dict[int, int] = {}
     unsettled: set[int] = set()
-    for pk, subscriber_id, state in rows.values_list("pk", "subscriber_id", "state"):
+    ways: dict[int, _Way] = {}
+    for pk, subscriber_id, state, edition_id, provider, of_batch in rows.values_list(
+        "pk", "subscriber_id", "state", "edition_id", "provider", "batch__provider"
+    ):
+        ways[pk] = _Way(edition_id, provider, of_batch)
         if subscriber_id:
             readers[pk] = subscriber_id
         if state in (Delivery.State.PENDING, Delivery.State.UNCERTAIN):
             unsettled.add(pk)
+    told = _of_their_own(stored, ways)
     _settle(told, unsettled)
     _judge_addresses(told, readers)
     _report_policies(told)
     figures.add(Counter((_kind(event), event.provider) for event in told if _kind(event)))
+
+
+class _Way(NamedTuple):
+    """Who was given a delivery."""
+
+    edition_id: int
+    provider: str
+    batch_provider: str | None
+
+
+def _of_their_own(stored: Sequence[_Told], ways: Mapping[int, _Way]) -> list[_Told]:
+    """The events whose provider was given what they tell of; the others afterwards name nothing, so
+    that they are no evidence either.
+
+    That a provider is called is on record before it is (`outbox.begin`).
+    """
+    batch_ids = {event.batch_id for event in stored if event.batch_id}
+    batches = Batch.objects.filter(pk__in=batch_ids) if batch_ids else Batch.objects.none()
+    rows = batches.values_list("pk", "edition_id", "provider")
+    batch_ways = {pk: (edition_id, provider) for pk, edition_id, provider in rows}
+    told: list[_Told] = []
+    foreign: list[_Told] = []
+    for event in stored:
+        of_batch = batch_ways.get(event.batch_id or 0)
+        is_theirs = _is_given(event.provider, ways.get(event.delivery_id or 0), of_batch)
+        (told if is_theirs else foreign).append(event)
+    if foreign:
+        mine = Event.objects.filter(pk__in=[event.pk for event in foreign])
+        mine.update(delivery=None, batch_id=None, message_id=None)
+        logger.warning(
+            "events tell of mail that went another way",
+            extra={"events": len(foreign), "provider": foreign[0].provider},
+        )
+    return told
+
+
+def _is_given(provider: str, way: _Way | None, of_batch: tuple[int, str] | None) -> bool:
+    """Whether the provider was given the delivery of an event, or else its batch; what we know
+    nothing of has no effect."""
+    if way is None:
+        return of_batch is None or of_batch[1] == provider
+    if way.provider or way.batch_provider:
+        return provider in (way.provider, way.batch_provider)
+    # Released since: the batch that the event names is the one it was in.
+    return of_batch == (way.edition_id, provider)
 
 
 def _kind(event: _Told) -> str:
@@ -135,7 +190,10 @@ def _deliveries(told: Sequence[_Told], types: Collection[str]) -> set[int]:
 
 
 def _judge_addresses(told: Sequence[_Told], readers: Mapping[int, int]) -> None:
-    message_ids = {event.message_id for event in told if event.message_id}
+    in_use = {provider.name for provider in providers.configured()}
+    message_ids = {
+        event.message_id for event in told if event.message_id and event.provider in in_use
+    }
     owners = selectors.subscribers_of_messages(message_ids) if message_ids else {}
     known = [
         (event, reader)

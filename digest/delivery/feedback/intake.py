@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
 
@@ -21,6 +21,8 @@ and never kept. Nothing can be sent there (RFC 2606)."""
 
 # Events outlive the erasure of their reader.
 _ADDRESS = re.compile(r"[^\s<>()\[\],;:\"]+@[^\s<>()\[\],;:\"]+")
+_NEAR = timedelta(days=1000)
+"""Around now: what is told of another time has a wrong clock, or none."""
 _MOST_DIGITS = 18
 """Of a number that fits 64 bits."""
 
@@ -113,20 +115,21 @@ def _insert(rows: Sequence[_Row]) -> None:
 
 def _row(report: Report) -> _Row:
     """The values of _COLUMNS."""
+    now = timezone.now()
     description = _storable(report.description)
     if "@" in description:
         description = _ADDRESS.sub("an address", description)
     return (
         report.provider[:20],
         _storable(report.event_id)[:200] or _made_up_id(report),
-        report.type[:20],
+        _storable(report.type)[:20],
         _number(report.metadata.get("delivery", "")),
         _number(report.metadata.get("batch", "")),
         _number(report.metadata.get("message", "")),
-        report.reject_reason[:20],
+        _storable(report.reject_reason)[:20],
         description[:300],
-        _time(report.occurred_at),
-        _time(timezone.now()),
+        _time(_told_time(report.occurred_at, now)),
+        _time(now),
     )
 
 
@@ -137,9 +140,16 @@ def _storable(text: str) -> str:
 
 def _time(time: datetime | None) -> Any:
     """As the database wants it."""
-    if time is not None and time.tzinfo is None:
-        time = time.replace(tzinfo=UTC)
     return connection.ops.adapt_datetimefield_value(time)
+
+
+def _told_time(time: object, now: datetime) -> datetime | None:
+    """The time that the provider names, if it can be that of an event."""
+    if not isinstance(time, datetime):
+        return None
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    return time if abs(now - time) < _NEAR else None
 
 
 def _number(text: str) -> int | None:

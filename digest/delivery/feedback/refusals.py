@@ -8,12 +8,16 @@ from http import HTTPStatus
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db.models import Sum
 from redis.exceptions import RedisError
 
 from digest.delivery import notices
 from digest.delivery.esp import providers
 from digest.delivery.notices import Trouble
-from digest.models import Event
+from digest.models import Batch, Edition, Event
+
+from . import signing
+from .evidence import RECENT
 
 logger = logging.getLogger(__name__)
 
@@ -27,14 +31,8 @@ _KEPT_SECONDS = 2 * 86_400
 _NEWEST = 1000
 """Events that are looked through for one of the provider's."""
 TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-_KEYS = {
-    "mailersend": "MAILERSEND_SIGNING_SECRET",
-    "mailgun": "MAILGUN_WEBHOOK_SIGNING_KEY",
-    "postal": "POSTAL_WEBHOOK_KEY",
-    "resend": "RESEND_SIGNING_SECRET",
-    "sendgrid": "SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY",
-}
-"""What signs a provider's calls, beside WEBHOOK_SECRET in the address."""
+_PER_CALL = 100
+"""Events at most that a provider puts into one call, as a rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +95,22 @@ def check(now: datetime) -> None:
 
 
 def _goes_on(provider: str, refused: Refused, now: datetime) -> bool:
-    if refused.number < FEWEST or refused.at < now - LASTS:
+    if refused.at < now - LASTS or refused.number < _fewest(provider, now):
         return False
     rows = Event.objects.order_by("-pk").values_list("provider", "received_at")[:_NEWEST]
     return not any(name == provider and at > refused.at - _BESIDE for name, at in rows)
+
+
+def _fewest(provider: str, now: datetime) -> float:
+    """How many calls would be refused if all were, at the least: a stranger makes some, too, and a
+    provider that was given nothing lately has nothing to tell."""
+    # Numbers, not a query: only then the index of editions is used.
+    editions = set(Edition.objects.filter(closed_at__gte=now - RECENT).values_list("pk", flat=True))
+    given = Batch.objects.filter(
+        edition__in=editions, provider=provider, offered_at__gte=now - RECENT
+    )
+    taken = given.aggregate(readers=Sum("size"))["readers"] or 0
+    return max(FEWEST, taken / _PER_CALL) if taken else float("inf")
 
 
 def _mend(provider: str, status: int) -> str:
@@ -112,7 +122,7 @@ def _mend(provider: str, status: int) -> str:
         )
     if status == TOO_LARGE:
         return f"Let {provider} put fewer events into one call. Type: manage.py doctor"
-    key = f" and {_KEYS[provider]}" if provider in _KEYS else ""
+    key = f" and {signing.KEYS[provider]}" if provider in signing.KEYS else ""
     return (
         f"Compare WEBHOOK_SECRET (user:password in the webhook's address){key} with what {provider} "
         "has. Type: manage.py doctor"

@@ -147,7 +147,7 @@ def readers_of(
     batch_id: int = 0,
     language: str = "en",
 ) -> list[Reader]:
-    """Each addressee, by delivery id, with what makes the digest theirs, and links as old as `now`."""
+    """Each addressee, by delivery id, with what makes the digest theirs, as of `now`."""
     with override(language):
         return _readers_of(addressees, edition_id, now, batch_id)
 
@@ -158,14 +158,14 @@ def _readers_of(
     domain, key = sender_domain(), _message_key(settings.SECRET_KEY)
     language = get_language() or "en"
     minute = now.replace(second=0, microsecond=0)
-    links = tokens.make_digest_links(addressees.values(), edition_id=edition_id, at=now)
+    links = tokens.make_digest_links(addressees.values(), edition_id=edition_id)
     return [
         Reader(
             delivery_id=delivery_id,
             subscriber_id=addressee.subscriber_id,
             email=addressee.email,
             unsubscribe=unsubscribe,
-            preferences=preferences,
+            manage=manage,
             digest=digest,
             message_id=_message_id(key, edition_id, addressee.public_id, domain),
             confirmed_on=_day_in_words(addressee.since, language),
@@ -174,7 +174,7 @@ def _readers_of(
             ),
             batch_id=batch_id,
         )
-        for (delivery_id, addressee), (unsubscribe, preferences, digest) in zip(
+        for (delivery_id, addressee), (unsubscribe, manage, digest) in zip(
             addressees.items(), links, strict=True
         )
     ]

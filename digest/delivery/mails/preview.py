@@ -25,7 +25,7 @@ def nobody() -> Reader:
         subscriber_id=0,
         email="reader@example.org",
         unsubscribe="preview",
-        preferences="preview",
+        manage="preview",
         digest="preview",
         message_id="<preview@example.org>",
         confirmed_on=_("the day of your choice"),

@@ -33,7 +33,7 @@ PREHEADER = 150
 POINT = 90
 """Letters of the preheader for the lead paper, so that the next ones are seen, too."""
 
-READER_TOKENS = ("unsubscribe", "preferences", "digest", "confirmed_on", "next_digest")
+READER_TOKENS = ("unsubscribe", "manage", "digest", "confirmed_on", "next_digest")
 AUDIENCE_TOKENS = ("cards", "count", "follows", "preheader", "lead", "more")
 # New in every process, so that no paper's text or link can stand in for a reader's value.
 _SIGN = f"q{secrets.token_hex(8)}x"
@@ -205,7 +205,7 @@ def _card_context(paper: PaperContent, site_url: str) -> dict[str, Any]:
         links.append((_("Code on GitHub") if on_github else _("Code"), paper.code_url))
     # The page that such a link opens asks once more, as scanners open every link of a mail.
     mine = f"{site_url}/digests/{token('digest')}"
-    tuning = f"{site_url}/preferences/{token('preferences')}/#{token('anchor')}"
+    tuning = f"{site_url}/digests/manage/{token('manage')}/#{token('anchor')}"
     return {
         "tuning": mark_safe(tuning),  # noqa: S308
         "url": paper.url,

@@ -11,12 +11,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
+from digest.site import managing
 from digest.site.digests import MAIL_POLICY
 from subscriptions import choices, limits, schedule, selectors, services
 from subscriptions.errors import ChoiceError
 from subscriptions.models import Subscriber
 from subscriptions.records import Preferences
-from subscriptions.views import common
+from subscriptions.views import common, known_cookie
 from subscriptions.views.preferences import KEYWORD_COOKIE, remembered_keyword
 
 from . import learning, showing, trying
@@ -30,11 +31,12 @@ _NEW_WORDS = ("keyword", "author", "organization")
 def page(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpResponse:
     """The form with what holds now; small buttons change it on the page, Save in the database."""
     if request.method != "POST":
-        return _opened(request, subscriber, token)
-    if "resume" in request.POST:
-        words = common.evidence(request, "[Start again now]")
-        services.resume(subscriber, evidence=words)
-        return _saved(request, subscriber, token)
+        response = managing.onward(request, subscriber) or _opened(request, subscriber, token)
+        if not known_cookie.is_refused(request) and not known_cookie.is_of(request, subscriber):
+            known_cookie.keep(response, subscriber)
+        return response
+    if not {"browser", "resume", "undo"}.isdisjoint(request.POST):
+        return _done_at_once(request, subscriber, token)
     form = choices.PreferencesForm(choices.edited(request.POST))
     if "save" in request.POST or _is_enter_to_save(request):
         return _save(request, subscriber, form, token)
@@ -60,6 +62,31 @@ def _opened(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpRes
     )
     if keyword:
         response.delete_cookie(KEYWORD_COOKIE, path="/preferences/")
+    return response
+
+
+def _done_at_once(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpResponse:
+    """What the buttons do that need no Save."""
+    if "browser" in request.POST:
+        return _about_browser(request, subscriber, token)
+    if "resume" in request.POST:
+        services.resume(subscriber, evidence=common.evidence(request, "[Start again now]"))
+    elif not selectors.is_suppressed(subscriber.email):
+        words = common.evidence(request, "[Subscribe again]")
+        services.undo_unsubscribe(subscriber, evidence=words)
+    return _saved(request, subscriber, token)
+
+
+def _about_browser(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpResponse:
+    is_known = request.POST["browser"] == "keep"
+    said = _("This browser is known from now on.") if is_known else _("This browser is forgotten.")
+    response = showing.show(
+        request, subscriber, _form_of(subscriber), token, saved=said, is_known=is_known
+    )
+    if is_known:
+        known_cookie.keep(response, subscriber)
+    else:
+        known_cookie.refuse(response)
     return response
 
 

@@ -17,7 +17,7 @@ from digest.papers.authors import Suggestion
 from subscriptions import choices, schedule, selectors, tokens
 from subscriptions.models import Subscriber, Topic
 from subscriptions.services.choosing import MOST_KEYWORD_LETTERS, MOST_LENGTH, MOST_PAUSE_DAYS
-from subscriptions.views import common
+from subscriptions.views import common, known_cookie
 
 from . import counting, opening, rates
 from .recent import Recent, recent
@@ -55,7 +55,7 @@ def show(
         **_followed(form),
         **_times(form),
         **_standing(subscriber),
-        **said,
+        **{"is_known": not known_cookie.is_refused(request)} | said,
     )
 
 

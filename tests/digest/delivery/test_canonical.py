@@ -18,7 +18,7 @@ ADDRESSES = ["ada@example.org", "o'brien+tag@xn--bcher-kva.example", "a_b.c-d=e@
 BODY = Body(
     subject="Ünïcode & “quotes” — 100 % of it",
     html_parts=("<p>é + ü %recipient \n\t", "unsubscribe", "</p>…"),
-    text_parts=("Text ~ 50% & more\r\n", "preferences", "."),
+    text_parts=("Text ~ 50% & more\r\n", "manage", "."),
     paper_count=1,
 )
 
@@ -26,7 +26,7 @@ BODY = Body(
 def reader(number, email):
     return Reader(
         delivery_id=number, subscriber_id=number, email=email, unsubscribe=f"u-_{number}",
-        preferences=f"p{number}", digest=f"d{number}", message_id=f"<{number}@papers.example.org>",
+        manage=f"p{number}", digest=f"d{number}", message_id=f"<{number}@papers.example.org>",
         confirmed_on="June 3, 2026", next_digest="Friday, August 21, 07:30 (São Paulo) & <more>",
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import DatabaseError, connection
 
 from digest.delivery.feedback import events, intake
-from digest.models import Batch, Delivery, Event
+from digest.models import Batch, DayCount, Delivery, Event
 from subscriptions import services
 from subscriptions.models import ConsentRecord, Subscriber, Suppression, TransactionalMessage
 from tests.builders import make_subscriber
@@ -37,8 +37,8 @@ def tell(*reports):
         events.apply_pending()
 
 
-def delivery_of(reader, day=DAY, *, deliveries="sent"):
-    return make_batch([reader], day, deliveries=deliveries).deliveries.get()
+def delivery_of(reader, day=DAY, *, deliveries="sent", **fields):
+    return make_batch([reader], day, deliveries=deliveries, **fields).deliveries.get()
 
 
 def reasons():
@@ -124,12 +124,42 @@ def test_unsubscribing_at_the_provider_unsubscribes_once():
     assert not Suppression.objects.exists()
 
 
-def test_events_of_single_messages_reach_their_reader():
-    reader = make_subscriber()
-    message = TransactionalMessage.objects.create(subscriber=reader, kind="confirm")
+def bounced_message(**fields):
+    """The report of a bounce of a single message."""
+    message = TransactionalMessage.objects.create(
+        subscriber=make_subscriber(), kind="confirm", **fields
+    )
     metadata = {"message": str(message.pk)}
-    tell(make_report("bounced", metadata=metadata, reject_reason="invalid"))
+    return make_report("bounced", metadata=metadata, reject_reason="invalid")
+
+
+def test_events_of_single_messages_reach_their_reader(settings):
+    settings.EMAIL_PROVIDERS = ["mailgun"]
+    tell(bounced_message(state="sent", attempts=1))
     assert reasons() == ["bounced"]
+
+
+def test_events_of_single_messages_that_did_not_go_that_way_change_nothing(settings):
+    settings.EMAIL_PROVIDERS = ["postmark"]
+    tell(bounced_message(state="sent", attempts=1))
+    settings.EMAIL_PROVIDERS = ["mailgun"]
+    tell(bounced_message(state="pending", attempts=0))
+    assert reasons() == []
+
+
+@pytest.mark.parametrize("kind", ["complained", "unsubscribed", "bounced", "delivered", "rejected"])
+@pytest.mark.parametrize("state", ["uncertain", "sent", "pending", "skipped"])
+def test_provider_has_no_say_over_mail_that_went_another_way(kind, state):
+    reader = make_subscriber(soft_bounces=2)
+    row = delivery_of(reader, deliveries=state, provider="" if state == "pending" else "postmark")
+    before = Subscriber.objects.values().get()
+    tell(make_report(kind, row, reject_reason="invalid", metadata={
+        "delivery": str(row.pk), "batch": str(row.batch_id),
+    }))  # fmt: skip
+    assert (states(), reasons()) == ([state], [])
+    assert Subscriber.objects.values().get() == before
+    assert Event.objects.values_list("delivery", "batch_id").get() == (None, None)
+    assert not DayCount.objects.exists()
 
 
 @pytest.mark.parametrize("kinds", [*itertools.permutations(["queued", "delivered", "complained"])])

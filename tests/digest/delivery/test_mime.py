@@ -19,7 +19,7 @@ HEADERS = {
 }
 VALUES = {
     "unsubscribe": "kP3vQ9xT2mLw7RzB5nHc8d",
-    "preferences": "eyJpZCI6MX0:1tXyZ0:" + "s" * 43,
+    "manage": "eyJpZCI6MX0:1tXyZ0:" + "s" * 43,
     "digest": "abc-def_ghi",
     "confirmed_on": "June 3, 2026",
     "next_digest": "Friday, August 21, 07:30 (Berlin)",

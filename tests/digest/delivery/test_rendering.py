@@ -11,7 +11,7 @@ from digest.records import EditionContent, PaperContent
 
 VALUES = {
     "unsubscribe": "token-u",
-    "preferences": "token-p",
+    "manage": "token-p",
     "digest": "token-d",
     "confirmed_on": "June 3, 2026",
     "next_digest": "Friday, August 21, 07:00 (Berlin)",
@@ -181,7 +181,7 @@ def test_footer_says_why_who_and_how_to_leave_in_both_parts():
         assert "and follow 2 topics." in flat
         assert "12 Sample Street, Springfield" in flat
         assert "https://papers.example.org/unsubscribe/token-u/" in flat
-        assert "https://papers.example.org/preferences/token-p/" in flat
+        assert "https://papers.example.org/digests/manage/token-p/" in flat
 
 
 def test_text_is_written_as_text():

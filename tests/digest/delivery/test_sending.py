@@ -137,7 +137,7 @@ def test_call_with_a_part_of_the_batch_does_not_name_the_batch(batch_provider, e
 
 
 def test_merge_syntax_in_a_title_is_shown_not_filled(batch_provider, esp):
-    title = "Leaks %recipient.preferences% and {{params.preferences}} {% x %}"
+    title = "Leaks %recipient.manage% and {{params.manage}} {% x %}"
     make_listing(make_paper(title=title), DAY)
     building.build(DAY)
     make_subscriber(next_digest_at=NOW)
@@ -146,7 +146,7 @@ def test_merge_syntax_in_a_title_is_shown_not_filled(batch_provider, esp):
     ((copy,),) = esp.inbox.values()
     for part in (copy.subject, copy.html, copy.text):
         plain = part.replace("\N{WORD JOINER}", "")
-        assert "Leaks %recipient.preferences% and {{params.preferences}}" in " ".join(plain.split())
+        assert "Leaks %recipient.manage% and {{params.manage}}" in " ".join(plain.split())
 
 
 def test_message_id_is_the_same_on_every_try(mailgun, readers):

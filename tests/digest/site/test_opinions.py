@@ -6,15 +6,18 @@ from digest.editions import taste
 from digest.models import Opinion
 from digest.papers import vectors
 from subscriptions import tokens
-from tests.builders import make_subscriber
+from tests.builders import know_browser, make_subscriber
 from tests.digest.builders import make_paper
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def reader():
-    return make_subscriber()
+def reader(client):
+    """Who looks at a digest in a browser of theirs."""
+    reader = make_subscriber()
+    know_browser(client, reader)
+    return reader
 
 
 def address(reader, paper, verdict="more"):

@@ -70,7 +70,7 @@ def test_it_is_off_until_a_reader_turns_it_on(client, reader):
     page = client.get(path(reader))
     assert not reader.learns
     assert "checked" not in box(page).attrib
-    assert not page.cookies
+    assert opened_cookie.COOKIE not in page.cookies
     assert said_to_the_browser(page) == []
 
 
