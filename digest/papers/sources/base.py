@@ -16,6 +16,8 @@ makes a hundred bytes of memory of each, and they are written with three."""
 LONGEST_TITLE = 2_000
 LONGEST_ABSTRACT = 50_000
 MOST_AUTHORS = 10_000
+LONGEST_NAMES = 500_000
+"""Letters of all authors together."""
 LONGEST_LINK = 500
 MOST_WORDS = 50
 """Keywords, or categories."""
@@ -86,7 +88,10 @@ def names(values: list[object]) -> tuple[str, ...]:
     """Authors' names, in order, without empty ones."""
     if len(values) > MOST_AUTHORS:
         raise EntryError(f"{len(values):,} authors")
-    return tuple(name[:200] for value in values if (name := one_line(value)))
+    found = tuple(name[:200] for value in values if (name := one_line(value)))
+    if (letters := sum(map(len, found))) > LONGEST_NAMES:
+        raise EntryError(f"names of {letters:,} letters")
+    return found
 
 
 def one_line(text: object) -> str:
