@@ -145,7 +145,7 @@ def _fields(record: PaperRecord) -> dict[str, Any]:
     return {
         "arxiv_id": record.arxiv_id,
         "version": record.version,
-        "title": text.readable(record.title),
+        "title": text.readable(record.title) or record.title,
         "abstract": text.readable(record.abstract),
         "summary": text.readable(record.summary),
         "authors": [text.readable(name) for name in record.authors],

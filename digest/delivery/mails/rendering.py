@@ -312,7 +312,7 @@ def _audience_values(
     rest = len(chosen) - 1
     more = wording.and_more(rest)
     room = SUBJECT_LENGTH - len(more) - len("[Sample] ")
-    also = "; ".join(card.title for card, *_ in chosen[1:3])
+    also = "; ".join(wording.isolated(card.title) for card, *_ in chosen[1:3])
     edition = rendered.edition
     in_all = _("%(papers)s in all.") % {"papers": wording.papers(edition.paper_count)}
     others = _("Also: %(titles)s") % {"titles": also} if also else in_all
@@ -323,7 +323,7 @@ def _audience_values(
         "follows": follows,
         # The subject has the lead paper's name; here is its point, then two more.
         "preheader": clip(f"{lead.point} {others}", PREHEADER),
-        "lead": clip(lead.title, min(90, room)),
+        "lead": wording.isolated(clip(lead.title, min(90, room - 2))),
         "more": more,
     }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from unicodedata import bidirectional
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
@@ -9,6 +10,9 @@ from django.utils.translation import ngettext
 
 from digest.records import WEEK, EditionContent, Period
 from subscriptions import schedule
+
+_FROM_RIGHT = frozenset({"R", "AL", "AN"})
+"""Bidirectional classes of letters and numbers that run from right to left."""
 
 
 def grouped(number: int) -> str:
@@ -80,10 +84,18 @@ def paragraphs(note: str) -> list[str]:
 
 def byline(authors: Sequence[str], *, shown: int = 3) -> str:
     """The first authors, and how many more there are."""
-    names = ", ".join(authors[:shown])
+    names = ", ".join(map(isolated, authors[:shown]))
     more = len(authors) - shown
     return (
         _("%(names)s and %(number)s more") % {"names": names, "number": grouped(more)}
         if more > 0
         else names
     )
+
+
+def isolated(text: str) -> str:
+    """The text, which turns nothing around that stands beside it: in an isolate of its own where it
+    has letters that run from right to left (UAX #9). Not for what programs read."""
+    if text.isascii() or not any(bidirectional(char) in _FROM_RIGHT for char in text):
+        return text
+    return f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}"

@@ -1,7 +1,7 @@
 """What is kept of a paper so that it is found: its stems by field, its tags and its merit."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import combinations, pairwise
@@ -14,6 +14,12 @@ from .query import Condition
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _LONG_NAME = 4
+# A tsvector holds 1,048,575 bytes, a good third of which the longest abstract takes. The papers
+# with most authors that there are, some five thousand, take a half of each.
+_MOST_OF_NAMES = 200_000
+_MOST_OF_TAGS = 350_000
+_WITH_PLACE, _WITHOUT = 8, 2
+"""Bytes that a lexeme takes beside its letters."""
 _FIELDS = (
     "pk", "title", "keywords", "summary", "abstract", "authors", "categories", "published_at",
     "upvotes",
@@ -54,14 +60,40 @@ def _entry(row: dict[str, Any]) -> Entry:
         title=words.stems(row["title"]),
         about=words.stems(f"{keywords}. {row['summary']}"),
         abstract=words.stems(row["abstract"]),
-        names=[words.stems(name) for name in _strings(row["authors"])],
-        tags=sorted(
-            {
-                *(tag for name in _strings(row["authors"]) for tag in _author_tags(name)),
-                *(tag for name in _strings(row["categories"]) for tag in _category_tags(name)),
-            }
-        ),
+        names=list(_names(_strings(row["authors"]))),
+        tags=sorted(_within(_tags(row), _MOST_OF_TAGS)),
     )
+
+
+def _names(authors: Iterable[str]) -> Iterator[list[str]]:
+    """The stems of each author, as far as there is room."""
+    room = _MOST_OF_NAMES
+    for author in authors:
+        stems = words.stems(author)
+        room -= sum(len(stem.encode()) + _WITH_PLACE for stem in stems)
+        if room < 0:
+            return
+        yield stems
+
+
+def _tags(row: dict[str, Any]) -> Iterator[str]:
+    for name in _strings(row["categories"]):
+        yield from _category_tags(name)
+    for name in _strings(row["authors"]):
+        yield from _author_tags(name)
+
+
+def _within(tags: Iterable[str], room: int) -> set[str]:
+    """The first of the tags, each once, as far as there is room."""
+    found: set[str] = set()
+    for tag in tags:
+        if tag in found:
+            continue
+        room -= len(tag.encode()) + _WITHOUT
+        if room < 0:
+            break
+        found.add(tag)
+    return found
 
 
 def _strings(value: Any) -> list[str]:

@@ -45,8 +45,6 @@ def read(body: bytes) -> Feed:
     start = body.lstrip(b"\xef\xbb\xbf \r\n\t")[:2000].lower()
     if start.startswith((b"<!doctype html", b"<html")):
         raise SourceError("arXiv: a web page instead of a feed; is access denied?")
-    if b"<!doctype" in start or b"<!entity" in start:
-        raise SourceError("arXiv: the feed declares a document type, which no feed needs")
     feed = Feed()
     try:
         _collect(feed, body)
@@ -61,14 +59,18 @@ def read(body: bytes) -> Feed:
 def _collect(feed: Feed, body: bytes) -> None:
     events = etree.iterparse(
         BytesIO(body),
-        events=("end",),
+        events=("end", "comment", "pi"),
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
         huge_tree=False,
     )
-    for _, element in events:
+    for number, (_, element) in enumerate(events, start=1):
+        if number > base.MOST_NODES:
+            raise SourceError(f"arXiv: the feed has more than {base.MOST_NODES:,} elements")
         tag, parent = element.tag, element.getparent()
+        if number == 1 and element.getroottree().docinfo.doctype:
+            raise SourceError("arXiv: the feed declares a document type, which no feed needs")
         is_head = parent is not None and parent.tag in (f"{_ATOM}feed", "channel")
         if tag in (f"{_ATOM}entry", "item"):
             feed.entries.append(element)
@@ -109,7 +111,8 @@ def parse(feed: Feed, day: date | None) -> Iterator[PaperRecord | BadEntry]:
             yield _record(entry, day)
         except base.EntryError as error:
             given = entry.findtext(f"{_ATOM}id") or entry.findtext("guid") or ""
-            yield BadEntry(given.rsplit("/", 1)[-1].strip()[:40] or f"#{number}", str(error))
+            name = base.one_line(given.rsplit("/", 1)[-1])[:40]
+            yield BadEntry(name or f"#{number}", str(error))
 
 
 def parse_whole(feed: Feed, day: date | None) -> Iterator[PaperRecord | BadEntry]:
@@ -158,5 +161,4 @@ def _categories(entry: etree._Element) -> tuple[str, ...]:
     primary = [element.get("term") for element in entry.iterfind(f"{_ARXIV}primary_category")]
     terms = [element.get("term") for element in entry.iterfind(f"{_ATOM}category")]
     plain = [element.text for element in entry.iterfind("category")]
-    known = (term.strip() for term in (*primary, *terms, *plain) if term)
-    return tuple(dict.fromkeys(term for term in known if re.fullmatch(r"[\w.-]{2,20}", term)))
+    return base.categories(term for term in (*primary, *terms, *plain) if term)

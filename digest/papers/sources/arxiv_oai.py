@@ -36,6 +36,8 @@ def parse(body: bytes) -> Iterator[PaperRecord | BadEntry]:
             if element.tag == f"{_OAI}error":
                 said = base.one_line(element.text)[:200]
                 raise SourceRefusedError(f"arXiv: OAI error {element.get('code')}: {said}")
+            if element.getroottree().docinfo.doctype:
+                raise SourceError("arXiv: the answer declares a document type")
             number += 1
             yield _record_or_bad(element, number)
             element.clear()
@@ -51,7 +53,7 @@ def _record_or_bad(element: etree._Element, number: int) -> PaperRecord | BadEnt
     try:
         return _record(element)
     except base.EntryError as error:
-        return BadEntry(given.rpartition(":")[2].strip()[:40] or f"#{number}", str(error))
+        return BadEntry(base.one_line(given.rpartition(":")[2])[:40] or f"#{number}", str(error))
 
 
 def _record(element: etree._Element) -> PaperRecord:
@@ -65,14 +67,14 @@ def _record(element: etree._Element) -> PaperRecord:
     first = versions[0].findtext(f"{space}date") if versions else None
     return PaperRecord(
         arxiv_id=arxiv_id,
-        version=len(versions) or None,
+        version=min(len(versions), base.MOST_VERSION) or None,
         title=base.title(paper.findtext(f"{space}title")),
         abstract=base.abstract(paper.findtext(f"{space}abstract")),
         authors=_authors(paper, space),
         published_at=base.mail_moment(first)
         if first
         else base.moment(paper.findtext(f"{space}created")),
-        categories=tuple((paper.findtext(f"{space}categories") or "").split()),
+        categories=base.categories((paper.findtext(f"{space}categories") or "").split()),
     )
 
 

@@ -1,7 +1,8 @@
 """What every source offers, and the readings of upstream text that sources share."""
 
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
@@ -9,17 +10,35 @@ from urllib.parse import urlsplit
 
 from digest.records import BadEntry, PaperRecord
 
+MOST_NODES = 200_000
+"""Elements, lists or objects of one answer. The largest page of a day has some thousands; a parser
+makes a hundred bytes of memory of each, and they are written with three."""
 LONGEST_TITLE = 2_000
 LONGEST_ABSTRACT = 50_000
 MOST_AUTHORS = 10_000
+LONGEST_NAMES = 500_000
+"""Letters of all authors together."""
+LONGEST_LINK = 500
+MOST_WORDS = 50
+"""Keywords, or categories."""
+MOST_VERSION = 9_999
 # The archive's name is bounded: arXiv has none above eight letters, a database has its limits.
 _ARXIV_ID = re.compile(
     r"(\d{4}\.\d{4,5}|[a-z-]{2,16}(?:\.[A-Z]{2})?/\d{7})(?:v(\d{1,4}))?", re.ASCII
 )
 
+_CATEGORY = re.compile(r"[A-Za-z0-9_.-]{2,20}")
+
 # Halves of a surrogate pair are legal in JSON, but no text; PostgreSQL refuses them and NUL.
 _NO_TEXT = re.compile("[\x00-\x08\x0e-\x1b\x7f\ud800-\udfff]")
-_NOT_IN_LINKS = re.compile('[\x00-\x20\x7f-\xa0\ud800-\udfff\\s<>"]')
+_NOT_IN_LINKS = re.compile(r'[\s<>"\\^`{|}]')
+# What ends in a number is an IP address to a browser, and a name without a dot a machine nearby.
+_PUBLIC_HOST = re.compile(r"(?:[\w-]+\.)+(?:[^\W\d_]{2,}|xn--[a-z0-9-]+)")
+_INNER_NAMES = frozenset({"internal", "intranet", "lan", "local", "localdomain", "localhost"})
+_MARKS = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Mn", "Me", "Zl", "Zp", "Zs"})
+"""Categories of Unicode in which nothing can be seen that stands by itself."""
+_FIRST_YEAR = 1991
+"""arXiv's own."""
 
 
 class Source(Protocol):
@@ -50,7 +69,7 @@ def arxiv_id(text: object) -> tuple[str, int | None]:
 def title(text: object) -> str:
     """A title on one line; EntryError where it is missing or no title."""
     joined = one_line(text)
-    if not joined:
+    if all(unicodedata.category(char) in _MARKS for char in joined[: LONGEST_TITLE + 1]):
         raise EntryError("no title")
     if len(joined) > LONGEST_TITLE:
         raise EntryError(f"a title of {len(joined):,} characters")
@@ -69,7 +88,10 @@ def names(values: list[object]) -> tuple[str, ...]:
     """Authors' names, in order, without empty ones."""
     if len(values) > MOST_AUTHORS:
         raise EntryError(f"{len(values):,} authors")
-    return tuple(name[:200] for value in values if (name := one_line(value)))
+    found = tuple(name[:200] for value in values if (name := one_line(value)))
+    if (letters := sum(map(len, found))) > LONGEST_NAMES:
+        raise EntryError(f"names of {letters:,} letters")
+    return found
 
 
 def one_line(text: object) -> str:
@@ -84,29 +106,27 @@ def one_line(text: object) -> str:
 
 def moment(text: object) -> datetime:
     """An ISO 8601 time as aware UTC; EntryError for anything else."""
-    if not isinstance(text, str):
-        raise EntryError("no date")
-    try:
-        parsed = datetime.fromisoformat(text.strip())
-    except ValueError as error:
-        raise EntryError("a date that is none") from error
-    aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    try:
-        return aware.astimezone(UTC)
-    except OverflowError as error:
-        raise EntryError("a date that is none") from error
+    return _moment(text, datetime.fromisoformat)
 
 
 def mail_moment(text: object) -> datetime:
     """An RFC 5322 time as aware UTC; EntryError for anything else."""
+    return _moment(text, parsedate_to_datetime)
+
+
+def _moment(text: object, read: Callable[[str], datetime]) -> datetime:
     if not isinstance(text, str):
         raise EntryError("no date")
     try:
-        parsed = parsedate_to_datetime(text.strip())
+        parsed = read(text.strip())
         aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-        return aware.astimezone(UTC)
+        moment = aware.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise EntryError("a date that is none") from error
+    # A paper of the year 9999 would be the newest for ever.
+    if not _FIRST_YEAR <= moment.year <= datetime.now(UTC).year + 1:
+        raise EntryError(f"a date in the year {moment.year}")
+    return moment
 
 
 def count(value: object) -> int | None:
@@ -116,19 +136,36 @@ def count(value: object) -> int | None:
 
 
 def link(value: object) -> str:
-    """An http or https address, or "" for anything else, such as `javascript:`."""
+    """An http or https address that anybody may be led to, or "" for anything else: `javascript:`, a
+    machine in the reader's own network, a name and password, or letters that can't be seen."""
     if not isinstance(value, str):
         return ""
     text = value.strip()
+    if len(text) > LONGEST_LINK or _NOT_IN_LINKS.search(text):
+        return ""
+    if any(unicodedata.category(char) in _MARKS for char in text):
+        return ""
     try:
         parts = urlsplit(text)
-        is_web = parts.scheme in ("http", "https") and bool(parts.hostname)
+        _ = parts.port
     except ValueError:
         return ""
-    return text if is_web and len(text) <= 500 and not _NOT_IN_LINKS.search(text) else ""  # noqa: PLR2004
+    is_web = parts.scheme in ("http", "https") and "@" not in parts.netloc
+    return text if is_web and _is_public(parts.hostname or "") else ""
 
 
-def strings(value: object, *, most: int = 50) -> tuple[str, ...]:
+def _is_public(host: str) -> bool:
+    top = host.rpartition(".")[2]
+    return bool(_PUBLIC_HOST.fullmatch(host)) and top not in _INNER_NAMES
+
+
+def categories(values: Iterable[str]) -> tuple[str, ...]:
+    """Those that may be names of arXiv's categories, each once."""
+    known = (value.strip() for value in values)
+    return tuple(dict.fromkeys(value for value in known if _CATEGORY.fullmatch(value)))[:MOST_WORDS]
+
+
+def strings(value: object, *, most: int = MOST_WORDS) -> tuple[str, ...]:
     """The texts of a list, or () where it is none."""
     entries: list[Any] = value if isinstance(value, list) else []
     return tuple(one_line(entry)[:120] for entry in entries[:most] if isinstance(entry, str))

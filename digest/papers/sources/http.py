@@ -1,10 +1,12 @@
 """One bounded GET: time, size and redirects are limited, and every failure is one clear line."""
 
 import time
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -13,6 +15,10 @@ import urllib3
 from digest.errors import RetryLaterError, SourceError, SourceRefusedError
 
 MEBIBYTE = 1024 * 1024
+_PIECE = 64 * 1024
+_GZIP_ONLY = 16 + zlib.MAX_WBITS
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_PLAIN, _GZIP = ("", "identity"), ("gzip", "x-gzip")
 _TOO_MANY = 429
 _UNAVAILABLE = 503
 _DEFAULT_WAIT = 60.0
@@ -28,8 +34,8 @@ class Limits:
     """Seconds between two bytes."""
     whole: float = 120.0
     """Seconds for the whole response."""
-    size: int = 32 * MEBIBYTE
-    """Bytes after decompression."""
+    size: int = 16 * MEBIBYTE
+    """Bytes after unpacking; and before, as there are packed ones of which nothing comes out."""
     redirects: int = 3
     patience: float = 30.0
     """The longest Retry-After that is waited out; a longer one is raised."""
@@ -45,6 +51,10 @@ class Http:
     limits: Limits = field(default_factory=Limits)
     sleep: Callable[[float], None] = time.sleep
     session: requests.Session = field(default_factory=requests.Session)
+
+    def __post_init__(self) -> None:
+        # Sources are asked without any memory of what they said before.
+        self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def get(self, url: str, params: Mapping[str, str | int] | None = None) -> bytes:
         """The body of a 200 answer.
@@ -68,7 +78,7 @@ class Http:
                 with self.session.get(
                     url,
                     params=params,
-                    headers={"User-Agent": self.user_agent},
+                    headers={"User-Agent": self.user_agent, "Accept-Encoding": "gzip"},
                     timeout=(self.limits.connect, self.limits.read),
                     stream=True,
                     allow_redirects=False,
@@ -78,14 +88,25 @@ class Http:
                         continue
                     self._check_status(response)
                     return self._body(response, ends_at)
-            except requests.RequestException as error:
+            # requests lets errors of its own reading of a Location through as they are.
+            except (requests.RequestException, ValueError) as error:
                 raise self._error(_in_words(error)) from error
         raise self._error("redirects in circles")
 
     def _redirected(self, url: str, response: requests.Response) -> str:
-        target = urljoin(url, response.headers.get("Location", ""))
-        if urlsplit(target).hostname != urlsplit(url).hostname:
+        """Where it leads: within the origin, or from its http to its https, and so never to a
+        machine or a service that the operator did not name."""
+        try:
+            target = urljoin(url, response.headers.get("Location", ""))
+            from_origin, to_origin = _origin(url), _origin(target)
+        except ValueError as error:
+            raise self._error("redirects to what is no address") from error
+        with_tls = ("https", from_origin[1], 443)
+        is_raised = from_origin[::2] == ("http", 80) and to_origin == with_tls
+        if to_origin[1] != from_origin[1]:
             raise self._error("redirects to another host, which is not followed")
+        if to_origin != from_origin and not is_raised:
+            raise self._error("redirects to another port or scheme, which is not followed")
         return target
 
     def _check_status(self, response: requests.Response) -> None:
@@ -106,36 +127,83 @@ class Http:
             raise self._error(f"HTTP {status}")
 
     def _body(self, response: requests.Response, ends_at: float) -> bytes:
-        body = bytearray()
+        body, read = bytearray(), 0
+        unpacker = self._unpacker(response)
         try:
-            # Unlike iter_content, read1 hands out what came before a cut.
-            while chunk := response.raw.read1(64 * 1024, decode_content=True):
-                body += chunk
-                if len(body) > self.limits.size:
-                    raise self._error(f"more than {self.limits.size:,} bytes, given up")
+            # Unlike iter_content, read1 hands out what came before a cut. It is not asked to unpack:
+            # it would go on reading for as long as nothing comes out.
+            while chunk := response.raw.read1(_PIECE, decode_content=False):
+                read += len(chunk)
+                for piece in unpacker.pieces(chunk):
+                    body += piece
+                    if max(read, len(body)) > self.limits.size:
+                        raise self._error(f"more than {self.limits.size:,} bytes, given up")
                 if time.monotonic() > ends_at:
                     raise self._error(f"slower than {self.limits.whole:.0f} s, given up")
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+            body += unpacker.end()
+        except (urllib3.exceptions.HTTPError, OSError, zlib.error, EOFError) as error:
             words = f"{_in_words(error)} after {len(body):,} bytes"
             raise SourceError(f"{self.source}: {words}", partial=bytes(body)) from error
         return bytes(body)
+
+    def _unpacker(self, response: requests.Response) -> "_Unpacker":
+        packed = response.headers.get("Content-Encoding", "").strip().lower()
+        if packed not in (*_PLAIN, *_GZIP):
+            raise self._error("the answer is packed in a way that was not asked for")
+        return _Unpacker(is_packed=packed in _GZIP)
 
     def _error(self, words: str) -> SourceError:
         return SourceError(f"{self.source}: {words}")
 
 
+class _Unpacker:
+    """Takes a stream apart, of gzip in one member or several (RFC 1952) or not packed at all."""
+
+    def __init__(self, *, is_packed: bool) -> None:
+        self.stream = zlib.decompressobj(_GZIP_ONLY) if is_packed else None
+
+    def pieces(self, chunk: bytes) -> Iterator[bytes]:
+        """What comes out of the next bytes, in small pieces: there may be a thousand times as much."""
+        if self.stream is None:
+            yield chunk
+            return
+        while chunk:
+            if self.stream.eof:
+                self.stream = zlib.decompressobj(_GZIP_ONLY)
+            yield self.stream.decompress(chunk, _PIECE)
+            chunk = self.stream.unconsumed_tail or self.stream.unused_data
+
+    def end(self) -> bytes:
+        """What is left; EOFError where the stream is not at its end."""
+        left = self.stream.flush() if self.stream else b""
+        if self.stream and not self.stream.eof:
+            raise EOFError
+        return left
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port (RFC 6454); ValueError where it is none."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
+
+
+_WORDS: tuple[tuple[type[Exception], str], ...] = (
+    (requests.ConnectTimeout, "no connection in time"),
+    (requests.Timeout, "no answer in time"),
+    (urllib3.exceptions.TimeoutError, "no answer in time"),
+    (urllib3.exceptions.ProtocolError, "the answer was cut off"),
+    (EOFError, "the answer was cut off"),
+    (zlib.error, "the answer can't be unpacked"),
+    (requests.ConnectionError, "no connection"),
+    (requests.RequestException, "the request failed"),
+    (ValueError, "the answer can't be understood"),
+)
+"""The first kind that an error is of names it."""
+
+
 def _in_words(error: Exception) -> str:
-    if isinstance(error, requests.ConnectTimeout):
-        return "no connection in time"
-    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError):
-        return "no answer in time"
-    if isinstance(error, urllib3.exceptions.ProtocolError):
-        return "the answer was cut off"
-    if isinstance(error, urllib3.exceptions.DecodeError):
-        return "the answer can't be unpacked"
-    if isinstance(error, requests.ConnectionError):
-        return "no connection"
-    return f"the request failed ({type(error).__name__})"
+    words = next((words for kind, words in _WORDS if isinstance(error, kind)), "the request failed")
+    return f"{words} ({type(error).__name__})" if words == "the request failed" else words
 
 
 def _retry_after(text: str) -> float:

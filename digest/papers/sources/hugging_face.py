@@ -71,10 +71,18 @@ class HuggingFace:
         yield from parse(entries, day, seen)
 
 
+def _loaded(text: str) -> Any:
+    """The JSON; SourceError where it holds too much. Counted before it is made: three bytes of text
+    would be two hundred of memory."""
+    if text.count("{") + text.count("[") > base.MOST_NODES:
+        raise SourceError(f"Hugging Face: more than {base.MOST_NODES:,} lists and objects")
+    return json.loads(text)
+
+
 def entries_of(body: bytes) -> list[Any]:
     """The entries of a list, or the one paper of `/api/papers/<id>`; SourceError for all else."""
     try:
-        data = json.loads(body)
+        data = _loaded(body.decode(json.detect_encoding(body), "surrogatepass"))
     except (ValueError, RecursionError) as error:
         kind = "a web page" if body.lstrip()[:1] == b"<" else "broken JSON"
         raise SourceError(f"Hugging Face: {kind} instead of a list of papers") from error
@@ -90,13 +98,15 @@ def entries_of(body: bytes) -> list[Any]:
 
 def entries_of_page(body: bytes, day: date | None) -> list[Any]:
     """The entries of the web page, of the day where one is given; SourceError when it is not that."""
+    if body.count(b"<") > base.MOST_NODES:
+        raise SourceError(f"Hugging Face: the web page has more than {base.MOST_NODES:,} elements")
     try:
         tree = html.fromstring(body)
     except (etree.ParserError, ValueError) as error:
         raise SourceError("Hugging Face: the web page is empty") from error
     for element in tree.iterfind('.//*[@data-target="DailyPapers"]'):
         try:
-            data = json.loads(element.get("data-props", ""))
+            data = _loaded(element.get("data-props", ""))
             entries, shown = data["dailyPapers"], str(data["date"])[:10]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise SourceError("Hugging Face: the web page has changed its form") from error

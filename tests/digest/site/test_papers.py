@@ -96,7 +96,7 @@ def test_author_leads_to_a_search_for_the_name(client):
 def test_formulas_are_raised_and_lowered(client):
     make_paper(arxiv_id="2608.00001", title="ZS^2", abstract="In O(n^2) for V_{0.5}, a < b.")
     body = client.get("/papers/2608.00001/").content.decode()
-    assert "<h1>ZS<sup>2</sup></h1>" in body
+    assert '<h1 dir="auto">ZS<sup>2</sup></h1>' in body
     assert "In O(n<sup>2</sup>) for V<sub>0.5</sub>, a &lt; b." in body
     assert "<title>ZS^2 | Daily Papers</title>" in body
 

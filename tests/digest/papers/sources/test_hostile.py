@@ -1,0 +1,413 @@
+"""Sources that mean harm: packed bombs, endless answers, ways inside, documents that grow, and links."""
+
+import gzip
+import json
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from digest.errors import DigestError, SourceError
+from digest.papers.sources import arxiv_feed, base, hugging_face
+from digest.papers.sources.http import Http, Limits
+from digest.records import BadEntry, PaperRecord
+from tests.upstream import FakeUpstream, Fault, atom, hugging_face_entry
+
+DAY = date(2026, 8, 20)
+MEBIBYTE = 1024 * 1024
+QUICK = Limits(connect=1.0, read=1.0, whole=1.0, size=MEBIBYTE, patience=0.0)
+ROOT = Path(__file__).resolve().parents[4]
+
+
+@pytest.fixture
+def http():
+    return Http("Source", "DailyPapers/1.0", QUICK)
+
+
+@pytest.fixture
+def upstream():
+    with FakeUpstream() as running:
+        yield running
+
+
+@contextmanager
+def raw(*pieces, endless=b""):
+    """A server that sends these bytes to whoever asks, and `endless` until that one hangs up."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                caller, _ = listener.accept()
+            except OSError:
+                return
+            with caller:
+                caller.recv(65_536)
+                try:
+                    for piece in pieces:
+                        caller.sendall(piece)
+                    while endless:
+                        caller.sendall(endless)
+                except OSError:
+                    pass
+
+    threading.Thread(target=serve, daemon=True).start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}/x"
+    listener.close()
+
+
+def head(*lines):
+    return b"\r\n".join([b"HTTP/1.1 200 OK", *lines, b"", b""])
+
+
+def bomb(size, *, times=1):
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    body = b"".join(packer.compress(bytes(MEBIBYTE)) for _ in range(size)) + packer.flush()
+    for _ in range(times - 1):
+        body = gzip.compress(body)
+    return body
+
+
+# --- What is asked, and where to -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://169.254.169.254/latest/meta-data/",
+        "http://10.0.0.1/",
+        "http://localhost:{port}/",
+        "http://2130706433:{port}/",
+        "http://0x7f.1:{port}/",
+        "http://[::1]:{port}/",
+        "http://127.0.0.1:6379/",
+        "http://127.0.0.1/",
+        "https://127.0.0.1:{port}/",
+        "//169.254.169.254/",
+        "file:///etc/passwd",
+        "gopher://127.0.0.1:{port}/_x",
+        "ftp://127.0.0.1:{port}/",
+        "http://127.0.0.1:{port}@169.254.169.254/",
+        "http://127.0.0.1:99999999/",
+        "http://[",
+        "javascript:alert(1)",
+    ],
+)
+def test_redirect_leads_nowhere_but_to_the_origin(http, upstream, location):
+    port = upstream.server.server_port
+    upstream.bodies["/"] = b"secret"
+    upstream.faults["/"] = [Fault(status=302, location=location.format(port=port))]
+    refused = r"^Source: (redirects to |the answer can't be understood)"
+    with pytest.raises(SourceError, match=refused) as caught:
+        http.get(upstream.url + "/x")
+    assert "\n" not in str(caught.value)
+    assert len(upstream.calls) == 1
+
+
+@pytest.mark.parametrize("location", ["/elsewhere", "?x=1", "{url}/elsewhere"])
+def test_redirect_within_the_origin_is_followed(http, upstream, location):
+    upstream.bodies["/"] = b"body"
+    location = location.format(url=upstream.url)
+    upstream.faults["/"] = [Fault(status=302, location=location)]
+    assert http.get(upstream.url + "/x") == b"body"
+
+
+def test_http_may_lead_to_https_and_https_never_to_http(http):
+    class Answer:
+        headers = {"Location": "https://papers.example.org/x"}
+
+    assert http._redirected("http://papers.example.org/x", Answer) == Answer.headers["Location"]
+    Answer.headers = {"Location": "http://papers.example.org/x"}
+    with pytest.raises(SourceError, match="another port or scheme"):
+        http._redirected("https://papers.example.org/x", Answer)
+
+
+def test_cookies_are_not_kept(http):
+    with raw(head(b"Set-Cookie: a=b", b"Content-Length: 0")) as url:
+        http.get(url)
+    assert not http.session.cookies
+
+
+# --- How much of it ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("packing", "words"),
+    [
+        ("gzip", "more than 1,048,576 bytes, given up"),
+        ("gzip, gzip", "packed in a way that was not asked for"),
+        ("deflate", "packed in a way that was not asked for"),
+        ("br", "packed in a way that was not asked for"),
+        ("zstd", "packed in a way that was not asked for"),
+    ],
+)
+def test_packed_bomb_is_given_up(http, packing, words):
+    start = head(b"Content-Encoding: " + packing.encode())
+    with raw(start, bomb(50)) as url, pytest.raises(SourceError, match=words):
+        http.get(url)
+
+
+@pytest.mark.parametrize(
+    ("start", "endless"),
+    [
+        (head(), b"x" * 1000),
+        (head(b"Transfer-Encoding: chunked"), b"3e8\r\n" + b"x" * 1000 + b"\r\n"),
+        # A name in gzip's own head, of which nothing ever comes out.
+        (head(b"Content-Encoding: gzip") + b"\x1f\x8b\x08\x08" + bytes(6), b"name" * 250),
+        # Members that hold nothing.
+        (head(b"Content-Encoding: gzip"), gzip.compress(b"") * 50),
+    ],
+)
+def test_answer_without_an_end_is_given_up(http, start, endless):
+    started = time.monotonic()
+    with raw(start, endless=endless) as url, pytest.raises(SourceError, match="given up"):
+        http.get(url)
+    assert time.monotonic() - started < 10
+
+
+def test_length_that_lies_is_one_clear_line(http):
+    start, cut = head(b"Content-Length: 100"), "cut off after 5 bytes"
+    with raw(start, b"short") as url, pytest.raises(SourceError, match=cut) as caught:
+        http.get(url)
+    assert caught.value.partial == b"short"
+    with raw(head(b"Content-Length: 5"), b"longer than that") as url:
+        assert http.get(url) == b"longe"
+
+
+def test_packed_answer_is_read_in_all_its_members_and_not_half(http):
+    packed = gzip.compress(b"one") + gzip.compress(b"two")
+    with raw(head(b"Content-Encoding: gzip"), packed) as url:
+        assert http.get(url) == b"onetwo"
+    half = gzip.compress(b"x" * 999)[:-9]
+    for body, words in ((half, "cut off"), (b"no gzip", "can't be unpacked")):
+        start = head(b"Content-Encoding: gzip")
+        with raw(start, body) as url, pytest.raises(SourceError, match=words):
+            http.get(url)
+
+
+_MEASURE = """
+import resource, sys
+from digest.errors import DigestError
+from digest.papers.sources import arxiv_feed, hugging_face
+from digest.papers.sources.http import Http
+def most(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+before = most()
+try:
+    body = Http("Source", "agent").get(sys.argv[1])
+    arxiv_feed.read(body) if sys.argv[2] == "xml" else list(
+        hugging_face.parse(hugging_face.entries_of(body), None, set()))
+except DigestError as error:
+    print(round(most() - before))
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "start", "piece"),
+    [
+        ("json", b"[", b"{},"),
+        ("json", b'[{"paper":{"authors":[', b"[],"),
+        ("xml", b'<feed xmlns="http://www.w3.org/2005/Atom">', b"<a/>"),
+        ("xml", b'<feed xmlns="http://www.w3.org/2005/Atom">', b"<?a?>"),
+    ],
+)
+def test_memory_of_a_bomb_is_bounded(kind, start, piece):
+    """15 MB of such pieces took 500 to 1,000 MiB to parse; a list of 100 MB of zeros is as packed."""
+    body = gzip.compress(start + piece * (15 * MEBIBYTE // len(piece)), 1)
+    with raw(head(b"Content-Encoding: gzip"), body) as url:
+        command = [sys.executable, "-c", _MEASURE, url, kind]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 150
+
+
+# --- What it says --------------------------------------------------------------------------------
+
+
+def entry_with(**fields):
+    made = hugging_face_entry(DAY, 1)
+    made["paper"] |= fields
+    return made
+
+
+def parsed(entry):
+    (found,) = hugging_face.parse(hugging_face.entries_of(json.dumps([entry]).encode()), DAY, set())
+    return found
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"title": "t" * 10 * MEBIBYTE},
+        {"summary": "s" * 10 * MEBIBYTE},
+        {"authors": [{"name": "a"}] * 100_000},
+        {"title": "\u202e\u200b\u2066\x00"},
+        {"title": ["a"]},
+        {"title": {"a": 1}},
+        {"publishedAt": "0000-01-01T00:00:00Z"},
+        {"publishedAt": "0001-01-01T00:00:00Z"},
+        {"publishedAt": "9999-12-31T23:59:59-12:00"},
+        {"publishedAt": "9999-12-31"},
+        {"publishedAt": 10**30},
+        {"id": "../../etc/passwd"},
+        {"id": "2608.00001\u0661"},
+    ],
+)
+def test_absurd_entry_costs_itself_only(fields):
+    good = hugging_face_entry(DAY, 2)
+    body = json.dumps([entry_with(**fields), good]).encode()
+    found = list(hugging_face.parse(hugging_face.entries_of(body), DAY, set()))
+    assert [type(each) for each in found] == [BadEntry, PaperRecord]
+    assert len(found[0].reason) < 100
+
+
+@pytest.mark.parametrize(
+    "number", ["1e400", "-5", "NaN", "Infinity", "1.5", "true", '"9"', "9" * 99]
+)
+def test_number_that_makes_no_sense_is_not_known(number):
+    text = json.dumps([entry_with(upvotes="HERE")]).replace('"HERE"', number)
+    (found,) = hugging_face.parse(hugging_face.entries_of(text.encode()), DAY, set())
+    assert found.upvotes is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b"[" + b"9" * 5000 + b"]",
+        b"[{},{},",
+        b"\xff\xfe",
+        b"",
+        b"null",
+        b'{"error": {"a": 1}}',
+    ],
+)
+def test_json_that_can_not_be_read_is_one_clear_line(body):
+    with pytest.raises(SourceError, match=r"^Hugging Face: [^\n]*$"):
+        hugging_face.entries_of(body)
+
+
+def test_last_of_two_equal_keys_counts():
+    text = json.dumps([entry_with()]).replace('"title": ', '"title": "<b>", "title": ')
+    (found,) = hugging_face.parse(hugging_face.entries_of(text.encode()), DAY, set())
+    assert found.title.startswith("Paper 1")
+
+
+LAUGHS = b"""<!DOCTYPE feed [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">
+<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;"><!ENTITY d "&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;">]>"""
+OUTSIDE = b'<!DOCTYPE feed [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
+
+
+@pytest.mark.parametrize(
+    "types", [LAUGHS, OUTSIDE, b'<!DOCTYPE feed SYSTEM "http://127.0.0.1:9/">']
+)
+@pytest.mark.parametrize("before", [b"", b" " * 5000, b"<!--" + b"x" * 5000 + b"-->"])
+@pytest.mark.parametrize("in_utf_16", [False, True])
+def test_document_type_is_refused_wherever_it_stands(types, before, in_utf_16):
+    body = before + types + b'<feed xmlns="http://www.w3.org/2005/Atom"><entry/></feed>'
+    with pytest.raises(SourceError, match="document type"):
+        arxiv_feed.read(body.decode().encode("utf-16") if in_utf_16 else body)
+
+
+def test_nothing_is_included_and_no_entity_is_known():
+    include = '<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="file:///etc/passwd"/>'
+    entry = f"<entry><id>http://arxiv.org/abs/2608.00001</id><title>{include}</title></entry>"
+    (bad,) = arxiv_feed.parse(arxiv_feed.read(atom([entry])), DAY)
+    assert bad == BadEntry("2608.00001", "no title")
+    assert "broken" in arxiv_feed.read(atom(["<entry>&a;</entry>"])).error
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "javascript:alert(1)",
+        "JaVaScRiPt:alert(1)",
+        " javascript:alert(1)",
+        "java\nscript:alert(1)",
+        "data:text/html,<script>alert(1)</script>",
+        "vbscript:x",
+        "file:///etc/passwd",
+        "//example.org/x",
+        "/admin/",
+        "https:///x",
+        "https://user:password@example.org/",
+        "https://example.org@evil.example/",
+        "https://example.org\\@evil.example/",
+        "https://example.org/\u202egnp.exe",
+        "https://exam\u200bple.org/",
+        "https://example.org/a b",
+        "https://example.org/\x00",
+        "https://example.org/\r\nBcc: x",
+        'https://example.org/"onmouseover="x',
+        "https://example.org/<script>",
+        "https://example.org/{{params.unsubscribe}}",
+        "https://example.org/" + "x" * 500,
+        "https://example.org:99999/",
+        "http://127.0.0.1/",
+        "http://2130706433/",
+        "http://0x7f.0x1/",
+        "http://[::1]/",
+        "http://169.254.169.254/latest/",
+        "http://router/",
+        "http://localhost/",
+        "http://printer.local/",
+        "http://a.localhost/",
+        "http://metadata.google.internal/",
+        17,
+    ],
+)
+def test_link_that_nobody_should_follow_is_none(link):
+    found = parsed(entry_with(projectPage=link, githubRepo=link))
+    assert (found.project_url, found.code_url) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://github.com/example/agents",
+        "http://example.org",
+        "https://example.org:8443/~ada/x?y=1&z=%20#top",
+        "https://bücher.example/",
+        "https://xn--bcher-kva.example/",
+        "https://en.wikipedia.org/wiki/A_(b)",
+    ],
+)
+def test_plain_link_is_kept(link):
+    assert base.link(link) == link
+
+
+def test_dates_are_those_that_a_paper_can_have():
+    assert base.moment("1991-08-14T00:00:00Z") == datetime(1991, 8, 14, tzinfo=UTC)
+    with pytest.raises(base.EntryError, match="a date in the year 1990"):
+        base.moment("1990-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    "status",
+    [b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200, b"nonsense\r\n", b"HTTP/1.1 xx\r\n", b"",
+     b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000, b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+     b"HTTP/1.1 302 Found\r\nLocation: http://[\r\n\r\n",
+     b"HTTP/1.1 302 Found\r\nLocation: \xff\xfe\r\n\r\n"],
+)  # fmt: skip
+def test_answer_that_is_no_http_is_one_clear_line(http, status):
+    said = r"Source: [^\n]+"
+    with raw(status) as url, suppress_one_line(said):
+        assert http.get(url) == b""
+
+
+@contextmanager
+def suppress_one_line(pattern):
+    """Nothing is raised, or an error of ours whose text is of this form."""
+    try:
+        yield
+    except DigestError as error:
+        if not re.fullmatch(pattern, str(error)):
+            raise
