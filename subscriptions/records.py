@@ -86,6 +86,7 @@ class Evidence:
     text: str = ""
     """The exact words beside the button that was pressed."""
     text_version: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 from django_stubs_ext import StrOrPromise
@@ -97,6 +97,7 @@ def evidence(request: HttpRequest, text: StrOrPromise) -> Evidence:
         page=f"/{match.route}" if match else "",
         text=str(text),
         text_version=forms.TEXT_VERSION,
+        language=get_language() or "",
     )
 
 

@@ -32,7 +32,7 @@ def page(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpRespon
     if request.method != "POST":
         return _opened(request, subscriber, token)
     if "resume" in request.POST:
-        words = common.evidence(request, "[Start again now]")
+        words = common.evidence(request, f"[{_('Start again now')}]")
         services.resume(subscriber, evidence=words)
         return _saved(request, subscriber, token)
     form = choices.PreferencesForm(choices.edited(request.POST))
@@ -79,9 +79,8 @@ def _save(
     if form.is_valid():
         chosen = form.preferences(subscriber, today=_today(subscriber.timezone))
         try:
-            words = common.evidence(
-                request, f"{learning.agreed(subscriber, chosen)}[Save preferences]"
-            )
+            agreed = learning.agreed(subscriber, chosen)
+            words = common.evidence(request, f"{agreed}[{_('Save preferences')}]")
             services.change_preferences(subscriber, chosen, evidence=words)
         except ChoiceError as error:
             form.add_error(None, str(error))
