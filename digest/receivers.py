@@ -22,7 +22,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from digest.delivery.feedback import intake, refusals
+from digest.delivery.feedback import intake, refusals, watched
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ def receive_event(event: Any, esp_name: str, **_: Any) -> None:
     report = _report(event, esp_name)
     gathered = _gathered.get()
     if gathered is None:
-        intake.store([report])
+        intake.store(watched.without([report]))
     else:
         gathered.append(report)
 
@@ -145,8 +145,8 @@ def _gathering(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespo
             raise Http404 from error
         finally:
             _gathered.reset(token)
-        if reports:
-            intake.store(reports)
+        if kept := watched.without(reports):
+            intake.store(kept)
             _waker.wake()
         return answer
 
