@@ -8,6 +8,7 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
@@ -71,7 +72,9 @@ def _take_reason(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
     reason = request.POST.get("reason", "")
     if reason not in LeaveReason.Reason.values:
         return _gone(request, subscriber)
-    if cache.add(f"subscriptions.reason.{subscriber.public_id.hex}", 1, _REASON_SECONDS):
+    # A hash, so that who is erased meanwhile is not named in the cache.
+    mark = salted_hmac("subscriptions.reason", subscriber.public_id.hex, algorithm="sha256")
+    if cache.add(f"subscriptions.reason.{mark.hexdigest()}", 1, _REASON_SECONDS):
         services.tell_reason(LeaveReason.Reason(reason))
     return _gone(request, subscriber, is_thanked=True)
 
