@@ -96,7 +96,7 @@ def evidence(request: HttpRequest, text: StrOrPromise) -> Evidence:
         user_agent=request.headers.get("User-Agent", ""),
         page=f"/{match.route}" if match else "",
         text=str(text),
-        text_version=forms.TEXT_VERSION,
+        text_version=forms.text_version(),
         language=get_language() or "",
     )
 

@@ -1,5 +1,5 @@
-"""Opens and clicks that a provider reports: it watches readers, which nobody agreed to. None of it is
-kept, and the operator is told.
+"""Opens and clicks that a provider reports: none of it is kept, as who read what is nobody's business. The
+operator is told, but for clicks that are counted by TRACK_CLICKS: their number is at the provider.
 """
 
 import logging
@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.utils import timezone
 
 from digest.delivery import notices
@@ -22,7 +23,8 @@ _told_at: dict[str, float] = {}
 
 def without(reports: Sequence[Report]) -> list[Report]:
     """The reports but for those of opens and clicks; the operator is told of these once a week."""
-    for provider in {report.provider for report in reports if report.type in KINDS}:
+    unwanted = KINDS - {"clicked"} if settings.TRACK_CLICKS else KINDS
+    for provider in {report.provider for report in reports if report.type in unwanted}:
         if time.monotonic() - _told_at.get(provider, -_TELL_EVERY) >= _TELL_EVERY:
             _told_at[provider] = time.monotonic()
             _tell(provider, timezone.now())

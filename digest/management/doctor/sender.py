@@ -50,7 +50,10 @@ def check_tracking(asked: Asked) -> Findings:
                     f"Switch open and click tracking off at {name}.",
                 )
             elif provider.has_tracking:
-                yield ok(f"{name}: is told with every message not to track")
+                counted = (
+                    ", but for clicks of readers who allow it" if settings.TRACK_CLICKS else ""
+                )
+                yield ok(f"{name}: is told with every message not to track{counted}")
             elif name in providers.MIME_PROVIDERS:
                 yield ok(f"{name}: tracks nothing")
             else:

@@ -79,7 +79,7 @@ def _save(
     if form.is_valid():
         chosen = form.preferences(subscriber, today=_today(subscriber.timezone))
         try:
-            agreed = learning.agreed(subscriber, chosen)
+            agreed = learning.agreed(subscriber, chosen) + _about_clicks(subscriber, chosen)
             words = common.evidence(request, f"{agreed}[{_('Save preferences')}]")
             services.change_preferences(subscriber, chosen, evidence=words)
         except ChoiceError as error:
@@ -89,6 +89,14 @@ def _save(
             learning.settle(saved, subscriber)
             return saved
     return showing.show(request, subscriber, form, token, status=400, is_refused=True)
+
+
+def _about_clicks(subscriber: Subscriber, chosen: Preferences) -> str:
+    """The words beside the box that the reader just ticked or cleared; "" where they did neither."""
+    if chosen.selection.counts_clicks == subscriber.counts_clicks:
+        return ""
+    mark = "☑" if chosen.selection.counts_clicks else "☐"
+    return f"{mark} {choices.LABELS['counts_clicks']} "
 
 
 def _today(zone: str) -> date:
