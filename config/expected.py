@@ -18,6 +18,7 @@ _URLS = {
     "ALARM_SMTP_URL": (_SMTP, _SMTP_FORM),
     "ALARM_WEBHOOK_URL": (_WEB, "https://host/path"),
     "HEARTBEAT_URL": (_WEB, "https://host/path"),
+    "PRIVACY_URL": (_WEB, "https://host/path"),
     "HUGGING_FACE_URL": (_WEB, "https://host"),
     "ARXIV_API_URL": (_WEB, "https://host"),
     "ARXIV_RSS_URL": (_WEB, "https://host"),

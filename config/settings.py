@@ -249,6 +249,10 @@ REPLY_TO = env.str("REPLY_TO", "")
 POSTAL_ADDRESS = env.str("POSTAL_ADDRESS", "") or (
     "Set POSTAL_ADDRESS to your postal address" if DEBUG else ""
 )
+# Your privacy notice: a link to it stands at every page's end and beside every sign-up form.
+PRIVACY_URL = env.str("PRIVACY_URL", "")
+# 1: providers count which links are followed, of readers whose form said so and who don't say no.
+TRACK_CLICKS = env.bool("TRACK_CLICKS", False)
 # Name and id of the list (RFC 2919); the same for ever.
 LIST_ID = env.str("LIST_ID", "")
 # A mailbox for unsubscribe mails (`<token>` after a plus sign); unset: the https link alone.
@@ -321,8 +325,8 @@ SEND_BY = env.seconds("SEND_BY", 14_400, least=1)
 KEEP_UNCONFIRMED_DAYS = env.days("KEEP_UNCONFIRMED_DAYS", 14, least=3)
 # Rows of single messages: limits count them, and a link that was sent late must not outlive its row.
 KEEP_MESSAGES_DAYS = env.days("KEEP_MESSAGES_DAYS", 30, least=7)
-# Who unsubscribed; 0: for good.
-KEEP_LEFT_DAYS = env.days("KEEP_LEFT_DAYS", 0, least=0)
+# Who unsubscribed, with what they agreed to: as long as somebody may ask for it; 0: for good.
+KEEP_LEFT_DAYS = env.days("KEEP_LEFT_DAYS", 1095, least=0)
 # Who was sent which digest, from its edition's day on. Longer than anything looks back: a month's
 # digest after a month's pause, and how long a mailbox may fail.
 KEEP_DELIVERIES_DAYS = env.days("KEEP_DELIVERIES_DAYS", 90, least=62)

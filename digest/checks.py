@@ -53,6 +53,19 @@ def check_sender() -> Findings:
 
 
 @_check
+def check_clicks() -> Findings:
+    """Where clicks are to be counted, some provider can be told of whom."""
+    names = [name for name in settings.EMAIL_PROVIDERS if name in providers.PROVIDERS]
+    if settings.TRACK_CLICKS and not any(providers.PROVIDERS[n].has_tracking for n in names):
+        yield Warning(
+            "TRACK_CLICKS is set, and none of EMAIL_PROVIDERS can be told with a message whose clicks "
+            "to count: none are counted.",
+            hint="Unset it, or name a provider that can: see docs/privacy.md.",
+            id="digest.W030",
+        )
+
+
+@_check
 def check_site_url() -> Findings:
     """Links in mail are absolute, and https in production (RFC 8058 asks for it)."""
     parts = urlsplit(settings.SITE_URL)

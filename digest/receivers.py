@@ -23,7 +23,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from digest.delivery.feedback import intake, refusals, signing
+from digest.delivery.feedback import intake, refusals, signing, watched
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def receive_event(event: Any, esp_name: str, **_: Any) -> None:
     report = _report(event, esp_name)
     gathered = _gathered.get()
     if gathered is None:
-        intake.store([report])
+        intake.store(watched.without([report]))
     else:
         gathered.append(report)
 
@@ -156,8 +156,8 @@ def _gathering(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespo
         if stale:
             logger.warning("webhook call is stale", extra={"provider": reports[0].provider})
             return HttpResponse(status=HTTPStatus.BAD_REQUEST)
-        if reports:
-            intake.store(reports)
+        if kept := watched.without(reports):
+            intake.store(kept)
             _waker.wake()
         return answer
 

@@ -99,6 +99,8 @@ class EditionContent:
     late_count: int = 0
     """Papers of editions before it that come along, because their digest was too late."""
     is_sample: bool = False
+    counts_clicks: bool = False
+    """Whether there are readers whose clicks the provider counts."""
     note: str = ""
     """What an editor says on top of it: plain text, paragraphs apart by empty lines."""
 

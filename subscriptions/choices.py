@@ -104,6 +104,7 @@ LABELS = {
     "dial": gettext_lazy("Popular or personal"),
     "trending": gettext_lazy("What makes a paper popular"),
     "learns": gettext_lazy("Learn from the paper pages that I open"),
+    "counts_clicks": gettext_lazy("Our mail provider may count which links I follow"),
     "format": gettext_lazy("Format"),
     "language": gettext_lazy("Language of your mails"),
     "pause": gettext_lazy("Pause"),
@@ -151,6 +152,7 @@ class PreferencesForm(forms.Form):
     dial = _number(least=0, most=MOST_DIAL, required=False)
     trending = forms.ChoiceField(choices=TRENDING, required=False)
     learns = forms.BooleanField(required=False)
+    counts_clicks = forms.BooleanField(required=False)
     format = forms.ChoiceField(choices=FORMATS, required=False)
     language = forms.CharField(required=False, max_length=10)
     pause = forms.ChoiceField(choices=[*PAUSES, (UNTIL, "")])
@@ -213,6 +215,9 @@ class PreferencesForm(forms.Form):
                 taste=subscriber.taste,
                 format=chosen["format"] or subscriber.format,
                 language=chosen["language"] or subscriber.language,
+                counts_clicks=chosen["counts_clicks"]
+                if settings.TRACK_CLICKS
+                else subscriber.counts_clicks,
             ),
             Rhythm(frequency, chosen["hour"], chosen["timezone"]),
             self._paused_until(subscriber.paused_until, today),
@@ -278,6 +283,7 @@ def initial_of(preferences: Preferences, *, is_paused: bool) -> Mapping[str, Any
         "dial": selection.dial,
         "trending": FAST if selection.trending else MANY,
         "learns": preferences.learns,
+        "counts_clicks": selection.counts_clicks,
         "format": selection.format,
         "language": selection.language,
         "pause": UNTIL if is_paused else NOT_PAUSED,

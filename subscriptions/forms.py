@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest
 from django.utils.text import format_lazy
@@ -14,7 +15,12 @@ from .errors import AddressError
 
 SIGN_UP_HEADLINE = _("Get trending papers in your email inbox!")
 SIGN_UP_NOTE = _("One short mail a day, on your topics. Leave with one click.")
+CLICKS_NOTE = _(
+    "Our mail provider counts which links in it you follow. You can say no in your preferences."
+)
+"""Said where TRACK_CLICKS is set."""
 SIGN_UP_BUTTON = _("Subscribe")
+PRIVACY_LABEL = _("Privacy notice")
 SIGN_UP_WORDS = "{headline} {note} [{button}]"
 SIGN_UP_TEXT = format_lazy(
     SIGN_UP_WORDS, headline=SIGN_UP_HEADLINE, note=SIGN_UP_NOTE, button=SIGN_UP_BUTTON
@@ -36,15 +42,29 @@ FILL_SECONDS = 2.0
 
 def sign_up(request: HttpRequest) -> dict[str, Any]:
     """Context of all pages: what every sign-up form says, and a stamp where one is printed."""
-    said = {"headline": SIGN_UP_HEADLINE, "note": SIGN_UP_NOTE, "button": SIGN_UP_BUTTON}
-    return {"sign_up": said | {"stamp": make_stamp}}
+    said = {"headline": SIGN_UP_HEADLINE, "note": sign_up_note(), "button": SIGN_UP_BUTTON}
+    notice = {"privacy_url": settings.PRIVACY_URL, "privacy_label": PRIVACY_LABEL}
+    return {
+        "sign_up": said | notice | {"stamp": make_stamp, "counts_clicks": settings.TRACK_CLICKS}
+    }
+
+
+def sign_up_note() -> str:
+    """What stands below the headline."""
+    return f"{SIGN_UP_NOTE} {CLICKS_NOTE}" if settings.TRACK_CLICKS else str(SIGN_UP_NOTE)
+
+
+def text_version() -> str:
+    """That of the words as they are under these settings."""
+    return f"{TEXT_VERSION}+clicks" if settings.TRACK_CLICKS else TEXT_VERSION
 
 
 def sign_up_text(headline: str = "") -> str:
-    """SIGN_UP_TEXT, as a form with a headline of its own says it."""
-    if not headline:
-        return str(SIGN_UP_TEXT)
-    return SIGN_UP_WORDS.format(headline=headline, note=SIGN_UP_NOTE, button=SIGN_UP_BUTTON)
+    """The words of a form, perhaps with a headline of its own, and the notice that it leads to."""
+    words = SIGN_UP_WORDS.format(
+        headline=headline or SIGN_UP_HEADLINE, note=sign_up_note(), button=SIGN_UP_BUTTON
+    )
+    return f"{words} {PRIVACY_LABEL}: {settings.PRIVACY_URL}" if settings.PRIVACY_URL else words
 
 
 def tidy_headline(text: str) -> str:

@@ -1,13 +1,23 @@
 """All that is held about a subscriber, for them to download."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import Field, ManyToOneRel, Model, QuerySet
 from django.db.models.options import Options
 
-from . import selectors
+from . import logbook, selectors
 from .models import Subscriber
+
+Rows = list[dict[str, Any]]
+_more: dict[str, Callable[[Subscriber], Rows]] = {}
+
+
+def also(name: str, rows: Callable[[Subscriber], Rows]) -> None:
+    """Afterwards the download has these rows under this name: for what another app holds and no key of
+    its tables leads to in words."""
+    _more[name] = rows
 
 
 def data(subscriber: Subscriber) -> dict[str, Any]:
@@ -16,14 +26,16 @@ def data(subscriber: Subscriber) -> dict[str, Any]:
     return {
         **_values(subscriber),
         "suppressions": [_values(row) for row in suppressed],
+        "acts_of_operators": logbook.acts_on(subscriber),
         **_rows_about(subscriber),
+        **{name: rows(subscriber) for name, rows in _more.items()},
     }
 
 
-def _rows_about(subscriber: Subscriber) -> dict[str, list[dict[str, Any]]]:
+def _rows_about(subscriber: Subscriber) -> dict[str, Rows]:
     """Found by their foreign keys, so that a new table is never forgotten: rows of the subscriber,
     and rows about those."""
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    found: dict[str, Rows] = defaultdict(list)
     for model, path in _paths_to(Subscriber):
         further = [(m, f"{step}__{path}") for m, step in _paths_to(model)]
         for about, keys in [(model, path), *further]:

@@ -5,6 +5,7 @@ import getpass
 import os
 from datetime import datetime
 from importlib import import_module
+from typing import Any
 
 from django.conf import settings
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
@@ -33,6 +34,19 @@ def note(about: Model | type[Model], what: str, *, is_new: bool = False) -> None
         action_flag=ADDITION if is_new else CHANGE,
         change_message=without_addresses(what),
     )
+
+
+def acts_on(row: Model) -> list[dict[str, Any]]:
+    """What operators did to a row and when, the oldest first; not who they are, as that is their data."""
+    about = ContentType.objects.get_for_model(row)
+    entries = LogEntry.objects.filter(content_type=about, object_id=str(row.pk)).order_by("pk")
+    return [
+        {
+            "at": entry.action_time,
+            "act": entry.get_change_message() or entry.get_action_flag_display(),
+        }
+        for entry in entries
+    ]
 
 
 def name_of(row: Model) -> str:

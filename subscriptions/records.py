@@ -10,7 +10,7 @@ from uuid import UUID
 
 _LATER: dict[str, object] = {
     "categories": (), "least_votes": 0, "format": "html", "language": "en",
-    "organizations": (), "dial": 2, "taste": "", "trending": False,
+    "organizations": (), "dial": 2, "taste": "", "trending": False, "counts_clicks": False,
 }  # fmt: skip
 
 
@@ -38,6 +38,8 @@ class Selection:
     """Whether papers are popular for how fast votes come, instead of how many there are."""
     taste: str = ""
     """The mark of what was learned from the reader's opinions."""
+    counts_clicks: bool = False
+    """Whether the provider may count clicks: it is told for a whole call, so these go apart."""
 
     @property
     def key(self) -> str:
@@ -86,6 +88,7 @@ class Evidence:
     text: str = ""
     """The exact words beside the button that was pressed."""
     text_version: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +122,4 @@ class Addressee(NamedTuple):
     since: date
     """The day (UTC) on which they confirmed, or else signed up."""
     standing: Standing
+    counts_clicks: bool = False

@@ -119,7 +119,7 @@ def addressees(ids: Collection[int] | QuerySet[Any, Any]) -> dict[int, Addressee
     whether mail may go to them right now; who was erased is left out. One query."""
     rows = Subscriber.objects.filter(pk__in=ids).values_list(
         "pk", "email", "public_id", "token_version", "frequency", "hour", "timezone",
-        TruncDate(Coalesce("confirmed_at", "created_at")), _standing(),
+        TruncDate(Coalesce("confirmed_at", "created_at")), _standing(), "counts_clicks",
     )  # fmt: skip
     return {row[0]: Addressee._make(row) for row in rows}
 
@@ -284,7 +284,9 @@ def selections_of(ids: Collection[int]) -> dict[int, Selection]:
             ("categories", FollowedCategory.objects.all(), "name"),
         )
     }
-    chosen = ("length", "least_votes", "dial", "trending", "taste", "format", "language")
+    chosen = (
+        "length", "least_votes", "dial", "trending", "taste", "format", "language", "counts_clicks",
+    )  # fmt: skip
     readers = Subscriber.objects.filter(pk__in=ids).values_list("pk", *chosen)
     selections = {}
     for pk, *values in readers:

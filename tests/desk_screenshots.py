@@ -16,12 +16,15 @@ PHONE = {"width": 390, "height": 1000}
 _FIGURES = """
 from datetime import date
 from datetime import timedelta
-from django.db.models import F
+from django.db.models import F, QuerySet
 from digest.models import DayCount, DayFigure
+from subscriptions import append_only
 from subscriptions.models import ConsentRecord
 rows = {rows}
 # They came long ago.
-ConsentRecord.objects.update(at=F("at") - timedelta(days=90))
+append_only.lift()
+QuerySet(ConsentRecord).update(at=F("at") - timedelta(days=90))
+append_only.put_up()
 DayFigure.objects.filter(kind="imported").delete()
 DayCount.objects.all().delete()
 DayCount.objects.bulk_create(

@@ -176,7 +176,7 @@ class DeliveryAdmin(WithReaders):
 
 _TYPES = (
     "delivered", "deferred", "bounced", "rejected", "failed", "complained", "unsubscribed",
-    "queued", "sent", "opened", "clicked", "autoresponded", "unknown",
+    "queued", "sent", "autoresponded", "unknown",
 )  # fmt: skip
 
 

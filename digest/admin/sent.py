@@ -23,8 +23,6 @@ _MEANS = {
     "failed": "It could not be sent.",
     "complained": "The reader marked it as spam.",
     "unsubscribed": "The reader unsubscribed by it.",
-    "opened": "Its pictures were loaded.",
-    "clicked": "A link in it was followed.",
     "autoresponded": "An automatic answer came back.",
 }
 _TONES = {

@@ -247,8 +247,13 @@ def _rows(claims: Mapping[int, Claim], outcomes: Sequence[Outcome]) -> QuerySet[
 
 
 def _record_sent(claims: Mapping[int, Claim], members: Sequence[Outcome], provider: str) -> None:
+    # Who was erased meanwhile is not to be found by the provider's records either.
+    is_erased = When(subscriber__isnull=True, then=Value(""))
     _rows(claims, members).update(
-        state=State.SENT, sent_at=timezone.now(), provider=provider, esp_message_id=_ids(members)
+        state=State.SENT,
+        sent_at=timezone.now(),
+        provider=provider,
+        esp_message_id=Case(is_erased, default=_ids(members)),
     )
 
 

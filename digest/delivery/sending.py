@@ -188,7 +188,20 @@ def _call(claim: outbox.Claim, audience: Audience, ways: Sequence[Provider]) -> 
         batch_id=claim.batch_id,
         language=audience.language,
     )
-    return Call(claim, audience.edition, content.body_of(audience), readers)
+    return Call(
+        claim,
+        audience.edition,
+        content.body_of(audience),
+        readers,
+        counts_clicks=_counts_clicks(claim, audience),
+    )
+
+
+def _counts_clicks(claim: outbox.Claim, audience: Audience) -> bool:
+    """Whether the provider may count the clicks of the call's readers. Where one of them has said no since
+    it was planned, it counts nobody's."""
+    is_wanted = settings.TRACK_CLICKS and audience.counts_clicks
+    return is_wanted and all(reader.counts_clicks for reader in claim.readers.values())
 
 
 def _offer_in_turn(work: Work, call: Call, ways: Sequence[Provider]) -> list[Outcome]:

@@ -106,10 +106,14 @@ class _Contents:
     format: str
     topic_count: int
     cards: tuple[choosing.Card, ...]
+    counts_clicks: bool
 
     @cached_property
     def key(self) -> str:
+        parts: tuple[Any, ...]
         parts = (self.since, self.language, self.format, self.topic_count, self.cards)
+        # Only where it is so, so that keys stay.
+        parts += ("clicks",) if self.counts_clicks else ()
         return hashlib.blake2b(json.dumps(parts, default=str).encode(), digest_size=16).hexdigest()
 
     def audience(self, edition: Edition) -> Audience:
@@ -120,6 +124,7 @@ class _Contents:
             since=self.since,
             language=self.language,
             format=self.format,
+            counts_clicks=self.counts_clicks,
             topic_count=self.topic_count,
             words=sorted({card.word for card in self.cards if card.word}),
             paper_count=len(self.cards),
@@ -152,6 +157,7 @@ def _contents(edition: Edition, asked: Mapping[Name, Asked]) -> dict[Name, _Cont
                 selection.format,
                 len(selection.topics),
                 tuple(cards),
+                selection.counts_clicks,
             )
         found[name] = picked[place]
     return found

@@ -3,8 +3,10 @@ one, so that a reader's history takes a small row a digest."""
 
 from collections.abc import Collection
 from datetime import date
+from typing import Any
 
-from digest.models import Audience, Delivery, Edition
+from digest.models import Audience, Delivery, Edition, Paper
+from subscriptions.models import Subscriber
 
 _SENT = [Delivery.State.PENDING, Delivery.State.SENT, Delivery.State.UNCERTAIN]
 """What waits is as good as sent, and what may have been sent counts as sent."""
@@ -28,3 +30,23 @@ def sent_to(
         # Audiences are purged before deliveries that wait for their partition to be dropped.
         found.setdefault(subscriber_id, set()).update(papers.get(audience_id, set()))
     return found
+
+
+def papers_sent(subscriber: Subscriber) -> list[dict[str, Any]]:
+    """The digests of a reader, the oldest first, with their papers by name and why each was in it: for the
+    download of all that is held. Two queries."""
+    rows = Delivery.objects.filter(subscriber=subscriber, audience__isnull=False).order_by("pk")
+    rows = rows.select_related("edition", "audience")
+    lists = [(row.edition.name, row.audience.cards) for row in rows if row.audience is not None]
+    names = Paper.objects.in_bulk({card[0] for _, cards in lists for card in cards})
+    return [
+        {
+            "edition": edition,
+            "papers": [
+                {"arxiv_id": names[card[0]].arxiv_id, "title": names[card[0]].title, "why": card[1]}
+                for card in cards
+                if card[0] in names
+            ],
+        }
+        for edition, cards in lists
+    ]

@@ -123,6 +123,8 @@ class Audience(models.Model):
     or what trends."""
     language = models.CharField(max_length=10, default="en")
     format = models.CharField(max_length=4, default="html")
+    counts_clicks = models.BooleanField(default=False, db_default=False)
+    """Whether the provider may count which links they follow, where TRACK_CLICKS lets it."""
     topic_count = models.PositiveSmallIntegerField(default=0)
     """How many topics each of the readers follows, which the digest says at its end."""
     words: Any = models.JSONField(default=list)

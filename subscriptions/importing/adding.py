@@ -188,8 +188,8 @@ def _record(ids: Sequence[int], consent: str, now: datetime) -> None:
         cursor.execute(
             f"""
             INSERT INTO subscriptions_consentrecord
-                (subscriber_id, action, at, user_agent, text, text_version, page)
-            SELECT id, %s, %s, '', %s, '', '' {among}
+                (subscriber_id, action, at, user_agent, text, text_version, language, page)
+            SELECT id, %s, %s, '', %s, '', '', 'import' {among}
             """,
             [ConsentRecord.Action.IMPORTED.value, now, consent],
         )

@@ -1,9 +1,13 @@
 """What readers agreed to and took back, and whom we never mail."""
 
+from typing import Any, NoReturn
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .subscribers import Subscriber
+
+_ONLY_ADDED = "Consent records are only ever added."
 
 
 class Suppression(models.Model):
@@ -23,8 +27,22 @@ class Suppression(models.Model):
         return f"suppression {self.pk} ({self.reason})"
 
 
+class _OnlyAdded(models.QuerySet["ConsentRecord"]):
+    """Rows that are neither changed nor deleted; the database would refuse it, too."""
+
+    def update(self, **_kwargs: Any) -> NoReturn:
+        raise TypeError(_ONLY_ADDED)
+
+    def bulk_update(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise TypeError(_ONLY_ADDED)
+
+    def delete(self) -> NoReturn:
+        raise TypeError(_ONLY_ADDED)
+
+
 class ConsentRecord(models.Model):
-    """What a person agreed to or took back, as it happened. Rows are only ever added."""
+    """What a person agreed to or took back, as it happened. Rows are only ever added, and go with
+    their reader: the database sees to both (`append_only.py`)."""
 
     class Action(models.TextChoices):
         SIGNED_UP = "signed_up"
@@ -35,7 +53,7 @@ class ConsentRecord(models.Model):
         RESUBSCRIBED = "resubscribed"
 
     subscriber = models.ForeignKey(
-        Subscriber, on_delete=models.CASCADE, related_name="consent_records"
+        Subscriber, on_delete=models.DO_NOTHING, related_name="consent_records"
     )
     action = models.CharField(max_length=12, choices=Action.choices)
     at = models.DateTimeField(auto_now_add=True)
@@ -44,7 +62,11 @@ class ConsentRecord(models.Model):
     text = models.TextField(blank=True)
     """The exact words beside the button that was pressed."""
     text_version = models.CharField(max_length=20, blank=True)
+    language = models.CharField(max_length=10, blank=True, default="", db_default="")
+    """In which the words were shown."""
     page = models.CharField(max_length=200, blank=True)
+
+    objects = _OnlyAdded.as_manager()
 
     class Meta:
         ordering = ["id"]
@@ -52,6 +74,15 @@ class ConsentRecord(models.Model):
 
     def __str__(self) -> str:
         return f"consent {self.pk} ({self.action})"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Adds the row; TypeError for one that is there."""
+        if not self._state.adding:
+            raise TypeError(_ONLY_ADDED)
+        super().save(*args, **kwargs)
+
+    def delete(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise TypeError(_ONLY_ADDED)
 
 
 class LeaveReason(models.Model):

@@ -105,6 +105,9 @@ class Subscriber(models.Model):
     """The mark of what was learned from the reader's opinions; "" for nothing."""
     learns = models.BooleanField(default=False, db_default=False)
     """Whether digests learn from the paper pages that the reader opens, too."""
+    counts_clicks = models.BooleanField(default=False, db_default=False)
+    """Whether the provider may count which links they follow, where TRACK_CLICKS lets it: their form
+    said so, or they turned it on."""
     unserved_since = models.DateField(null=True, blank=True)
     """The day on which a pause began: the first digest after it looks back so far, and forgets it."""
     changed_on = models.DateField(null=True, blank=True)

@@ -69,6 +69,7 @@ def change_preferences(
         "trending": chosen.trending,
         "format": chosen.format,
         "language": chosen.language,
+        "counts_clicks": chosen.counts_clicks,
         "paused_until": preferences.paused_until,
         "learns": preferences.learns,
         "selection_key": chosen.key,
@@ -133,6 +134,7 @@ def _tidy(selection: Selection) -> Selection:
         taste=selection.taste,
         format=selection.format,
         language=selection.language,
+        counts_clicks=selection.counts_clicks,
     )
 
 

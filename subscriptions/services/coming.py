@@ -29,6 +29,7 @@ class _Wishes:
     topics: Collection[str]
     timezone: str
     language: str
+    counts_clicks: bool
 
 
 def subscribe(
@@ -37,6 +38,7 @@ def subscribe(
     topics: Collection[str] = (),
     timezone: str = "",
     language: str = "",
+    counts_clicks: bool = False,
     evidence: Evidence,
 ) -> None:
     """Someone asked for the digest at this address: a mail to it will ask whether they own it.
@@ -44,10 +46,11 @@ def subscribe(
     The caller learns nothing about the address; AddressError only for its form. Nobody is active
     before the mail's link is used. What an active or former reader chose stays as it is:
     someone else may have typed the address. A suppressed address is not mailed. Topics, time zone
-    and language that are not known are passed over.
+    and language that are not known are passed over. `counts_clicks`: the form said that clicks are
+    counted.
     """
     email = addresses.canonical(address)
-    wishes = _Wishes(topics, timezone, language)
+    wishes = _Wishes(topics, timezone, language, counts_clicks)
     # Who was erased or purged while we looked is looked up once more.
     if not _sign_up(email, wishes, evidence):
         _sign_up(email, wishes, evidence)
@@ -96,9 +99,14 @@ def _take(subscriber: Subscriber, wishes: _Wishes) -> None:
         selection = replace(selection, topics=tuple(topic.slug for topic in known))
     if wishes.language in dict(settings.LANGUAGES):
         selection = replace(selection, language=wishes.language)
+    # What the newest form said: one that does not speak of clicks allows none.
+    selection = replace(selection, counts_clicks=wishes.counts_clicks)
     zone = wishes.timezone if wishes.timezone in schedule.zones() else subscriber.timezone
     changed = Subscriber.objects.filter(pk=subscriber.pk, state=_State.PENDING).update(
-        language=selection.language, selection_key=selection.key, timezone=zone
+        language=selection.language,
+        counts_clicks=selection.counts_clicks,
+        selection_key=selection.key,
+        timezone=zone,
     )
     if changed and wishes.topics:
         choosing.replace_topics(subscriber, known)

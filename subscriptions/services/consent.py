@@ -18,4 +18,5 @@ def record(subscriber: Subscriber, action: ConsentRecord.Action, evidence: Evide
         page=evidence.page[:200],
         text=evidence.text,
         text_version=evidence.text_version,
+        language=evidence.language,
     )

@@ -41,8 +41,9 @@ def unsubscribe(subscriber: Subscriber, *, evidence: Evidence | None = None) -> 
     return bool(changed)
 
 
-def unsubscribe_all(ids: Collection[int]) -> int:
+def unsubscribe_all(ids: Collection[int], *, because: str = "") -> int:
     """As `unsubscribe`, for many at once, by the word of their provider; how many were changed.
+    Their records say `because`, as nobody pressed a button of ours.
 
     The number of queries does not grow with the subscribers.
     """
@@ -54,7 +55,8 @@ def unsubscribe_all(ids: Collection[int]) -> int:
             state=_State.UNSUBSCRIBED, unsubscribed_at=timezone.now(), slot=None
         )
         ConsentRecord.objects.bulk_create(
-            ConsentRecord(subscriber_id=pk, action=_Action.UNSUBSCRIBED) for pk in leaving
+            ConsentRecord(subscriber_id=pk, action=_Action.UNSUBSCRIBED, text=because)
+            for pk in leaving
         )
     return len(leaving)
 

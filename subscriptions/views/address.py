@@ -11,8 +11,6 @@ from subscriptions.tasks import wake_sender
 
 from . import common, known_cookie
 
-_PRESSED = "The digest comes to this address from now on. [Use this address]"
-
 
 @common.private_page("GET", "HEAD", "POST")
 @common.in_like_time
@@ -93,9 +91,11 @@ def _owner(token: str) -> tuple[Subscriber, bytes, bool]:
 
 
 def _change(request: HttpRequest, subscriber: Subscriber, digest: bytes) -> HttpResponse:
+    said = _("The digest comes to this address from now on, and no more to the old one.")
+    words = common.evidence(request, f"{said} [{_('Use this address')}]")
     try:
         is_first = request.method == "POST" and services.change_address(
-            subscriber, digest, evidence=common.evidence(request, _PRESSED)
+            subscriber, digest, evidence=words
         )
     except AddressError as error:
         context = {"said": str(error)}

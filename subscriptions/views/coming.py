@@ -45,12 +45,15 @@ def subscribe(request: HttpRequest) -> HttpResponse:
         # Only now, or programs would use up what honest people at this mail domain have.
         if limits.domain_has_had_enough(request, email):
             return _too_many(request, form)
+        said = common.sign_up_evidence(request, form.cleaned_data["headline"])
         services.subscribe(
             email,
             topics=form.cleaned_data["topics"],
             timezone=form.cleaned_data["timezone"],
             language=get_language() or "",
-            evidence=common.sign_up_evidence(request, form.cleaned_data["headline"]),
+            # What a form that was pasted somewhere says is not known.
+            counts_clicks=settings.TRACK_CLICKS and not said.page.startswith("embed:"),
+            evidence=said,
         )
         wake_sender()
     sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
@@ -95,7 +98,7 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
         )
     is_own = _is_own_click(request, subscriber)
     if request.method == "POST" or is_own:
-        words = forms.CONFIRM_TEXT if request.method == "POST" else OWN_CLICK_TEXT
+        words = _confirm_words(subscriber) if request.method == "POST" else str(OWN_CLICK_TEXT)
         is_first = services.confirm(subscriber, evidence=common.evidence(request, words))
         # A link that was used before opens nothing more, unless it is loaded again where the reader
         # signed up: it may be in other hands by now.
@@ -111,8 +114,20 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
         subscriber,
         question=format_html(str(forms.CONFIRM_QUESTION), address=masked),
         button=forms.CONFIRM_BUTTON,
+        clicks_note=_clicks_note(subscriber),
         kept_for=settings.KEEP_UNCONFIRMED_DAYS,
     )
+
+
+def _confirm_words(subscriber: Subscriber) -> str:
+    """Of the page behind the link, as a consent record keeps them."""
+    return f"{_clicks_note(subscriber)} {forms.CONFIRM_TEXT}".strip()
+
+
+def _clicks_note(subscriber: Subscriber) -> str:
+    """For the owner of the address, who need not be who filled in the form."""
+    is_said = settings.TRACK_CLICKS and subscriber.counts_clicks
+    return str(forms.CLICKS_NOTE) if is_said else ""
 
 
 def _is_own_click(request: HttpRequest, subscriber: Subscriber) -> bool:

@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 from django_stubs_ext import StrOrPromise
@@ -98,7 +98,8 @@ def evidence(request: HttpRequest, text: StrOrPromise) -> Evidence:
         user_agent=request.headers.get("User-Agent", ""),
         page=f"/{match.route}" if match else "",
         text=str(text),
-        text_version=forms.TEXT_VERSION,
+        text_version=forms.text_version(),
+        language=get_language() or "",
     )
 
 

@@ -12,6 +12,7 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
@@ -109,7 +110,9 @@ def _take_reason(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
     undo = mark if tokens.is_undo(mark, subscriber) else ""
     if reason not in LeaveReason.Reason.values:
         return _gone(request, subscriber, undo=undo)
-    if cache.add(f"subscriptions.reason.{subscriber.public_id.hex}", 1, _REASON_SECONDS):
+    # A hash, so that who is erased meanwhile is not named in the cache.
+    name = salted_hmac("subscriptions.reason", subscriber.public_id.hex, algorithm="sha256")
+    if cache.add(f"subscriptions.reason.{name.hexdigest()}", 1, _REASON_SECONDS):
         services.tell_reason(LeaveReason.Reason(reason))
     return _gone(request, subscriber, undo=undo, is_thanked=True)
 
@@ -120,7 +123,7 @@ def _undo(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
         return common.fresh_link(request, subscriber)
     if selectors.is_suppressed(subscriber.email):
         return _result(request, subscriber, str(common.MAY_NOT_MAIL))
-    words = common.evidence(request, "[Undo, keep me subscribed]")
+    words = common.evidence(request, f"[{_('Undo, keep me subscribed')}]")
     services.undo_unsubscribe(subscriber, evidence=words)
     said = _("You are subscribed again.")
     if subscriber.state == Subscriber.State.PENDING:
@@ -133,7 +136,7 @@ def _instead(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
         case "pause-14":
             return _pause(request, subscriber)
         case "resume":
-            words = common.evidence(request, "[Undo, start again now]")
+            words = common.evidence(request, f"[{_('Undo')}]")
             services.resume(subscriber, evidence=words)
             return _result(request, subscriber, _("The pause is over."))
         case frequency:
@@ -143,7 +146,7 @@ def _instead(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
 def _change_frequency(request: HttpRequest, subscriber: Subscriber, frequency: str) -> HttpResponse:
     before = subscriber.frequency
     is_weekly = frequency == Subscriber.Frequency.WEEKLY
-    words = "[Once a week instead]" if is_weekly else f"[Undo: {frequency}]"
+    words = f"[{_('Once a week instead')}]" if is_weekly else f"[{_('Undo')}] {frequency}"
     services.change_frequency(subscriber, frequency, evidence=common.evidence(request, words))
     said = _("Once a week it is, on Monday.") if is_weekly else _("All is as it was.")
     return _result(request, subscriber, said, undo=before if before != frequency else "")
@@ -152,7 +155,7 @@ def _change_frequency(request: HttpRequest, subscriber: Subscriber, frequency: s
 def _pause(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
     until = timezone.now().astimezone(ZoneInfo(subscriber.timezone)).date() + PAUSE
     until = max(until, subscriber.paused_until or until)
-    words = common.evidence(request, "[Pause for two weeks]")
+    words = common.evidence(request, f"[{_('Pause for two weeks')}]")
     services.pause(subscriber, until, evidence=words)
     said = _("Paused until %s.") % schedule.long_day(until)
     return _result(request, subscriber, said, undo=RESUME_NAME)

@@ -83,6 +83,13 @@ def test_event_of_a_call_with_one_reader_settles_only_that_one(client, batch):
     assert states() == ["sent", "uncertain"]
 
 
+def test_click_that_a_provider_reports_is_taken_and_not_kept(client, batch):
+    url = "https://papers.example.org/preferences/a-token/"
+    for name in ("clicked", "opened"):
+        assert post(client, payload(batch, name=name, url=url)).status_code == 200
+    assert not Event.objects.exists()
+
+
 def test_repeated_event_is_recorded_once(client, batch):
     for _ in range(3):
         assert post(client, payload(batch, token="t" * 50)).status_code == 200

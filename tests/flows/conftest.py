@@ -5,10 +5,20 @@ import sys
 import pytest
 from django.core.cache import cache
 
+from tests.flows import leaks
 from tests.flows.processes import Installation, wait_for
 from tests.pages import browsing
 
 NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_reader_in_any_log():
+    """Looked for last of all, when every process has ended: it is made first."""
+    Installation.all_made.clear()
+    yield
+    found = [each for made in Installation.all_made for each in leaks.in_logs(made)]
+    assert not found, "\n".join(found[:20])
 
 
 @pytest.fixture(scope="module")

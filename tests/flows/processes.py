@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import requests
 
@@ -40,7 +41,11 @@ def wait_for(condition: Callable[[], object], *, seconds: float = 60, what: str 
 class Installation:
     """One installation of Daily Papers: its settings, its processes and their logs."""
 
+    all_made: ClassVar[list["Installation"]] = []
+    """Every one, for the look at their logs when the flows of a module are over."""
+
     def __init__(self, folder: Path, **settings: object) -> None:
+        Installation.all_made.append(self)
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"

@@ -18,7 +18,7 @@ SENDER = "papers.example.org"
 EXPECTED = {
     "settings": "ok", "database": "ok", "migrations": "ok", "cache": "ok", "workers": "ok",
     "beat": "ok", "providers": "ok", "webhook": "ok", "spf": "ok", "dkim": "ok", "dmarc": "ok",
-    "mx": "ok", "site": "ok", "one_click": "ok",
+    "mx": "ok", "site": "ok", "one_click": "ok", "tracking": "ok",
 }  # fmt: skip
 
 

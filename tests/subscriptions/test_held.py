@@ -1,17 +1,18 @@
 """What a subscriber can download: all that is held (EMAIL_STANDARDS section 7, export)."""
 
 import json
-from datetime import date
+from datetime import date, datetime
 
 import pytest
+from django.apps import apps
 from django.core.serializers.json import DjangoJSONEncoder
 
 from digest.models import Event
-from subscriptions import held, services
+from subscriptions import held, logbook, services
 from subscriptions.models import Subscriber, Suppression, TransactionalMessage
 from subscriptions.records import Evidence
 from tests.builders import make_subscriber, make_topic
-from tests.digest.builders import make_batch
+from tests.digest.builders import make_batch, make_paper
 
 pytestmark = pytest.mark.django_db
 
@@ -69,8 +70,85 @@ def test_download_has_the_rows_of_other_apps_and_what_is_told_about_them():
     assert sorted(row["type"] for row in found["events"]) == ["bounced", "delivered"]
 
 
+def test_download_has_the_papers_of_digests_by_name_and_why_they_came():
+    reader = make_subscriber()
+    paper = make_paper(title="Tools that plan")
+    batch = make_batch([reader, make_subscriber()], deliveries="sent")
+    batch.audience.cards = [[paper.pk, "Your keyword: tools", "keywords", "tools"], [10**9, "Gone"]]
+    batch.audience.save()
+    (digest,) = downloaded(reader)["papers_of_digests"]
+    assert digest["edition"] == batch.edition.name
+    assert digest["papers"] == [
+        {"arxiv_id": paper.arxiv_id, "title": "Tools that plan", "why": "Your keyword: tools"}
+    ]
+
+
+def test_download_says_what_operators_did_and_not_who():
+    reader, other = make_subscriber(), make_subscriber()
+    logbook.note(reader, "Suppressed the address")
+    logbook.note(other, "Unsubscribed the reader")
+    (act,) = downloaded(reader)["acts_of_operators"]
+    assert act.keys() == {"at", "act"}
+    assert act["act"] == "Suppressed the address"
+    assert datetime.fromisoformat(act["at"]).tzinfo
+
+
+ABOUT_READERS = {
+    "subscriptions.Subscriber": "email",
+    "subscriptions.Suppression": "suppressions",
+    "subscriptions.ConsentRecord": "consent_records",
+    "subscriptions.Subscription": "subscriptions",
+    "subscriptions.FollowedKeyword": "followed_keywords",
+    "subscriptions.FollowedAuthor": "followed_authors",
+    "subscriptions.FollowedOrganization": "followed_organizations",
+    "subscriptions.FollowedCategory": "followed_categories",
+    "subscriptions.TransactionalMessage": "transactional_messages",
+    "digest.Delivery": "deliveries",
+    "digest.Event": "events",
+    "digest.Opinion": "opinions",
+    "digest.Taste": "tastes",
+    "digest.Audience": "papers_of_digests",
+    "admin.LogEntry": "acts_of_operators",
+}
+"""Each table that says something of a reader, and where the download has it."""
+ABOUT_NOBODY = {
+    "auth.Permission": "of the desk", "auth.Group": "of the desk", "auth.User": "operators",
+    "contenttypes.ContentType": "Django's", "subscriptions.Topic": "the catalogue",
+    "subscriptions.Slot": "shared by all of a rhythm, which the download has",
+    "subscriptions.LeaveReason": "without who said it",
+    "sessions.Session": "an operator's; the words of their searches for an hour",
+    "digest.Paper": "archive", "digest.PaperTopic": "archive", "digest.TopicCorrection": "archive",
+    "digest.VoteSnapshot": "archive", "digest.Listing": "archive", "digest.Fetch": "archive",
+    "digest.Lease": "of fetches", "digest.Author": "archive", "digest.Edition": "archive",
+    "digest.EditionPaper": "archive", "digest.SearchEntry": "archive",
+    "digest.VectorSpace": "archive", "digest.PaperVector": "archive",
+    "digest.AudienceSelection": "which choices got which list; of nobody",
+    "digest.Batch": "shared by its readers, whose deliveries the download has",
+    "digest.Draft": "of editors", "digest.EditorChoice": "of editors",
+    "digest.EditionCount": "counts", "digest.DayFigure": "counts", "digest.DayCount": "counts",
+    "digest.Circuit": "of providers", "digest.ProviderPlan": "of providers",
+    "digest.Notice": "to operators, without any address",
+}  # fmt: skip
+
+
+def test_every_table_is_in_the_download_or_says_why_not():
+    tables = {model._meta.label for model in apps.get_models()}
+    assert tables == {*ABOUT_READERS, *ABOUT_NOBODY}
+    assert set(ABOUT_READERS.values()) <= set(downloaded(make_subscriber()))
+
+
+def test_every_key_to_a_reader_is_of_a_table_in_the_download():
+    keys = {
+        model._meta.label
+        for model in apps.get_models()
+        for field in model._meta.concrete_fields
+        if field.related_model in (Subscriber, TransactionalMessage) or "email" in field.name
+    }
+    assert keys - {"auth.User"} <= set(ABOUT_READERS)
+
+
 @pytest.mark.parametrize("count", [1, 20])
 def test_download_takes_the_same_queries_for_any_number(count, django_assert_num_queries):
     reader = make_subscriber(topics=[make_topic() for _ in range(count)])
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(16):
         held.data(reader)

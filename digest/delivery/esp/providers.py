@@ -183,7 +183,8 @@ def offer(provider: Provider, message: EmailMessage) -> Answer:
     """
     if provider.has_tracking:
         # Anymail's attributes, which other messages do not have.
-        vars(message).update(track_opens=False, track_clicks=False)
+        counts_clicks = getattr(message, "counts_clicks", False)
+        vars(message).update(track_opens=False, track_clicks=counts_clicks)
     try:
         link = connection(provider.name)
         if link.open():

@@ -23,12 +23,10 @@ from . import bounces
 
 logger = logging.getLogger(__name__)
 
-TAKEN = frozenset(
-    {"queued", "sent", "delivered", "deferred", "bounced", "complained", "opened", "clicked"}
-)
+TAKEN = frozenset({"queued", "sent", "delivered", "deferred", "bounced", "complained"})
 """Types that are evidence that the provider took the delivery."""
 REFUSED = frozenset({"rejected", "failed"})
-ARRIVED = frozenset({"delivered", "opened", "clicked", "complained"})
+ARRIVED = frozenset({"delivered", "complained"})
 _KINDS = {
     "delivered": str(figures.Kind.DELIVERED),
     "deferred": str(figures.Kind.DEFERRED),
@@ -201,12 +199,13 @@ def _judge_addresses(told: Sequence[_Told], readers: Mapping[int, int]) -> None:
         if (reader := readers.get(event.delivery_id or 0) or owners.get(event.message_id or 0))
     ]
     complained = {reader for event, reader in known if event.type == "complained"}
-    left = {reader for event, reader in known if event.type == "unsubscribed"} | complained
+    left = {reader for event, reader in known if event.type == "unsubscribed"}
     dead = {reader for event, reader in known if event.is_hard}
     if complained:
         services.suppress_all(complained, Suppression.Reason.COMPLAINED)
-    if left:
-        services.unsubscribe_all(left)
+        services.unsubscribe_all(complained, because="Marked as spam, their provider reports")
+    if left - complained:
+        services.unsubscribe_all(left - complained, because="Left at their provider, it reports")
     _count_soft_bounces(known)
     if dead:
         services.suppress_all(dead, Suppression.Reason.BOUNCED)

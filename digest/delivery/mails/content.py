@@ -42,6 +42,7 @@ def edition_content(
         late_count=late_count,
         url=f"{settings.SITE_URL}/papers/{edition.name}/",
         is_sample=edition.is_sample,
+        counts_clicks=settings.TRACK_CLICKS,
         note=edition.note,
     )
 

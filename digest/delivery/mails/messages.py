@@ -27,6 +27,7 @@ class DigestMessage(EmailMultiAlternatives):
     """A message with the attributes that Anymail reads; other ways out pass them over."""
 
     tags: list[str]
+    counts_clicks: bool
     metadata: dict[str, Any]
     merge_data: dict[str, dict[str, str]]
     merge_headers: dict[str, dict[str, str]]
@@ -53,6 +54,7 @@ class Call:
     edition: Edition
     body: rendering.Body
     readers: Sequence[Reader]
+    counts_clicks: bool = False
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -176,5 +178,6 @@ def _message(call: Call, *, subject: str, html: str, text: str) -> DigestMessage
         message.attach_alternative(html, "text/html")
     message.encoding = providers.quoted_printable()
     message.tags = ["digest"]
+    message.counts_clicks = call.counts_clicks
     message.metadata = call.metadata
     return message

@@ -118,6 +118,7 @@ def render(
         "url": edition.url,
         "site_url": site_url,
         "is_sample": edition.is_sample,
+        "counts_clicks": edition.counts_clicks,
         "all_label": wording.all_label(edition),
         "notice": _("This is the sample edition that ships with Daily Papers.")
         if edition.is_sample

@@ -22,6 +22,7 @@ HERE: Mapping[str, Check] = {
     "cache": installation.check_cache,
     "clock": processes.check_database_clock,
     "events": sender.check_events,
+    "tracking": sender.check_tracking,
 }
 """They use this thread's connection to the database."""
 ELSEWHERE: Mapping[str, Check] = {
@@ -42,7 +43,7 @@ ELSEWHERE: Mapping[str, Check] = {
 """They wait for others, each in a thread of its own."""
 NAMES = (
     "settings", "database", "migrations", "cache", "broker", "workers", "beat", "clock",
-    "providers", "webhook", "events", "spf", "dkim", "dmarc", "mx", "site", "https", "one_click",
+    "providers", "webhook", "events", "tracking", "spf", "dkim", "dmarc", "mx", "site", "https", "one_click",
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from requests.auth import HTTPBasicAuth
 
 from digest.delivery.esp import accounts, providers
+from digest.delivery.feedback import watched
 from digest.errors import ProviderSettingsError
 from digest.models import DayCount, Event
 from digest.records import Finding
@@ -34,6 +35,36 @@ def check_providers(asked: Asked) -> Findings:
             continue
         found = accounts.ask(name)
         yield Finding("providers", found.state, found.what, found.mend)
+
+
+def check_tracking(asked: Asked) -> Findings:
+    """Each provider is told with every message not to track, or has to be set so; and none reports opens
+    or clicks all the same."""
+    ok, warn, _, skipped = saying("tracking")
+    try:
+        for provider in providers.configured():
+            name = provider.name
+            if watched.was_told(name, timezone.now()):
+                yield warn(
+                    f"{name}: reported opens or clicks within a week, of which nothing is kept",
+                    f"Switch open and click tracking off at {name}.",
+                )
+            elif provider.has_tracking:
+                counted = (
+                    ", but for clicks of readers who allow it" if settings.TRACK_CLICKS else ""
+                )
+                yield ok(f"{name}: is told with every message not to track{counted}")
+            elif name in providers.MIME_PROVIDERS:
+                yield ok(f"{name}: tracks nothing")
+            else:
+                yield skipped(
+                    f"{name}: takes no word about tracking with a message, so it can't be seen from here",
+                    f"Be sure that open and click tracking is off at {name}.",
+                )
+    except ProviderSettingsError:
+        yield skipped("see providers")
+    except DatabaseError:
+        yield skipped("the database is away, or has no tables")
 
 
 def by_api() -> list[str]:

@@ -70,9 +70,9 @@ def _done_at_once(request: HttpRequest, subscriber: Subscriber, token: str) -> H
     if "browser" in request.POST:
         return _about_browser(request, subscriber, token)
     if "resume" in request.POST:
-        services.resume(subscriber, evidence=common.evidence(request, "[Start again now]"))
+        services.resume(subscriber, evidence=common.evidence(request, f"[{_('Start again now')}]"))
     elif not selectors.is_suppressed(subscriber.email):
-        words = common.evidence(request, "[Subscribe again]")
+        words = common.evidence(request, f"[{_('Subscribe again')}]")
         services.undo_unsubscribe(subscriber, evidence=words)
     return _saved(request, subscriber, token)
 
@@ -106,9 +106,8 @@ def _save(
     if form.is_valid():
         chosen = form.preferences(subscriber, today=_today(subscriber.timezone))
         try:
-            words = common.evidence(
-                request, f"{learning.agreed(subscriber, chosen)}[Save preferences]"
-            )
+            agreed = learning.agreed(subscriber, chosen) + _about_clicks(subscriber, chosen)
+            words = common.evidence(request, f"{agreed}[{_('Save preferences')}]")
             services.change_preferences(subscriber, chosen, evidence=words)
         except ChoiceError as error:
             form.add_error(None, str(error))
@@ -117,6 +116,14 @@ def _save(
             learning.settle(saved, subscriber)
             return saved
     return showing.show(request, subscriber, form, token, status=400, is_refused=True)
+
+
+def _about_clicks(subscriber: Subscriber, chosen: Preferences) -> str:
+    """The words beside the box that the reader just ticked or cleared; "" where they did neither."""
+    if chosen.selection.counts_clicks == subscriber.counts_clicks:
+        return ""
+    mark = "☑" if chosen.selection.counts_clicks else "☐"
+    return f"{mark} {choices.LABELS['counts_clicks']} "
 
 
 def _today(zone: str) -> date:

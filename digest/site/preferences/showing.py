@@ -83,6 +83,7 @@ def _followed(form: choices.PreferencesForm) -> dict[str, Any]:
         "most_letters": MOST_KEYWORD_LETTERS,
         "learns_label": choices.LABELS["learns"],
         "learns_hint": choices.LEARNS_HINT,
+        "clicks_label": choices.LABELS["counts_clicks"] if settings.TRACK_CLICKS else "",
     }
 
 
