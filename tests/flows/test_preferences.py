@@ -336,15 +336,20 @@ def manage_of(reader):
     return f"/digests/manage/{tokens.make_manage(reader.public_id)}/"
 
 
-def pages_of(reader):
-    reader.new_email = "new@example.net"
-    Subscriber.objects.filter(pk=reader.pk).update(new_email=reader.new_email)
+def pages_of_strangers(reader):
+    """What the links of a digest show in a browser that is not known."""
     paper = Paper.objects.earliest("pk").arxiv_id
     return [
-        # Before the preferences, which make the browser known.
         manage_of(reader),
         f"/digests/{tokens.make_digest(reader.public_id, 1)}/more/{paper}/",
         f"/unsubscribe/{tokens.make_unsubscribe(reader.public_id)}/",
+    ]
+
+
+def pages_of(reader):
+    reader.new_email = "new@example.net"
+    Subscriber.objects.filter(pk=reader.pk).update(new_email=reader.new_email)
+    return [
         path_of(reader),
         f"{path_of(reader)}digests/",
         f"{path_of(reader)}opinions/",
@@ -365,6 +370,10 @@ def test_pages_have_no_fault_of_accessibility_and_fit(visit, reader, scheme, wid
     for address in addresses[1:]:
         page.goto(address)
         faults[address] = faults_of(page)
+    page.context.clear_cookies()
+    for address in pages_of_strangers(reader):
+        page.goto(address)
+        faults[f"{address} of a stranger"] = faults_of(page)
     assert {address: found for address, found in faults.items() if found} == {}
 
 

@@ -269,21 +269,20 @@ def test_every_address_with_a_token_keeps_it_to_itself(client, readers, route, i
     if is_known:
         know_browser(client, reader)
     path = path_of(route, MAKE[ROUTES[route][0]](reader))
-    for answer in (client.get(path), client.post(path, {"topics": "agents"}), client.put(path)):
-        assert answer["Referrer-Policy"] == "no-referrer" or answer.status_code == 405
-        assert answer["X-Robots-Tag"] == "noindex" or answer.status_code == 405
-        kept = answer.get("Cache-Control", "")
-        # Feed readers ask again and again.
-        is_feed = route == "site:own_feed"
-        assert "no-store" in kept or (is_feed and "private" in kept) or answer.status_code == 405
-        assert answer.get("Location", "/preferences/").startswith("/preferences/")
+    for answer in (client.get(path), client.post(path, {"topics": "agents"})):
+        assert answer["Referrer-Policy"] in ("no-referrer", "same-origin")
         loaded = re.findall(
-            rb'<(?:script|img|link|iframe|form)[^>]+(?:src|href|action)="(http[^"]+|//[^"]+)',
-            answer.content,
+            rb'<(?:script|img|link|iframe|form)[^>]+="(https?:[^"]+)', answer.content
         )
-        assert [
-            each for each in loaded if not each.startswith(b"https://papers.example.org/")
-        ] == []
+        assert [url for url in loaded if not url.startswith(b"https://papers.example.org/")] == []
+        if answer.status_code in (404, 405):
+            continue
+        assert answer["Referrer-Policy"] == "no-referrer"
+        assert answer["X-Robots-Tag"] == "noindex"
+        # Feed readers ask again and again.
+        kept = "private" if route == "site:own_feed" else "no-store"
+        assert kept in answer["Cache-Control"]
+        assert answer.get("Location", "/preferences/").startswith("/preferences/")
 
 
 TRICKS = [
