@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 import anymail.urls
+from anymail.exceptions import AnymailError
 from anymail.signals import tracking
 from celery import current_app
 from django.core.exceptions import (
@@ -17,7 +18,7 @@ from django.core.exceptions import (
     SuspiciousOperation,
 )
 from django.dispatch import receiver
-from django.http import Http404, HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBadRequest, HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils import timezone
 from kombu.exceptions import OperationalError
@@ -130,9 +131,22 @@ class _Waker:
 _waker = _Waker()
 
 
+# What Anymail raises where a body is JSON of another form, or none: it was made for what providers say.
+_UNREADABLE = (
+    AnymailError,
+    AttributeError,
+    LookupError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
 def _gathering(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """The view's answer, once all events of the call are committed; an error is a 500, after which
-    the ESP tries again. 404 for a provider whose settings are not there.
+    the ESP tries again. 404 for a provider whose settings are not there, 400 for what can't be read,
+    which is refused as a whole.
     """
 
     @wraps(view)
@@ -143,6 +157,12 @@ def _gathering(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespo
             answer = view(request, *args, **kwargs)
         except ImproperlyConfigured as error:
             raise Http404 from error
+        except _UNREADABLE as error:
+            logger.warning(
+                "webhook can't be read",
+                extra={"path": request.path_info, "error": type(error).__name__},
+            )
+            return HttpResponseBadRequest()
         finally:
             _gathered.reset(token)
         if reports:

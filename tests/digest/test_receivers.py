@@ -161,7 +161,17 @@ def _no_inserts(execute, sql, params, many, context):
 
 def test_broken_call_stores_none_of_its_events(client, batch):
     client.raise_request_exception = False
-    assert post(client, [*mailjet(batch), {"no": "event"}], MAILJET).status_code == 500
+    assert post(client, [*mailjet(batch), {"no": "event"}], MAILJET).status_code == 400
+    assert not Event.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xff", b"[]", b"[1]", b"null", b'{"event-data": 1}', b"[" * 9999]
+)
+def test_body_that_can_not_be_read_is_refused_and_no_error_of_ours(client, body):
+    for url in (MAILGUN, MAILJET):
+        answer = client.post(url, body, content_type="application/json", **AUTH)
+        assert answer.status_code in {200, 400}
     assert not Event.objects.exists()
 
 
