@@ -6,6 +6,8 @@ SUBSCRIBERS ?= 10000
 AUDIENCES ?= 500
 PAPERS ?= 100000
 PARTITIONED ?=
+FUZZ_SECONDS ?= 20
+FUZZ_SEED ?= 1
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -45,7 +47,7 @@ test-sqlite:
 
 bench: $(DEV_STAMP) ## Run the benchmarks; BENCH=delivery one of them, SUBSCRIBERS=100000 its size
 	@$(BIN)/python -m tests.bench $(BENCH) --subscribers $(SUBSCRIBERS) --audiences $(AUDIENCES) \
-		--papers $(PAPERS) $(if $(PARTITIONED),--partitioned)
+		--papers $(PAPERS) --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) $(if $(PARTITIONED),--partitioned)
 
 lint: $(DEV_STAMP) ## Formatter, linters, types, contracts, migrations, deployment checks
 	$(BIN)/ruff format --check .

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 import anymail.urls
+from anymail.exceptions import AnymailError
 from anymail.signals import tracking
 from celery import current_app
 from django.conf import settings
@@ -18,7 +19,13 @@ from django.core.exceptions import (
     SuspiciousOperation,
 )
 from django.dispatch import receiver
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBadRequest,
+    HttpResponseBase,
+)
 from django.urls import URLPattern, path
 from django.utils import timezone
 from kombu.exceptions import OperationalError
@@ -131,6 +138,18 @@ class _Waker:
 _waker = _Waker()
 
 
+# What Anymail raises where a body is JSON of another form, or none: it was made for what providers say.
+_UNREADABLE = (
+    AnymailError,
+    AttributeError,
+    LookupError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
 def _gathering(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     """The view's answer, once all events of the call are committed; where they can't be stored it is
     a 500, after which the ESP tries again. 404 for a provider whose settings are not there, 400 for
@@ -148,9 +167,12 @@ def _gathering(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespo
             raise Http404 from error
         except (SuspiciousOperation, Http404):
             raise
-        except Exception as error:  # noqa: BLE001  whatever a body can do to its parser
-            logger.warning("webhook call is not read", extra={"error": type(error).__name__})
-            return HttpResponse(status=HTTPStatus.BAD_REQUEST)
+        except _UNREADABLE as error:
+            logger.warning(
+                "webhook can't be read",
+                extra={"path": request.path_info, "error": type(error).__name__},
+            )
+            return HttpResponseBadRequest()
         finally:
             _gathered.reset(token)
         if stale:

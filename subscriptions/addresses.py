@@ -98,3 +98,16 @@ def masked(address: str) -> str:
     """The address as a page may show it: `r•••@example.org`."""
     local, _, domain = address.rpartition("@")
     return f"{local[:1]}•••@{domain}"
+
+
+def shown(address: str) -> str:
+    """The address for an operator: in ASCII, in which letters that look alike do not; a domain of
+    other letters with its own form behind it, as `ada@xn--bcher-kva.example (bücher.example)`."""
+    domain = address.rpartition("@")[2]
+    if "xn--" not in domain:
+        return address
+    try:
+        readable = idna.decode(domain)
+    except UnicodeError:
+        return address
+    return f"{address} ({readable})"

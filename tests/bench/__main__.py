@@ -17,6 +17,7 @@ from tests.bench import (  # noqa: E402
     desk,
     events,
     faults,
+    fuzz,
     meaning,
     pages,
     ranking,
@@ -43,8 +44,9 @@ BENCHES: dict[str, ModuleType] = {
     "faults": faults,
     "scale": scale,
     "year": year,
+    "fuzz": fuzz,
 }
-SLOW = ("scale", "faults", "pages", "meaning", "desk", "readers", "year")
+SLOW = ("scale", "faults", "pages", "meaning", "desk", "readers", "year", "fuzz")
 """Minutes long: only when they are asked for by name."""
 HEADINGS = ("what", "figure", "ratio")
 
@@ -58,22 +60,28 @@ def main() -> None:
     parser.add_argument(
         "--partitioned", action="store_true", help="divide the outbox first (delivery, year)"
     )
+    parser.add_argument("--seconds", type=float, default=20, help="for each target (fuzz)")
+    parser.add_argument("--seed", type=int, default=1, help="what decides the inputs (fuzz)")
     chosen = parser.parse_args()
     for name, bench in BENCHES.items():
         if name != chosen.bench and (chosen.bench != "all" or name in SLOW):
             continue
-        options: dict[str, int] = {"audiences": chosen.audiences} if bench is delivery else {}
+        options: dict[str, float] = {"audiences": chosen.audiences} if bench is delivery else {}
         if bench in (delivery, year):
             options["is_partitioned"] = chosen.partitioned
         size = f"{chosen.subscribers:,} subscribers"
         if bench in (pages, meaning):
             options, size = {"papers": chosen.papers}, f"{chosen.papers:,} papers"
+        if bench is fuzz:
+            options = {"seconds": chosen.seconds, "seed": chosen.seed}
         size = getattr(bench, "SIZE", size)
         headings = getattr(bench, "HEADINGS", HEADINGS)
         table = Table(*headings, title=f"{name}, {size}")
         for row in bench.run(subscribers=chosen.subscribers, **options):
             table.add_row(*row)
         Console().print(table)
+    if fuzz.failures:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

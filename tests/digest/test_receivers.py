@@ -172,6 +172,16 @@ def test_broken_call_stores_none_of_its_events(client, batch):
     assert not Event.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xff", b"[]", b"[1]", b"null", b'{"event-data": 1}', b"[" * 9999]
+)
+def test_body_that_can_not_be_read_is_refused_and_no_error_of_ours(client, body):
+    for url in (MAILGUN, MAILJET):
+        answer = client.post(url, body, content_type="application/json", **AUTH)
+        assert answer.status_code in {200, 400}
+    assert not Event.objects.exists()
+
+
 def bounce(esp, raw, reason="bounced"):
     """What Anymail makes of a bounce, as far as the receiver looks at it."""
     name = esp.lower().replace(" ", "_")

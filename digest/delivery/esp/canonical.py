@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote_plus
 
-from anymail.backends import brevo, mailgun, resend
+from anymail.backends import brevo, mailgun, mailjet, resend
 from anymail.utils import EmailAddress, last
 
 
@@ -87,6 +87,18 @@ class BrevoPayload(brevo.BrevoPayload):  # type: ignore[misc]
     anymail_message_attrs = _unparsed(brevo.BrevoPayload.anymail_message_attrs)
 
 
+class MailjetPayload(mailjet.MailjetPayload):  # type: ignore[misc]
+    """Anymail's, which divides a message once: of one reader alone it would forget the values and the
+    headers each time that it is asked again."""
+
+    is_burst = False
+
+    def _burst_for_batch_send(self) -> None:
+        if not self.is_burst:
+            super()._burst_for_batch_send()
+            self.is_burst = True
+
+
 class MailgunBackend(mailgun.EmailBackend):  # type: ignore[misc]
     """Mailgun, for batches of ours and for any other message."""
 
@@ -103,6 +115,13 @@ class BrevoBackend(brevo.EmailBackend):  # type: ignore[misc]
         if getattr(message, "merge_headers", None):
             return BrevoPayload(message, defaults, self)
         return super().build_message_payload(message, defaults)
+
+
+class MailjetBackend(mailjet.EmailBackend):  # type: ignore[misc]
+    """Mailjet, for batches of one reader, too."""
+
+    def build_message_payload(self, message: Any, defaults: Any) -> Any:
+        return MailjetPayload(message, defaults, self)
 
 
 class ResendBackend(resend.EmailBackend):  # type: ignore[misc]

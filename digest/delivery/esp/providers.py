@@ -42,6 +42,10 @@ class Provider:
     """Every header goes with the reader: headers of a reader replace those of the batch."""
     common_headers: frozenset[str] = frozenset()
     """Headers that it takes for the whole batch only."""
+    takes_message_id: bool = True
+    """False where a batch's readers get a Message-ID of the provider's own."""
+    takes_metadata: bool = True
+    """False where nothing goes with a message that its events bring back: they tell of nobody."""
     takes_digests: bool = True
     """False where it replaces our List-Unsubscribe."""
     takes_many: bool = False
@@ -86,6 +90,7 @@ PROVIDERS: Mapping[str, Provider] = {
         ),
         _anymail(
             "mailjet",
+            "digest.delivery.esp.canonical.MailjetBackend",
             has_tracking=True,
             readers_per_call=50,
             merge='[[var:{name}:""]]',
@@ -99,14 +104,15 @@ PROVIDERS: Mapping[str, Provider] = {
             merge="{{{{{name}}}}}",
             openings=("{{", "#["),
             common_headers=frozenset({"List-Unsubscribe-Post"}),
+            takes_message_id=False,
         ),
         _anymail("postmark", has_tracking=True),
         _anymail("amazon_ses"),
         _anymail("sendgrid", has_tracking=True),
         _anymail("resend", "digest.delivery.esp.canonical.ResendBackend", is_idempotent=True),
-        _anymail("mailersend", has_tracking=True),
+        _anymail("mailersend", has_tracking=True, takes_metadata=False),
         _anymail("mailtrap"),
-        _anymail("postal"),
+        _anymail("postal", takes_metadata=False),
         _anymail("sparkpost", takes_digests=False, has_tracking=True),
     ]
 }
@@ -185,6 +191,18 @@ def offer(provider: Provider, message: EmailMessage) -> Answer:
         # Anymail's attributes, which other messages do not have.
         counts_clicks = getattr(message, "counts_clicks", False)
         vars(message).update(track_opens=False, track_clicks=counts_clicks)
+    if not provider.takes_metadata:
+        # Anymail would refuse the message for it; another provider may be asked next.
+        metadata = vars(message).pop("metadata", None)
+        try:
+            return _offer(provider, message)
+        finally:
+            if metadata is not None:
+                vars(message)["metadata"] = metadata
+    return _offer(provider, message)
+
+
+def _offer(provider: Provider, message: EmailMessage) -> Answer:
     try:
         link = connection(provider.name)
         if link.open():

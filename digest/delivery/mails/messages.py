@@ -1,13 +1,14 @@
 """What a provider is offered: one message for a reader, or one for many with each reader's values."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from email.utils import formataddr, parseaddr
 from functools import cached_property
 from typing import Any
 
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
+from django.core.mail import BadHeaderError, EmailMultiAlternatives
 
 from digest.delivery import outbox
 from digest.delivery.esp import providers
@@ -18,6 +19,7 @@ from digest.records import Reader
 
 from . import content, mime, rendering
 
+_CONTROLS = re.compile("[\x00-\x1f\x7f]")
 _TOKEN = "{token}"  # noqa: S105  a mark
 SENDER_ID = "dailypapers"
 """The constant last field of Feedback-ID."""
@@ -106,6 +108,7 @@ def single_message(provider: Provider, call: Call) -> DigestMessage:
     html, text = call.body.filled(rendering.values_of(reader))
     message = _message(call, subject=call.body.subject, html=html, text=text)
     message.extra_headers = headers_of(call.edition) | reader_headers(reader, unsubscribe_targets())
+    _refuse_controls([message.subject, *message.to, *message.extra_headers.values()])
     # Its own delivery is all that an event can tell of; the batch would be another one next time.
     message.metadata = {"delivery": str(reader.delivery_id)}
     message.idempotency_key = reader.message_id.strip("<>")
@@ -132,10 +135,18 @@ def batch_message(provider: Provider, call: Call) -> DigestMessage:
     targets = unsubscribe_targets()
     message.extra_headers = {} if provider.headers_per_reader else shared
     message.merge_data = {r.email: rendering.escaped_values(r) for r in call.readers}
-    message.merge_headers = {r.email: own | reader_headers(r, targets) for r in call.readers}
+    message.merge_headers = {
+        r.email: own | _taken(provider, reader_headers(r, targets)) for r in call.readers
+    }
     message.merge_metadata = {r.email: {"delivery": str(r.delivery_id)} for r in call.readers}
     check_shape(message)
     return message
+
+
+def _taken(provider: Provider, headers: dict[str, str]) -> dict[str, str]:
+    if not provider.takes_message_id:
+        del headers["Message-ID"]
+    return headers
 
 
 def check_shape(message: DigestMessage) -> None:
@@ -149,6 +160,15 @@ def check_shape(message: DigestMessage) -> None:
         raise BatchShapeError("a reader of the batch lacks links, headers or metadata of their own")
     if not all("List-Unsubscribe" in headers for headers in message.merge_headers.values()):
         raise BatchShapeError("a reader of the batch lacks the List-Unsubscribe header")
+    for headers in message.merge_headers.values():
+        _refuse_controls(headers.values())
+    _refuse_controls([message.subject, *message.to])
+
+
+def _refuse_controls(values: Iterable[str]) -> None:
+    """Raises BadHeaderError for a line break, NUL or the like: not every library looks for them."""
+    if _CONTROLS.search("".join(values)):
+        raise BadHeaderError("a header would hold a control character")
 
 
 def _merged(parts: Sequence[str], marks: dict[str, str], provider: Provider) -> str:

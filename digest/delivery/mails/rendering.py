@@ -38,6 +38,8 @@ AUDIENCE_TOKENS = ("cards", "count", "follows", "preheader", "lead", "more")
 # New in every process, so that no paper's text or link can stand in for a reader's value.
 _SIGN = f"q{secrets.token_hex(8)}x"
 _TOKEN = re.compile(rf"{_SIGN}([a-z_]+?)x{_SIGN}")
+# An operator may have typed one into a title.
+_CONTROLS = re.compile("[\x00-\x1f\x7f]")
 _READER_TOKEN = re.compile(rf"{_SIGN}({'|'.join(READER_TOKENS)})x{_SIGN}")
 
 
@@ -297,7 +299,7 @@ def compose(
     text_cards = "\n\n".join([f"{rule}\n\n{text}" for text in texts] + [rule])
     escaped = {name: html.escape(value) for name, value in values.items()}
     return Body(
-        subject=" ".join(_replaced(rendered.subject, values).split()),
+        subject=_CONTROLS.sub("", " ".join(_replaced(rendered.subject, values).split())),
         html_parts=()
         if is_text_only
         else _parts(_replaced(rendered.html, escaped | {"cards": "".join(parts)})),

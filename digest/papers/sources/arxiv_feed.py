@@ -69,7 +69,9 @@ def _collect(feed: Feed, body: bytes) -> None:
         if number > base.MOST_NODES:
             raise SourceError(f"arXiv: the feed has more than {base.MOST_NODES:,} elements")
         tag, parent = element.tag, element.getparent()
-        if number == 1 and element.getroottree().docinfo.doctype:
+        if not isinstance(element.tag, str):
+            continue
+        if element.getroottree().docinfo.doctype:
             raise SourceError("arXiv: the feed declares a document type, which no feed needs")
         is_head = parent is not None and parent.tag in (f"{_ATOM}feed", "channel")
         if tag in (f"{_ATOM}entry", "item"):
