@@ -60,11 +60,13 @@ def text_version() -> str:
 
 
 def sign_up_text(headline: str = "") -> str:
-    """The words of a form, perhaps with a headline of its own, and the notice that it leads to."""
-    words = SIGN_UP_WORDS.format(
-        headline=headline or SIGN_UP_HEADLINE, note=sign_up_note(), button=SIGN_UP_BUTTON
+    """The words of a form, perhaps with a headline of its own, and where its notice is."""
+    note = sign_up_note()
+    if settings.PRIVACY_URL:
+        note = f"{note} {PRIVACY_LABEL} ({settings.PRIVACY_URL})"
+    return SIGN_UP_WORDS.format(
+        headline=headline or SIGN_UP_HEADLINE, note=note, button=SIGN_UP_BUTTON
     )
-    return f"{words} {PRIVACY_LABEL}: {settings.PRIVACY_URL}" if settings.PRIVACY_URL else words
 
 
 def tidy_headline(text: str) -> str:

@@ -29,7 +29,7 @@ class _Wishes:
     topics: Collection[str]
     timezone: str
     language: str
-    counts_clicks: bool
+    counts_clicks: bool = False
 
 
 def subscribe(
