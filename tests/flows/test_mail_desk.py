@@ -55,7 +55,10 @@ def open_desk(browser, live_server):
         roles.give(user, roles.Role.OWNER)
         client = Client()
         client.force_login(user)
-        session = {"name": "sessionid", "value": client.cookies["sessionid"].value}
+        [session] = [
+            {"name": name, "value": each.value, "secure": True}
+            for name, each in client.cookies.items()
+        ]
         context = browser.new_context(base_url=live_server.url, reduced_motion="reduce", **options)
         contexts.append(context)
         context.add_cookies([session | {"url": live_server.url}])
