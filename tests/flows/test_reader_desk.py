@@ -62,10 +62,7 @@ def log_in(browser, live_server):
         roles.give(user, role)
         client = Client()
         client.force_login(user)
-        [session] = [
-            {"name": name, "value": each.value, "secure": True}
-            for name, each in client.cookies.items()
-        ]
+        session = {"name": "sessionid", "value": client.cookies["sessionid"].value}
         context = browser.new_context(
             base_url=live_server.url, reduced_motion="reduce", accept_downloads=True, **options
         )
