@@ -54,6 +54,12 @@ THEME: dict[str, Any] = {
         }
     ],
     "LOGIN": {"form": "config.login.LoginForm"},
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+            {"title": "Second factor", "link": reverse_lazy("door:own")},
+        ],
+    },
     "DASHBOARD_CALLBACK": "digest.admin.dashboard.show",
     "STYLES": [
         lambda request: static("daily_papers/desk.css"),

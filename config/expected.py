@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from . import logs
+from . import door, logs
 from .environment import Environment
 
 _WEB = ("https", "http")
@@ -64,6 +64,11 @@ def check(env: Environment, values: Mapping[str, Any]) -> None:
         "LOG_FORMAT",
         that=values["LOG_FORMAT"] in logs.FORMATS,
         form=f"one of {', '.join(logs.FORMATS)}",
+    )
+    env.expect(
+        "SECOND_FACTOR",
+        that=values["SECOND_FACTOR"] in door.FACTORS,
+        form=f"one of {', '.join(door.FACTORS)}",
     )
     env.expect(
         "ARXIV_CATEGORIES",

@@ -135,6 +135,8 @@ def configuration(level: str, form: str) -> dict[str, Any]:
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
             "kombu": {"level": "WARNING"},
+            # It tells of each sign-in at length; the desk's log has them.
+            "axes": {"level": "WARNING"},
             "CSSUTILS": {"level": "CRITICAL"},
             # A title that is no LaTeX stays as it is written, which is no news.
             "pylatexenc": {"level": "CRITICAL"},

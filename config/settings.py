@@ -9,7 +9,7 @@ import django_stubs_ext
 
 from digest.logs import hide
 
-from . import desk, expected, logs, security, timetable
+from . import desk, door, expected, logs, security, timetable
 from .anymail_names import ANYMAIL_NAMES
 from .environment import Environment, kept_secret
 
@@ -66,6 +66,10 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "anymail",
+    "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "subscriptions",
     "digest",
 ]
@@ -88,10 +92,13 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "digest.admin.refused.OddQuestions",
+    "subscriptions.door.gate.middleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -340,6 +347,12 @@ KEEP_EVENTS_DAYS = env.days("KEEP_EVENTS_DAYS", 180, least=30)
 # Who signs in without having asked for a page.
 LOGIN_REDIRECT_URL = "admin:index"
 
+# Whether operators must give a second factor beside their password (`required`), or may (`optional`).
+SECOND_FACTOR = env.str("SECOND_FACTOR", "optional" if DEBUG else "required")
+OTP_TOTP_ISSUER = f"Daily Papers ({env.host(SITE_URL)})"
+AUTHENTICATION_BACKENDS = door.BACKENDS
+globals().update(door.AXES)
+
 UNFOLD = desk.THEME
 CSRF_FAILURE_VIEW = "digest.admin.refused.old_form"
 
@@ -352,8 +365,7 @@ X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = security.CONTENT_POLICY
 PERMISSIONS_POLICY = security.NOT_NEEDED
 _https = SITE_URL.startswith("https://")
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
-CSRF_COOKIE_HTTPONLY = True
+globals().update(door.cookies(is_https=_https))
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", _https and not DEBUG)
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31_536_000 if _https else 0)

@@ -14,5 +14,6 @@ urlpatterns = [
     path("", include("digest.site.urls")),
     path("api/", include("digest.site.api.urls")),
     path("webhooks/", include(receivers.urlpatterns)),
+    path("admin/second-factor/", include("subscriptions.door.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -11,6 +11,7 @@ from digest.delivery.feedback import events
 from digest.editions import audiences, opened
 from digest.papers import fetching, trending
 from subscriptions import logbook, searches
+from subscriptions.door import lockout
 
 
 def forget(now: datetime) -> dict[str, int]:
@@ -31,4 +32,5 @@ def forget(now: datetime) -> dict[str, int]:
         "vote_snapshots": trending.forget(now),
         "audiences": audiences.forget(now),
         "opened_papers": opened.forget_old(now),
+        "sign_in_attempts": lockout.forget(now),
     }

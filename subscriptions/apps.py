@@ -1,4 +1,6 @@
-"""Registers the app, and has the database guard the consent records outside of migrations."""
+"""Registers the app, what it notes of sign-ins, and the guard of the consent records in the database."""
+
+from importlib import import_module
 
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate, pre_migrate
@@ -13,3 +15,4 @@ class SubscriptionsConfig(AppConfig):
     def ready(self) -> None:
         pre_migrate.connect(append_only.lift, sender=self)
         post_migrate.connect(append_only.put_up, sender=self)
+        import_module(f"{self.name}.door.entering")

@@ -51,7 +51,7 @@ def client_address(request: HttpRequest) -> str:
 
 def client_has_had_enough(request: HttpRequest) -> bool:
     """Counts this try; True when the client has used up SIGNUP_RATE_CLIENT."""
-    return _is_over(request, "client", _network(client_address(request)))
+    return _is_over(request, "client", network(client_address(request)))
 
 
 def domain_has_had_enough(request: HttpRequest, address: str) -> bool:
@@ -72,7 +72,7 @@ def target_has_had_enough(request: HttpRequest, address: str) -> bool:
 
 def client_looks_up_too_much(request: HttpRequest) -> bool:
     """Counts this look-up; True when the client has used up LOOKUP_RATE."""
-    return _is_over(request, "lookup", _network(client_address(request)))
+    return _is_over(request, "lookup", network(client_address(request)))
 
 
 def reader_opens_too_much(request: HttpRequest, public_id: UUID) -> bool:
@@ -87,7 +87,7 @@ def operator_tests_too_much(request: HttpRequest, operator_id: int) -> bool:
 
 def seconds_until_api(request: HttpRequest) -> int:
     """Counts this request; 0, or the seconds until a client that has used up API_RATE may ask again."""
-    client = _network(client_address(request))
+    client = network(client_address(request))
     try:
         usage = get_usage(
             request,
@@ -104,7 +104,8 @@ def seconds_until_api(request: HttpRequest) -> int:
     return max(int(usage["time_left"]), 1) if usage and usage["should_limit"] else 0
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
+    """The address, or the network of one that is of IPv6."""
     if not address or not isinstance(ip_address(address), IPv6Address):
         return address
     # One customer of a provider has a whole /64.

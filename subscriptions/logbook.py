@@ -1,9 +1,9 @@
-"""What commands write into the log of the desk, beside what the admin writes there itself: who typed
-it, what it did, and to what. No address of anybody gets in."""
+"""What commands and the desk's door write into its log, beside what the admin writes there itself: who did
+it, what they did, and to what. No address of anybody gets in."""
 
 import getpass
 import os
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
 
@@ -12,12 +12,19 @@ from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import Model
+from django.db.models import Model, Q
+from django.utils import timezone
 
 from .addresses import IN_TEXT
 
 BY_COMMAND = "command, by "
 """How the names of those begin who type commands: a form takes no such name, with its comma."""
+STRANGER = "somebody, not signed in"
+"""Who failed to sign in; with a comma, too."""
+SIGN_IN = 4
+"""The flag of what happened at the door, beside Django's for what was added, changed and deleted."""
+MOST_STRANGERS = 200
+"""Entries of strangers that an hour has at most: a flood of them must not fill the database."""
 LONGEST = 500
 """Characters of a text whose old and new words are kept."""
 
@@ -25,13 +32,37 @@ LONGEST = 500
 def note(about: Model | type[Model], what: str, *, is_new: bool = False) -> None:
     """Afterwards the log has what a command did to a row, or, where it is about no single one, to a
     table."""
+    _write(_typist(), about, what, flag=ADDITION if is_new else CHANGE)
+
+
+def note_change(about: Model, what: str, *, by: User) -> None:
+    """Afterwards the log has what an operator changed that Django's own entry does not say."""
+    _write(by, about, what, flag=CHANGE)
+
+
+def note_sign_in(about: User | type[User], what: str, *, by: User | None = None) -> None:
+    """Afterwards the log has what happened at the door to an operator, or, where nobody has the name, to
+    none; `by` somebody who is in, or a stranger, of whom no more than MOST_STRANGERS an hour are noted."""
+    if by is None and _has_had_enough():
+        return
+    who = by or _nobody_that_signs_in(STRANGER)
+    _write(who, about, what, flag=SIGN_IN)
+
+
+def _has_had_enough() -> bool:
+    rows = LogEntry.objects.filter(user__username=STRANGER).order_by("-pk")
+    times = list(rows.values_list("action_time", flat=True)[MOST_STRANGERS - 1 : MOST_STRANGERS])
+    return bool(times) and times[0] > timezone.now() - timedelta(hours=1)
+
+
+def _write(who: User, about: Model | type[Model], what: str, *, flag: int) -> None:
     row = about if isinstance(about, Model) else None
     LogEntry.objects.create(
-        user=_typist(),
+        user=who,
         content_type=ContentType.objects.get_for_model(about),
         object_id=None if row is None else str(row.pk),
         object_repr="" if row is None else name_of(row),
-        action_flag=ADDITION if is_new else CHANGE,
+        action_flag=flag,
         change_message=without_addresses(what),
     )
 
@@ -47,6 +78,11 @@ def acts_on(row: Model) -> list[dict[str, Any]]:
         }
         for entry in entries
     ]
+
+
+def without_people() -> Q:
+    """Users that are no people: who types commands, and strangers at the door."""
+    return Q(username__startswith=BY_COMMAND) | Q(username=STRANGER)
 
 
 def name_of(row: Model) -> str:
@@ -78,7 +114,10 @@ def end_sessions() -> None:
 
 def _typist() -> User:
     """Who is logged in on the machine, as a user who can't sign in anywhere."""
-    name = f"{BY_COMMAND}{_name()}"[:150]
+    return _nobody_that_signs_in(f"{BY_COMMAND}{_name()}"[:150])
+
+
+def _nobody_that_signs_in(name: str) -> User:
     fields = {"password": make_password(None), "is_active": False}
     return User.objects.get_or_create(username=name, defaults=fields)[0]
 

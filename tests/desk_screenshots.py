@@ -13,6 +13,7 @@ READERS = 400
 PASSWORD = "a-long-password-of-the-operator"
 DESKTOP = {"width": 1280, "height": 1100}
 PHONE = {"width": 390, "height": 1000}
+DOOR = {"width": 480, "height": 860}
 _FIGURES = """
 from datetime import date
 from datetime import timedelta
@@ -102,7 +103,7 @@ def signed_in(browser: Browser, installation: Installation, size: dict, scheme: 
 
 
 def shoot(browser: Browser, installation: Installation, folder: Path) -> None:
-    """The dashboard, a reader, and an edition that is to come."""
+    """The dashboard, a reader, an edition that is to come, and the set-up of a second factor."""
     page = signed_in(browser, installation, DESKTOP, "light")
     # The page looks again by itself.
     page.get_by_text(re.compile(rf"of {READERS // 100}\d\d, 100%")).wait_for(timeout=120_000)
@@ -124,6 +125,10 @@ def shoot(browser: Browser, installation: Installation, folder: Path) -> None:
     page.frame_locator("iframe").get_by_role("heading", level=2).first.wait_for()
     page.wait_for_load_state("networkidle")
     page.screenshot(path=folder / "desk-proof.png")
+    page.set_viewport_size(DOOR)
+    page.goto("/admin/second-factor/set-up/")
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=folder / "desk-second-factor.png")
     page.context.close()
     page = signed_in(browser, installation, PHONE, "dark")
     page.screenshot(path=folder / "desk-phone-dark.png")

@@ -19,11 +19,17 @@ from digest.delivery.esp import providers
 from digest.delivery.lookup import Page
 from digest.errors import ProviderSettingsError
 from digest.models import Draft, Edition, ProviderPlan
+from subscriptions import logbook
 
 from . import edition_draft
 from .keyed import Asked, KeyedAdmin, choice_field, moment
 
-_KINDS = {ADDITION: "added", CHANGE: "changed", DELETION: "deleted"}
+_KINDS = {
+    ADDITION: "added",
+    CHANGE: "changed",
+    DELETION: "deleted",
+    logbook.SIGN_IN: "at the door",
+}
 
 
 def _object(request: HttpRequest, entry: Any) -> Any:
@@ -116,8 +122,8 @@ class AskedEntries(Asked):
 class LogEntryAdmin(KeyedAdmin):
     asked = AskedEntries
     lead = (
-        "Everything that was changed at the desk and by commands, the newest first. It is kept, and "
-        "not edited."
+        "Everything that was changed at the desk and by commands, and who signed in or failed to, the "
+        "newest first. It is kept, and not edited."
     )
     columns = (
         ("When", lambda request, row: moment(row.action_time)),

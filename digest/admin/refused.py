@@ -37,6 +37,7 @@ _OWN: Mapping[str, str] = {
     "digest_settle": "digest.settle_delivery",
     "topic_trial": "subscriptions.view_topic",
     "topic_correct": "subscriptions.change_topic",
+    "auth_user_second_factor": "auth.change_user",
     "reader_act": OPERATE,
     "subscriptions_subscriber_search": "subscriptions.view_subscriber",
     "subscriptions_suppression_search": "subscriptions.view_suppression",

@@ -14,7 +14,10 @@ from prometheus_client.exposition import choose_encoder
 from digest import measuring
 from digest.delivery.watching import measures
 
-_BY_PROXY = ("X-Forwarded-For", "X-Forwarded-Host", "Forwarded", "X-Real-IP", "Via")
+_BY_PROXY = (
+    *("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port"),
+    *("Forwarded", "X-Real-IP", "Via"),
+)
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -41,7 +44,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 def _may_read(request: HttpRequest) -> bool:
     if settings.METRICS_TOKEN:
         return measuring.is_known(request.headers.get("Authorization", ""))
-    return bool(settings.DEBUG) or _is_on_this_machine(request)
+    return _is_on_this_machine(request)
 
 
 def _is_on_this_machine(request: HttpRequest) -> bool:

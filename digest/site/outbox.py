@@ -1,17 +1,20 @@
 """The local outbox in the browser: each mail as HTML, as text and as source."""
 
 import email
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from email import policy
 from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
+from functools import wraps
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from digest.delivery.esp import local_outbox
@@ -30,16 +33,25 @@ class Mail:
     sent_at: datetime | None
 
 
-def _check_open() -> None:
-    if not settings.DEBUG or "outbox" not in settings.EMAIL_PROVIDERS:
-        raise Http404
+def _only_here(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The view in embedded mode; elsewhere, whatever is asked and by whom, there is no such page."""
+
+    # Or a form without a token would be told 403. None of these pages takes one.
+    @csrf_exempt
+    @wraps(view)
+    def shown(request: HttpRequest, **which: str) -> HttpResponse:
+        if not settings.DEBUG or "outbox" not in settings.EMAIL_PROVIDERS:
+            raise Http404
+        return view(request, **which)
+
+    return shown
 
 
+@_only_here
 @require_safe
 @never_cache
 def index(request: HttpRequest) -> HttpResponse:
     """All mails, the newest first."""
-    _check_open()
     box = local_outbox.maildir()
     # A Maildir key begins with the time of arrival.
     keys = sorted(box.iterkeys(), key=_arrival, reverse=True)
@@ -70,11 +82,11 @@ def _summary(key: str) -> Mail:
     return Mail(key, str(mail["Subject"] or ""), str(mail["To"] or ""), sent_at)
 
 
+@_only_here
 @require_safe
 @never_cache
 def mail(request: HttpRequest, key: str, view: str = "html") -> HttpResponse:
     """One mail, looked at in one of three ways."""
-    _check_open()
     if view not in _VIEWS or "/" in key:
         raise Http404
     found = _read(key)
@@ -89,12 +101,12 @@ def mail(request: HttpRequest, key: str, view: str = "html") -> HttpResponse:
     return render(request, "web/site/outbox_mail.html", context)
 
 
+@_only_here
 @require_safe
 @never_cache
 @xframe_options_sameorigin
 def body(request: HttpRequest, key: str) -> HttpResponse:
     """The HTML part as a mail reader shows it: no scripts, nothing remote."""
-    _check_open()
     part = _read(key).get_body(("html",))
     if part is None:
         raise Http404

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from subscriptions import logbook, roles
 from subscriptions.roles import Role
 
+from .factors import FactorAdmin
 from .theme import AdminPasswordChangeForm, ModelAdmin, Select, UserChangeForm, UserCreationForm
 
 admin.site.unregister(User)
@@ -62,7 +63,7 @@ class NewStaffForm(UserCreationForm[User]):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin[User], ModelAdmin[User]):
+class UserAdmin(FactorAdmin, DjangoUserAdmin[User], ModelAdmin[User]):
     """Rights come by the role alone, so that nobody has one that no page names. Only owners see this
     page and its passwords; nobody changes their own role."""
 
@@ -74,7 +75,7 @@ class UserAdmin(DjangoUserAdmin[User], ModelAdmin[User]):
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),
-        ("At the desk", {"fields": ("role", "is_active")}),
+        ("At the desk", {"fields": ("role", "is_active", "second_factor")}),
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
     add_fieldsets = (
@@ -96,8 +97,8 @@ class UserAdmin(DjangoUserAdmin[User], ModelAdmin[User]):
     filter_horizontal = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        """People; who types commands is in the log alone."""
-        return super().get_queryset(request).exclude(username__startswith=logbook.BY_COMMAND)
+        """People; who types commands, and strangers at the door, are in the log alone."""
+        return super().get_queryset(request).exclude(logbook.without_people())
 
     @admin.display(description="Role")
     def role(self, obj: User) -> str:
@@ -108,7 +109,7 @@ class UserAdmin(DjangoUserAdmin[User], ModelAdmin[User]):
         return f"{role.value} (superuser)" if obj.is_superuser else role.value
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        fixed = ("last_login", "date_joined")
+        fixed = ("last_login", "date_joined", "second_factor")
         # Nobody raises their own rights, or locks themselves out.
         return (*fixed, "role", "is_active") if obj and obj == request.user else fixed
 
@@ -122,7 +123,9 @@ class UserAdmin(DjangoUserAdmin[User], ModelAdmin[User]):
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: Any) -> None:
         super().save_model(request, obj, form, change)
         if "role" in form.cleaned_data and not obj.is_superuser:
+            before = roles.role_of(obj)
             roles.give(obj, Role(form.cleaned_data["role"]) if form.cleaned_data["role"] else None)
+            _note_role(request, obj, before)
 
     def log_addition(self, request: HttpRequest, obj: User, message: Any) -> Any:
         return _by_number(super().log_addition(request, obj, message))
@@ -148,6 +151,13 @@ class UserAdmin(DjangoUserAdmin[User], ModelAdmin[User]):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         is_self = obj is not None and obj == request.user
         return roles.is_owner(request.user) and not is_self
+
+
+def _note_role(request: HttpRequest, user: User, before: Role | None) -> None:
+    after = roles.role_of(user)
+    if after != before and isinstance(request.user, User):
+        words = f"Role: {before or 'none'} → {after or 'none'}"
+        logbook.note_change(user, words, by=request.user)
 
 
 def _by_number(entry: Any) -> Any:

@@ -37,9 +37,9 @@ def run(*, subscribers: int, papers: int = 100_000) -> list[tuple[str, ...]]:
         with psycopg.connect(made.environment["DATABASE_URL"], autocommit=True) as database:
             _fill(database, subscribers, papers)
             live = _times(lambda: [database.execute(query).fetchall() for query in _LIVE], LIVE)
-        session, counted, again = made.python("tests.bench.desk").split()
+        cookie, counted, again = made.python("tests.bench.desk").split()
         port = _start_web(made)
-        shown = _times(_asker(port, "/admin/", {"Cookie": f"sessionid={session}"}), ASKED)
+        shown = _times(_asker(port, "/admin/", {"Cookie": cookie}), ASKED)
         measured = _times(_asker(port, "/metrics", {"Authorization": "Bearer token"}), ASKED)
     base = statistics.median(live)
     return [
@@ -176,7 +176,8 @@ def _asker(port: int, path: str, headers: dict[str, str]) -> Callable[[], None]:
 
 def _prepare() -> None:
     """Prints the session of an operator, and how long the first count and the next one took."""
-    from django.contrib.auth.models import User  # noqa: PLC0415  after the settings
+    from django.conf import settings  # noqa: PLC0415  after the settings
+    from django.contrib.auth.models import User  # noqa: PLC0415
     from django.test import Client  # noqa: PLC0415
     from django.utils import timezone  # noqa: PLC0415
 
@@ -185,7 +186,8 @@ def _prepare() -> None:
     client = Client()
     client.force_login(User.objects.create_superuser("operator"))
     counts = _times(lambda: figures.keep(timezone.now()), 2)
-    print(client.cookies["sessionid"].value, *counts)
+    name = settings.SESSION_COOKIE_NAME
+    print(f"{name}={client.cookies[name].value}", *counts)
 
 
 if __name__ == "__main__":

@@ -164,7 +164,7 @@ def installation(**settings: str) -> Iterator[Installation]:
             SITE_URL="https://papers.example.org", POSTAL_ADDRESS="12 Sample Street, Springfield",
             DEFAULT_FROM_EMAIL="Daily Papers <digest@papers.example.org>",
             WEBHOOK_SECRET="user:word", MAILGUN_WEBHOOK_SIGNING_KEY="key", MAILGUN_API_KEY="key",
-            MAILGUN_SENDER_DOMAIN="papers.example.org", SECURE_SSL_REDIRECT=0, **settings,
+            MAILGUN_SENDER_DOMAIN="papers.example.org", SECURE_SSL_REDIRECT=0, SECOND_FACTOR="optional", **settings,
         )  # fmt: skip
         made = Installation(folder, environment, redis_port)
         try:

@@ -76,6 +76,7 @@ OWN = {
     "topic_correct": (POSTED_ONLY, E),
     "topic_trial": (BOTH, BOTH),
     "auth_user_password_change": (NONE, NONE),
+    "auth_user_second_factor": (NONE, NONE),
 }
 FOR_ALL = {
     "app_list", "autocomplete", "index", "jsi18n", "login", "logout", "password_change",

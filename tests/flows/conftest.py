@@ -49,4 +49,6 @@ def browser_beside_database(monkeypatch, settings):
     """Playwright's loop runs in the thread of the test, which asks the database, too."""
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     settings.ALLOWED_HOSTS = ["*"]
+    # Nobody hands a browser a cookie with `__Host-` that did not come over https.
+    settings.SESSION_COOKIE_NAME = "sessionid"
     cache.clear()

@@ -187,7 +187,7 @@ def test_command_makes_an_operator_who_logs_in_with_the_address(create, client):
         create("Eve@Example.org", "--role", "editor")
         == "eve@example.org is now an operator: editor\n"
     )
-    assert client.login(username="eve@example.org", password=PASSWORD)
+    client.post("/admin/login/", {"username": "eve@example.org", "password": PASSWORD})
     assert client.get("/admin/digest/edition/").status_code == 200
 
 

@@ -5,13 +5,11 @@ Names and units are Prometheus' own conventions: base units, times as seconds si
 """
 
 import logging
-import platform
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import cache
 
-import django
 from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import Count, Q, Sum
@@ -84,8 +82,8 @@ def _single(name: str, text: str, number: float | None) -> GaugeMetricFamily:
 
 
 def _about_this() -> Iterator[Metric]:
-    info = {"version": _version(), "python": platform.python_version()}
-    info["django"] = django.get_version()
+    # Our own version alone: those of libraries would say which of their faults are open here.
+    info = {"version": _version()}
     yield InfoMetricFamily("daily_papers_build", "What runs here.", value=info)
     yield _single("disk_free_ratio", "The free part of the disk under VAR_DIR or our code, of the fuller.",
                   signs.fullest_disk()[0])  # fmt: skip

@@ -1,0 +1,91 @@
+"""What is true of a session at the desk: when it began, whether the second factor was given, and what
+the log says of it. Django's and django-axes' signals come in here."""
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import django_otp
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.contrib.sessions.backends.base import SessionBase
+from django.dispatch import receiver
+from django.http import HttpRequest
+from django_otp.models import Device
+
+from subscriptions import logbook
+
+from . import lockout, second_factor
+
+_BEGAN = "signed_in_at"
+_PROVED = "second_factor_proved_at"
+_PROOF_SECONDS = 600
+
+
+def is_over(session: SessionBase) -> bool:
+    """Whether it is to end: SESSION_COOKIE_AGE after its sign-in, whatever was done in it since."""
+    began = float(session.get(_BEGAN, 0))
+    return time.time() - began > settings.SESSION_COOKIE_AGE
+
+
+def prove(request: HttpRequest) -> None:
+    """Afterwards this session may change the second factor, for ten minutes."""
+    request.session[_PROVED] = int(time.time())
+
+
+def is_proved(request: HttpRequest) -> bool:
+    """Whether a code was given just now."""
+    proved = float(request.session.get(_PROVED, 0))
+    return time.time() - proved <= _PROOF_SECONDS
+
+
+def let_in(request: HttpRequest, user: User, device: Device, *, how: str = "") -> None:
+    """Afterwards this session has given the second factor, under a new key; where `how` says by what, it
+    is a sign-in, and in the log."""
+    django_otp.login(request, device)
+    request.session.cycle_key()
+    if how:
+        _welcome(request, user, how)
+
+
+def _welcome(request: HttpRequest, user: User, how: str) -> None:
+    lockout.clear(request, user.get_username())
+    logbook.note_sign_in(user, f"Signed in, by {how}", by=user)
+
+
+@receiver(user_logged_in, dispatch_uid=__name__)
+def note_password(request: HttpRequest, user: User, **_: Any) -> None:
+    """The password was right; where nothing else is asked for, that is a sign-in."""
+    request.session[_BEGAN] = int(time.time())
+    is_all = not second_factor.is_required() and second_factor.device_of(user) is None
+    # A session that no form began, as in tests, is nobody's sign-in.
+    if is_all and request.method == "POST":
+        _welcome(request, user, "password alone")
+
+
+@receiver(user_login_failed, dispatch_uid=__name__)
+def note_failure(credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
+    """What the log says of a wrong name or password; who is locked out already is in it once."""
+    if request is None or getattr(request, "axes_failures_since_start", None) is None:
+        return
+    user = User.objects.filter(username=lockout.name_tried(request, credentials)).first()
+    what = "wrong password" if user else "nobody has this name"
+    logbook.note_sign_in(user or User, f"Sign-in failed: {what}")
+    _note_lock(request, user)
+
+
+def note_wrong_code(request: HttpRequest, user: User) -> None:
+    """Afterwards the wrong code is counted, and in the log."""
+    logbook.note_sign_in(user, "Sign-in failed: the password was right, the second factor wrong")
+    lockout.count_failure(request, user.get_username())
+    _note_lock(request, user)
+
+
+def _note_lock(request: HttpRequest, user: User | None) -> None:
+    """The moment of it is in the log; tries meanwhile are not."""
+    if getattr(request, "axes_locked_out", False):
+        minutes = lockout.cool_off() // timedelta(minutes=1)
+        logbook.note_sign_in(
+            user or User, f"Locked out for {minutes} minutes after failed sign-ins"
+        )

@@ -1,0 +1,63 @@
+"""The one place where the second factor is asked for: nothing below /admin/ answers before this did."""
+
+from collections.abc import Callable
+
+from django.contrib.auth import logout
+from django.contrib.auth.models import User
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
+from django_otp import DEVICE_ID_SESSION_KEY
+
+from . import entering, second_factor
+
+DESK = "/admin/"
+Answer = Callable[[HttpRequest], HttpResponseBase]
+
+
+def middleware(answer: Answer) -> Answer:
+    """Sends operators to where they give the second factor, or set one up, and ends sessions that are
+    over. Who is no operator is sent to the sign-in by the admin itself."""
+
+    def guarded(request: HttpRequest) -> HttpResponseBase:
+        return (_stopped(request) if request.path_info.startswith(DESK) else None) or answer(
+            request
+        )
+
+    return guarded
+
+
+def next_page(request: HttpRequest) -> str:
+    """The page of the desk that was asked for, if one was; else the dashboard."""
+    wanted = str(request.POST.get("next") or request.GET.get("next") or "")
+    is_safe = wanted.startswith(DESK) and "\\" not in wanted and wanted.isprintable()
+    return wanted if is_safe else reverse("admin:index")
+
+
+def _stopped(request: HttpRequest) -> HttpResponseBase | None:
+    had_given = DEVICE_ID_SESSION_KEY in request.session
+    user = request.user
+    if not isinstance(user, User) or not (user.is_active and user.is_staff):
+        return None
+    has_given = user.is_verified()  # type: ignore[attr-defined]  # OTPMiddleware gives it
+    # Whose device was taken away since comes in anew, by all that is asked for now.
+    if entering.is_over(request.session) or (had_given and not has_given):
+        logout(request)
+        return redirect_to_login(_wanted(request), reverse("admin:login"))
+    if has_given or request.path_info in _open():
+        return None
+    if second_factor.device_of(user):
+        return redirect_to_login(_wanted(request), reverse("door:code"))
+    if second_factor.is_required():
+        return redirect_to_login(_wanted(request), reverse("door:set_up"))
+    return None
+
+
+def _open() -> set[str]:
+    return {reverse(name) for name in ("admin:login", "admin:logout", "door:code", "door:set_up")}
+
+
+def _wanted(request: HttpRequest) -> str:
+    """Where to go afterwards: what was posted is not posted again."""
+    is_page = request.method == "GET" and request.path_info not in _open()
+    return request.get_full_path() if is_page else reverse("admin:index")

@@ -1,0 +1,206 @@
+"""The pages of the second factor: giving a code, setting an app up, and what one has."""
+
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.template.defaultfilters import pluralize
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+from django_otp import DEVICE_ID_SESSION_KEY
+
+from subscriptions import logbook
+
+from . import entering, gate, lockout, second_factor
+
+if TYPE_CHECKING:
+    from django.forms import TextInput
+else:
+    from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
+
+_KEY = "second_factor_key"
+_WRONG = "This code is not right. Each is good once, and for half a minute: take the next one."
+_TWO_MINUTES = 120
+_allowed = require_http_methods(["GET", "HEAD", "POST"])
+
+
+class CodeForm(forms.Form):
+    """A code of the app, or where one may be given instead, a recovery code."""
+
+    code = forms.CharField(
+        max_length=40,
+        widget=TextInput(
+            {
+                "autocomplete": "one-time-code",
+                "autocapitalize": "off",
+                "spellcheck": "false",
+                "autofocus": True,
+            }
+        ),
+    )
+
+
+@never_cache
+@_allowed
+@sensitive_post_parameters("code")
+def code(request: HttpRequest) -> HttpResponse:
+    """Asks who gave the password for the second factor."""
+    user = _operator(request)
+    if user is None:
+        return redirect("admin:login")
+    if second_factor.device_of(user) is None or _is_in(user):
+        return redirect(gate.next_page(request))
+    if lockout.is_locked_out(request, user.get_username()):
+        return lockout.locked_page(request, None, {"username": user.get_username()})
+    form = CodeForm(request.POST or None)
+    if form.is_valid() and _check(request, user, form, is_sign_in=True):
+        return redirect(gate.next_page(request))
+    return _shown(request, "code", form, title="Your second factor")
+
+
+@never_cache
+@_allowed
+@sensitive_post_parameters("code")
+def set_up(request: HttpRequest) -> HttpResponse:
+    """Shows the secret of a new app, takes its first code, and tells the recovery codes."""
+    user = _operator(request)
+    if user is None:
+        return redirect("admin:login")
+    had_one = second_factor.device_of(user) is not None
+    if had_one and not (_is_in(user) and entering.is_proved(request)):
+        return redirect("door:own" if _is_in(user) else "door:code")
+    # In the session: whoever else knows the password sees another secret.
+    key = request.session.setdefault(_KEY, second_factor.new_key())
+    form = CodeForm(request.POST or None)
+    if form.is_valid():
+        codes = second_factor.set_up(user, key, form.cleaned_data["code"], instead=had_one)
+        if codes is not None:
+            return _has_set_up(request, user, codes, had_one=had_one)
+        form.add_error("code", "This code is not right. Is the clock of your phone?")
+    uri = second_factor.uri(user, key)
+    return _shown(
+        request,
+        "set_up",
+        form,
+        title="Set up a second factor",
+        uri=uri,
+        picture=second_factor.picture(uri),
+        secret=second_factor.readable(key),
+        is_required=second_factor.is_required() and not had_one,
+    )
+
+
+def _has_set_up(
+    request: HttpRequest, user: User, codes: list[str], *, had_one: bool
+) -> HttpResponse:
+    device = second_factor.device_of(user)
+    del request.session[_KEY]
+    is_sign_in = not had_one and second_factor.is_required()
+    how = "password and a second factor that was just set up" if is_sign_in else ""
+    entering.let_in(request, user, device, how=how)
+    what = "Replaced the second factor" if had_one else "Set up a second factor"
+    logbook.note_sign_in(user, what, by=user)
+    return _codes(request, codes)
+
+
+@never_cache
+@_allowed
+@sensitive_post_parameters("code")
+def own(request: HttpRequest) -> HttpResponse:
+    """What one has, and what one may do with it, for a code."""
+    user = _operator(request)
+    if user is None:
+        return redirect("admin:login")
+    device = second_factor.device_of(user)
+    form = CodeForm(request.POST or None)
+    form.fields["code"].widget.attrs.pop("autofocus", None)
+    if device and form.is_valid():
+        if lockout.is_locked_out(request, user.get_username()):
+            return lockout.locked_page(request, None, {"username": user.get_username()})
+        if _check(request, user, form, is_sign_in=False):
+            return _done(request, user, request.POST.get("do", ""))
+    return _shown(
+        request,
+        "own",
+        form,
+        title="Second factor",
+        device=device,
+        left=second_factor.codes_left(user),
+        is_required=second_factor.is_required(),
+    )
+
+
+def _done(request: HttpRequest, user: User, wanted: str) -> HttpResponse:
+    if wanted == "replace":
+        entering.prove(request)
+        return redirect("door:set_up")
+    if wanted == "codes":
+        logbook.note_sign_in(user, "Made new recovery codes", by=user)
+        return _codes(request, second_factor.new_codes(user))
+    if wanted == "off" and not second_factor.is_required():
+        second_factor.remove(user)
+        # This session goes on; all others that came in by it are over.
+        request.session.pop(DEVICE_ID_SESSION_KEY, None)
+        logbook.note_sign_in(user, "Took their second factor away", by=user)
+        messages.success(request, "You sign in by password alone from now on.")
+    return redirect("door:own")
+
+
+def _check(request: HttpRequest, user: User, form: CodeForm, *, is_sign_in: bool) -> bool:
+    """Whether the code of the form is right, and this session has given it; else the form says why not."""
+    text = form.cleaned_data["code"]
+    if seconds := second_factor.wait(user, text):
+        form.add_error("code", f"After wrong codes one has to wait: {_words(seconds)} more.")
+        return False
+    device = second_factor.verify(user, text)
+    if device is None:
+        entering.note_wrong_code(request, user)
+        form.add_error("code", _WRONG)
+        return False
+    is_app = device == second_factor.device_of(user)
+    how = f"password and {'a code of the app' if is_app else 'a recovery code'}"
+    entering.let_in(request, user, device, how=how if is_sign_in else "")
+    if not is_app:
+        left = second_factor.codes_left(user)
+        messages.warning(
+            request,
+            f"You used a recovery code; {left} are left. Where the phone is gone, set up another one "
+            "under Second factor, in the menu of your name.",
+        )
+    return True
+
+
+def _words(seconds: int) -> str:
+    if seconds < _TWO_MINUTES:
+        return f"{seconds} second{pluralize(seconds)}"
+    return f"{ceil(seconds / 60)} minutes"
+
+
+def _operator(request: HttpRequest) -> User | None:
+    user = request.user
+    return user if isinstance(user, User) and user.is_active and user.is_staff else None
+
+
+def _is_in(user: User) -> bool:
+    return bool(user.is_verified())  # type: ignore[attr-defined]  # OTPMiddleware gives it
+
+
+def _codes(request: HttpRequest, codes: list[str]) -> HttpResponse:
+    return _shown(request, "codes", None, title="Your recovery codes", codes=codes)
+
+
+def _shown(request: HttpRequest, name: str, form: CodeForm | None, **context: Any) -> HttpResponse:
+    wanted = gate.next_page(request)
+    shared = admin.site.each_context(request) | {
+        "form": form,
+        "next": wanted,
+        "again": f"{reverse('admin:login')}?{urlencode({'next': wanted})}",
+    }
+    return render(request, f"admin/door/{name}.html", shared | context)

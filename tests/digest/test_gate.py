@@ -1,0 +1,212 @@
+"""No page of the desk answers anybody who has not given the second factor; what is not the desk asks nobody
+for it. Its log is nobody's to change."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import get_resolver, reverse
+from django.utils import timezone
+
+from subscriptions import logbook, roles
+from tests.digest.test_rights import FOR_ALL, address, desk, names, posted
+from tests.subscriptions.door.operators import (
+    CODE,
+    LOGIN,
+    SET_UP,
+    code_now,
+    come_in,
+    give_app,
+    give_code,
+    give_password,
+    make_operator,
+)
+
+__all__ = ["desk"]
+
+pytestmark = pytest.mark.django_db
+OPEN = {"login", "logout"}
+VERBS = ["get", "head", "post", "put", "patch", "delete", "options"]
+
+
+@pytest.fixture(autouse=True)
+def required(settings):
+    settings.SECOND_FACTOR = "required"
+
+
+@pytest.fixture
+def zoe():
+    return make_operator("zoe")
+
+
+def all_addresses():
+    """Every page of the desk, the site's own too, and what is none."""
+    common = {
+        "app_list": ["digest"],
+        "view_on_site": [1, 1],
+    }
+    own = [reverse(f"admin:{name}", args=common.get(name, ())) for name in sorted(FOR_ALL - OPEN)]
+    return [*map(address, names()), *own, "/admin/second-factor/own/", "/admin/none/", "/admin/x"]
+
+
+def stopped(client, target):
+    """Whether every way to ask for it leads to the second factor alone."""
+    answers = [getattr(client, verb)(target) for verb in VERBS]
+    return all(
+        answer.status_code == 302 and answer["Location"].partition("?")[0] in (CODE, SET_UP)
+        for answer in answers
+    )
+
+
+def test_all_addresses_of_the_desk_are_tried():
+    desk_patterns = get_resolver().namespace_dict["admin"][1].reverse_dict
+    every = {name for name in desk_patterns if isinstance(name, str)}
+    assert every == set(names()) | FOR_ALL
+
+
+def test_who_has_given_the_password_alone_sees_nothing(client, zoe):
+    give_app(zoe)
+    give_password(client, "zoe")
+    assert [target for target in all_addresses() if not stopped(client, target)] == []
+
+
+def test_who_has_no_second_factor_sees_nothing_but_its_set_up(client, zoe):
+    give_password(client, "zoe")
+    assert [target for target in all_addresses() if not stopped(client, target)] == []
+    assert client.get(SET_UP).status_code == 200
+
+
+def test_nothing_that_is_posted_in_between_is_done(client, zoe):
+    give_app(zoe)
+    give_password(client, "zoe")
+    before = LogEntry.objects.count()
+    for name in names():
+        assert client.post(address(name), posted(name)).status_code == 302
+    assert LogEntry.objects.count() == before
+
+
+def test_who_has_given_both_sees_the_desk(client, zoe):
+    come_in(client, zoe)
+    for target in ("/admin/", "/admin/digest/edition/", "/admin/auth/user/"):
+        assert client.get(target).status_code == 200
+    assert client.get("/admin/none/").status_code == 404
+
+
+def test_page_that_is_not_there_names_no_owner_before_the_second_factor(client, zoe):
+    give_app(zoe)
+    give_password(client, "zoe")
+    assert "zoe" not in client.get("/admin/none/", follow=True).content.decode().replace(
+        "Sign in as somebody else than zoe", ""
+    )
+
+
+def test_other_pages_ask_nobody_for_it(client, zoe):
+    give_password(client, "zoe")
+    for target in ("/", "/api/v1/papers", "/feeds/daily.atom", "/healthz", "/topics/"):
+        assert client.get(target).status_code == 200, target
+    assert client.post("/webhooks/smtp/tracking/").status_code != 302
+
+
+def test_session_ends_twelve_hours_after_the_sign_in_whatever_is_done_in_it(client, zoe):
+    come_in(client, zoe)
+    now = timezone.now()
+    for hours in (4, 8, 11.9):
+        with time_machine.travel(now + timedelta(hours=hours)):
+            assert client.get("/admin/").status_code == 200
+    with time_machine.travel(now + timedelta(hours=12.1)):
+        assert client.get("/admin/")["Location"] == f"{LOGIN}?next=/admin/"
+
+
+def test_session_of_before_this_version_ends(client, zoe):
+    come_in(client, zoe)
+    session = client.session
+    del session["signed_in_at"]
+    session.save()
+    assert client.get("/admin/")["Location"].startswith(LOGIN)
+
+
+def entries(**about):
+    rows = LogEntry.objects.filter(**about).order_by("pk")
+    return [(row.user.username, row.change_message) for row in rows]
+
+
+def test_log_tells_sign_ins_failures_and_lock_outs_by_whom_and_about_whom(zoe):
+    client = Client()
+    give_app(zoe)
+    give_password(client, "zoe", "wrong")
+    give_password(client, "nobody", "wrong")
+    give_password(client, "zoe")
+    give_code(client, "000000")
+    with time_machine.travel(timezone.now() + timedelta(seconds=31)):
+        give_code(client, code_now())
+    for _ in range(5):
+        give_password(Client(), "zoe", "wrong")
+    failed = (logbook.STRANGER, "Sign-in failed: wrong password")
+    assert entries(object_id=zoe.pk, action_flag=logbook.SIGN_IN) == [
+        failed,
+        (logbook.STRANGER, "Sign-in failed: the password was right, the second factor wrong"),
+        ("zoe", "Signed in, by password and a code of the app"),
+        *[failed] * 5,
+        (logbook.STRANGER, "Locked out for 15 minutes after failed sign-ins"),
+    ]
+    assert (logbook.STRANGER, "Sign-in failed: nobody has this name") in entries(object_id=None)
+
+
+def test_log_page_shows_what_happened_at_the_door(client, zoe):
+    give_password(Client(), "zoe", "wrong")
+    come_in(client, zoe)
+    page = client.get("/admin/admin/logentry/", {"kind": logbook.SIGN_IN}).content.decode()
+    assert "Sign-in failed: wrong password" in page
+    assert "Signed in, by password and a code of the app" in page
+    assert "at the door" in page
+    assert logbook.STRANGER in page
+
+
+def test_role_that_is_given_is_in_the_log_with_the_one_before(client, zoe):
+    come_in(client, zoe)
+    eve = make_operator("eve", roles.Role.EDITOR)
+    fields = {"username": "eve", "email": "eve@example.org", "role": "owner", "is_active": "on"}
+    answer = client.post(f"/admin/auth/user/{eve.pk}/change/", fields)
+    assert answer.status_code == 302
+    assert ("zoe", "Role: editor → owner") in entries(object_id=eve.pk)
+
+
+def test_nobody_changes_or_deletes_an_entry_of_the_log(client):
+    root = User.objects.create_superuser("root", password="long-and-odd-1")
+    come_in(client, root)
+    entry = LogEntry.objects.latest("pk")
+    page = f"/admin/admin/logentry/{entry.pk}"
+    before = [*LogEntry.objects.values()]
+    fields = {"change_message": "Nothing", "post": "yes", "user": root.pk}
+    statuses = {
+        client.post(target, fields).status_code
+        for target in (f"{page}/change/", f"{page}/delete/", "/admin/admin/logentry/add/")
+    }
+    chosen = {"action": "delete_selected", "_selected_action": [entry.pk], "post": "yes"}
+    client.post("/admin/admin/logentry/", chosen)
+    assert statuses == {403}
+    assert [*LogEntry.objects.values()] == before
+
+
+def test_operator_with_entries_in_the_log_is_not_deleted_and_so_they_stay(client, zoe):
+    come_in(client, zoe)
+    eve = make_operator("eve")
+    come_in(Client(), eve)
+    client.post(f"/admin/auth/user/{eve.pk}/delete/", {"post": "yes"})
+    chosen = {"action": "delete_selected", "_selected_action": [eve.pk], "post": "yes"}
+    client.post("/admin/auth/user/", chosen)
+    assert User.objects.filter(pk=eve.pk).exists()
+    assert LogEntry.objects.filter(user=eve).exists()
+
+
+def test_strangers_and_commands_are_no_operators(client, zoe):
+    give_password(Client(), "zoe", "wrong")
+    come_in(client, zoe)
+    assert logbook.STRANGER not in client.get("/admin/auth/user/").content.decode()
+    stranger = User.objects.get(username=logbook.STRANGER)
+    assert not stranger.is_active
+    assert not stranger.has_usable_password()
+    assert client.get(f"/admin/auth/user/{stranger.pk}/change/").status_code in (302, 404)
