@@ -9,8 +9,6 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.defaultfilters import pluralize
-from django.urls import reverse
-from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -197,10 +195,5 @@ def _codes(request: HttpRequest, codes: list[str]) -> HttpResponse:
 
 
 def _shown(request: HttpRequest, name: str, form: CodeForm | None, **context: Any) -> HttpResponse:
-    wanted = gate.next_page(request)
-    shared = admin.site.each_context(request) | {
-        "form": form,
-        "next": wanted,
-        "again": f"{reverse('admin:login')}?{urlencode({'next': wanted})}",
-    }
+    shared = admin.site.each_context(request) | {"form": form, "next": gate.next_page(request)}
     return render(request, f"admin/door/{name}.html", shared | context)

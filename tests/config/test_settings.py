@@ -61,6 +61,7 @@ def test_everything_missing_in_production_is_named_at_once(tmp_path):
         ("LATE_AFTER", "0"), ("LATE_AFTER", "soon"), ("OPERATOR_EMAIL", "me"),
         ("LOG_FORMAT", "xml"), ("SENTRY_DSN", "https://sentry.example.org/1"), ("SENTRY_DSN", "key"),
         ("SITE_URL", "http://[::1"), ("ARXIV_CATEGORIES", "../x y"), ("TRUSTED_PROXIES", "-1"),
+        ("SECOND_FACTOR", "maybe"),
     ],
 )  # fmt: skip
 def test_wrong_value_is_one_line_that_names_it(tmp_path, name, value):
