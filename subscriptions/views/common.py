@@ -156,7 +156,9 @@ def expired(
     context = {"what": what, "life": life, "can_renew": subscriber is not None}
     if "renew" not in request.POST or subscriber is None:
         return render(request, page, context, status=410)
-    if limits.client_has_had_enough(request):
+    if limits.client_has_had_enough(request) or limits.mails_are_too_many(
+        request, subscriber.email
+    ):
         return too_many(request, page, context)
     mail_new(subscriber)
     wake_sender()
