@@ -14,7 +14,6 @@ from tests import bombing
 pytestmark = [pytest.mark.flow, pytest.mark.django_db]
 
 SIGN_UPS, BOTS = 500, 100
-"""`make bench BENCH=signup` plays 10,000 from 200, against processes of gunicorn."""
 
 
 @pytest.fixture(autouse=True)
