@@ -83,6 +83,7 @@ MIDDLEWARE = [
     "config.security.middleware",
     # Webhooks need none of what follows.
     "digest.receivers.short_way",
+    "config.bodies.middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     # Whatever goes wrong behind it under /api/ comes out as problem details.
@@ -302,7 +303,7 @@ EMAIL_BACKEND = "digest.delivery.esp.transactional.EmailBackend"
 # Confirmation mails per target address (and never two within 15 minutes), and per client.
 SIGNUP_RATE_ADDRESS = env.str("SIGNUP_RATE_ADDRESS", "3/d")
 SIGNUP_RATE_CLIENT = env.str("SIGNUP_RATE_CLIENT", "20/h")
-# Requests to the API, per client.
+# Requests to the API, and as many searches on the page, per client.
 API_RATE = env.str("API_RATE", "120/m")
 RATELIMIT_IPV6_MASK = 64
 SILENCED_SYSTEM_CHECKS = (

@@ -22,6 +22,8 @@ _ATOM = rf"[{_LETTERS}]+"
 # Whatever ends in a number is an IP address to somebody: `0x7f` is 127.0.0.1 in a browser.
 _TOP_LEVEL = re.compile(r"[a-z]{2,}|xn--[a-z0-9-]+")
 _LOCAL_PART = re.compile(rf"{_ATOM}(\.{_ATOM})*")
+_DOTLESS = ("gmail.com", "googlemail.com")
+"""One provider under two names, for which dots before the @ are nothing."""
 IN_TEXT = re.compile(rf"[.{_LETTERS}]{{1,{MOST_LOCAL_OCTETS}}}@[\w-]+(?:\.[\w-]+)+")
 """What looks like an address in any text, with marks in front of it that may be a part of it."""
 
@@ -77,6 +79,19 @@ def _ascii_domain(domain: str) -> str:
     if not dot or not _TOP_LEVEL.fullmatch(last_label):
         raise AddressError(str(NOT_AN_ADDRESS))
     return ascii_domain
+
+
+def mailbox_of(address: str) -> str:
+    """What is the same for every form in which one mailbox's address can be written, in small
+    letters: without what stands behind a plus sign, and at Gmail without dots.
+
+    For counting alone: mail goes to the address as it was typed.
+    """
+    local, _, domain = address.lower().rpartition("@")
+    local = local.partition("+")[0] or local
+    if domain in _DOTLESS:
+        local, domain = local.replace(".", "") or local, _DOTLESS[0]
+    return f"{local}@{domain}"
 
 
 def hash_of(address: str) -> str:

@@ -11,11 +11,12 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
 from digest.models import Paper
 from digest.papers import meaning, search
+from subscriptions import limits
 from subscriptions.models import Topic
 
 from . import caching, presenting
@@ -23,6 +24,7 @@ from . import caching, presenting
 PAGE_SIZE = 20
 _YEAR = re.compile(r"[0-9]{4}")
 _SHOWN_OF_QUERY = 60
+_TOO_MANY = gettext_lazy("Too many questions for now. Please wait a minute.")
 
 
 @caching.public("q", "topic", "year", "order", "page")
@@ -50,6 +52,12 @@ def search_page(request: HttpRequest) -> HttpResponse:
     if asked.is_empty:
         context |= {"page_title": _("Search"), "canonical": f"{settings.SITE_URL}{request.path}"}
         return render(request, "web/site/search.html", context)
+    # Only here: a page that is kept costs nothing.
+    if seconds := limits.seconds_until_search(request):
+        context |= {"page_title": _("Search"), "notes": [_TOO_MANY]}
+        response = render(request, "web/site/search.html", context, status=429)
+        response["Retry-After"] = str(seconds)
+        return response
     narrowing = {
         "topic": topic,
         "year": str(year) if year else "",

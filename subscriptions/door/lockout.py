@@ -70,7 +70,7 @@ def _is_known(request: HttpRequest, name: str) -> bool:
 
 def network_of(request: HttpRequest) -> str | None:
     """The client's address, as far as TRUSTED_PROXIES say it; of IPv6 the first address of its /64."""
-    network = limits.network(limits.client_address(request)).partition("/")[0]
+    network = limits.client_of(limits.client_address(request)).partition("/")[0]
     return str(ip_address(network)) if network else None
 
 

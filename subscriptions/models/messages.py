@@ -34,6 +34,9 @@ class TransactionalMessage(models.Model):
     kind = models.CharField(max_length=20, choices=Kind.choices)
     address = models.CharField(max_length=254, blank=True, default="", db_default="")
     """Where it goes, if not to the subscriber's address; forgotten once that is settled."""
+    mailbox = models.CharField(max_length=64, blank=True, default="", db_default="")
+    """The keyed hash of the mailbox that it ends in, whatever form of its address was typed; "" of an
+    import's questions, of which each goes to another reader."""
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
     can_wait = models.BooleanField(default=False, db_default=False)
     """Nobody looks for it now, as for the question to a reader of an import: it goes after all
@@ -52,6 +55,13 @@ class TransactionalMessage(models.Model):
                 name="message_waiting",
                 condition=Q(state__in=["pending", "claimed"]),
             ),
+            models.Index(
+                fields=["mailbox", "created_at"],
+                name="message_mailbox",
+                condition=~Q(mailbox=""),
+            ),
+            # An import's questions, perhaps a million, would lie between.
+            models.Index(fields=["created_at"], name="message_asked", condition=Q(can_wait=False)),
         ]
 
     def __str__(self) -> str:

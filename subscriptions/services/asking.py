@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from subscriptions import addresses, selectors
@@ -29,23 +30,26 @@ def request_message(
 
     Where the question of an import still waits, that is it, and waits no more.
     Enough is SIGNUP_RATE_ADDRESS, and one in 15 minutes, counted for sign-up mails, for
-    preference links and for goodbyes each by themselves.
+    preference links and for goodbyes each by themselves; for the reader, and for all whose address
+    ends in the same mailbox.
     """
-    most, period = _rate(settings.SIGNUP_RATE_ADDRESS)
+    most, period = rate(settings.SIGNUP_RATE_ADDRESS)
+    mailbox = addresses.hash_of(addresses.mailbox_of(address or subscriber.email))
     sign_up = {_Kind.CONFIRM, _Kind.ALREADY_SUBSCRIBED}
     family = sign_up if kind in sign_up else {kind}
     with transaction.atomic():
         # Two requests at once wait here for each other, or both would count too few.
         if rows.locked(subscriber) is None:
             return False
+        rows.hold(mailbox)
         now = timezone.now()
         mine = TransactionalMessage.objects.filter(subscriber=subscriber, kind=kind)
         waiting = mine.filter(can_wait=True, state=TransactionalMessage.State.PENDING)
-        if waiting.update(can_wait=False, retry_at=None, created_at=now):
+        if waiting.update(can_wait=False, retry_at=None, created_at=now, mailbox=mailbox):
             return True
         recent = list(
             TransactionalMessage.objects.filter(
-                subscriber=subscriber,
+                Q(subscriber=subscriber) | Q(mailbox=mailbox),
                 kind__in=family,
                 created_at__gt=now - max(period, BETWEEN_MESSAGES),
             )
@@ -55,11 +59,13 @@ def request_message(
         in_period = sum(at > now - period for at in recent)
         if in_period >= most or any(at > now - BETWEEN_MESSAGES for at in recent):
             return False
-        TransactionalMessage.objects.create(subscriber=subscriber, kind=kind, address=address)
+        TransactionalMessage.objects.create(
+            subscriber=subscriber, kind=kind, address=address, mailbox=mailbox
+        )
     return True
 
 
-def _rate(text: str) -> tuple[int, timedelta]:
+def rate(text: str) -> tuple[int, timedelta]:
     """How many in how long, of `3/d` or `5/2h`; the settings refuse any other form."""
     most, _, period = text.partition("/")
     return int(most), timedelta(seconds=int(period[:-1] or 1) * _SECONDS[period[-1]])

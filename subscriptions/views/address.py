@@ -44,7 +44,7 @@ def _is_too_often(request: HttpRequest, subscriber: Subscriber, email: str) -> b
         limits.client_has_had_enough(request)
         or limits.reader_has_had_enough(request, subscriber.public_id)
         or limits.target_has_had_enough(request, email)
-        or limits.domain_has_had_enough(request, email)
+        or limits.mails_are_too_many(request, email)
     )
 
 

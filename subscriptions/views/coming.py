@@ -41,9 +41,9 @@ def subscribe(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _form(request, form, status=400)
     email = form.cleaned_data["email"]
-    if not form.is_trapped:
+    if not form.is_trapped and not limits.mailbox_has_had_enough(request, email):
         # Only now, or programs would use up what honest people at this mail domain have.
-        if limits.domain_has_had_enough(request, email):
+        if limits.mails_are_too_many(request, email):
             return _too_many(request, form)
         said = common.sign_up_evidence(request, form.cleaned_data["headline"])
         services.subscribe(

@@ -185,7 +185,7 @@ def _mail_link(
     context: dict[str, Any],
     mail_new: Callable[[Subscriber], object],
 ) -> HttpResponse:
-    if limits.client_has_had_enough(request) or limits.domain_has_had_enough(
+    if limits.client_has_had_enough(request) or limits.mails_are_too_many(
         request, subscriber.email
     ):
         return too_many(request, page, context)

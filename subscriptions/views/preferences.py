@@ -44,8 +44,8 @@ def preferences_link(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _ask(request, form, status=400)
     email = form.cleaned_data["email"]
-    if not form.is_trapped:
-        if limits.domain_has_had_enough(request, email):
+    if not form.is_trapped and not limits.mailbox_has_had_enough(request, email):
+        if limits.mails_are_too_many(request, email):
             return _ask(request, form, status=429, is_too_many=True)
         services.request_link(email)
         wake_sender()

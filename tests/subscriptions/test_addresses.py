@@ -113,3 +113,17 @@ def test_hashes_under_older_keys_are_looked_up_too(settings):
 
 def test_masked_address_shows_one_letter_and_the_domain():
     assert addresses.masked("reader@example.org") == "r•••@example.org"
+
+
+@pytest.mark.parametrize(
+    ("typed", "mailbox"),
+    [
+        ("Ada.Lovelace+News@GMail.com", "adalovelace@gmail.com"),
+        ("ada.lovelace@googlemail.com", "adalovelace@gmail.com"),
+        ("Ada.Lovelace+a+b@example.org", "ada.lovelace@example.org"),
+        ("+only@example.org", "+only@example.org"),
+        ("+.a@gmail.com", "+a@gmail.com"),
+    ],
+)
+def test_forms_of_an_address_that_end_in_one_mailbox(typed, mailbox):
+    assert addresses.mailbox_of(typed) == mailbox

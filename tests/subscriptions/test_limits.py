@@ -2,8 +2,6 @@
 
 import pytest
 from django.core.cache import cache
-from django.core.cache.backends.locmem import LocMemCache
-from redis.exceptions import ConnectionError as RedisConnectionError
 
 from subscriptions import limits
 
@@ -73,10 +71,89 @@ def test_the_site_has_a_limit(rf, monkeypatch):
     assert found == [False, True]
 
 
-def test_limits_are_off_while_the_cache_is_away(rf, monkeypatch, caplog):
-    def refuse(*args, **kwargs):
-        raise RedisConnectionError
+@pytest.mark.parametrize(
+    ("neighbour", "other"),
+    [
+        ("192.0.2.{}", "192.0.3.1"),
+        ("2001:db8:1:{}::1", "2001:db8:2:1::1"),
+        ("::ffff:192.0.2.{}", "::ffff:192.0.3.1"),
+    ],
+)
+def test_a_neighbourhood_may_ask_as_often_as_four_clients(rf, settings, neighbour, other):
+    settings.SIGNUP_RATE_CLIENT = "1/h"
+    found = tries(rf, [neighbour.format(number) for number in range(1, 6)])
+    assert (found, tries(rf, [other])) == ([False] * 4 + [True], [False])
 
-    monkeypatch.setattr(LocMemCache, "add", refuse)
-    assert not limits.client_has_had_enough(rf.post("/"))
+
+def test_clients_behind_a_proxy_are_one_until_it_is_configured(rf, settings):
+    settings.SIGNUP_RATE_CLIENT = "1/h"
+
+    def ask(number):
+        seen = {"X-Forwarded-For": f"198.51.{number}.9"}
+        return limits.client_has_had_enough(rf.post("/", REMOTE_ADDR="127.0.0.1", headers=seen))
+
+    unknown = [ask(number) for number in range(2)]
+    settings.TRUSTED_PROXIES = 1
+    assert (unknown, [ask(2), ask(3)]) == ([False, True], [False, False])
+
+
+def test_what_a_client_claims_before_our_proxies_gives_it_no_other_name(rf, settings):
+    settings.SIGNUP_RATE_CLIENT, settings.TRUSTED_PROXIES = "2/h", 2
+
+    def ask(claimed):
+        seen = {"X-Forwarded-For": f"{claimed}, 203.0.113.5, 10.0.0.1"}
+        return limits.client_has_had_enough(rf.post("/", REMOTE_ADDR="10.0.0.2", headers=seen))
+
+    assert [ask(f"192.0.2.{number}") for number in range(3)] == [False, False, True]
+
+
+def test_forms_of_one_mailbox_are_counted_together(rf, monkeypatch):
+    monkeypatch.setattr(limits, "MAILBOX_RATE", "2/h")
+    forms = ["a.b@gmail.com", "AB+x@googlemail.com", "ab+y.z@gmail.com", "ab@example.org"]
+    found = [limits.mailbox_has_had_enough(rf.post("/"), address) for address in forms]
+    assert found == [False, False, True, False]
+
+
+# --- While the cache is away ----------------------------------------------------------------
+
+
+@pytest.fixture
+def _cache_away(settings):
+    """Redis where nothing listens."""
+    location = {"LOCATION": "redis://127.0.0.1:9/0"}
+    away = {"BACKEND": "django.core.cache.backends.redis.RedisCache", **location}
+    settings.CACHES = {"default": away, "pages": settings.CACHES["pages"]}
+
+
+def sign_up(client, number, **seen):
+    return client.post("/subscribe/", {"email": f"reader{number}@example.org"}, **seen).status_code
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_cache_away")
+def test_a_client_is_counted_by_consent_records_while_the_cache_is_away(client, settings, caplog):
+    settings.SIGNUP_RATE_CLIENT = "2/h"
+    found = [sign_up(client, number, REMOTE_ADDR="192.0.2.1") for number in range(3)]
+    assert (found, sign_up(client, 9, REMOTE_ADDR="192.0.2.2")) == ([200, 200, 429], 200)
     assert "rate limits off" in caplog.text
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_cache_away")
+def test_the_site_has_a_limit_while_the_cache_is_away(client, monkeypatch):
+    monkeypatch.setattr(limits, "UNCOUNTED_RATE", 3)
+    found = [sign_up(client, number, REMOTE_ADDR=f"192.0.{number}.1") for number in range(5)]
+    assert found == [200, 200, 200, 429, 429]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_cache_away")
+def test_an_open_breaker_holds_while_the_cache_is_away(client, monkeypatch):
+    monkeypatch.setattr("subscriptions.breaker.LEAST", 2)
+    found = [sign_up(client, number, REMOTE_ADDR="192.0.2.1") for number in range(3)]
+    assert (found, sign_up(client, 9, REMOTE_ADDR="198.51.100.1")) == ([200, 200, 429], 200)
+
+
+@pytest.mark.usefixtures("_cache_away")
+def test_search_and_api_are_open_while_the_cache_is_away(rf):
+    assert limits.seconds_until_search(rf.get("/")) == limits.seconds_until_api(rf.get("/")) == 0

@@ -197,6 +197,37 @@ def test_limit_for_an_address_is_a_setting(settings):
     assert kinds() == ["confirm"] * 2
 
 
+def test_one_mailbox_gets_three_mails_a_day_however_its_address_is_written():
+    forms = ["a.da@gmail.com", "ad.a+1@gmail.com", "ada+2@googlemail.com", "A.D.A+3@gmail.com"]
+    for number in range(12):
+        with time_machine.travel(NOW + timedelta(minutes=20 * number), tick=False):
+            subscribe(forms[number % 4])
+    assert kinds() == ["confirm"] * 3
+    subscribe("another@gmail.com")
+    assert kinds() == ["confirm"] * 4
+
+
+def test_new_address_that_readers_name_counts_for_its_mailbox():
+    victim = "victim+{}@example.org"
+    for number in range(4):
+        services.request_address_change(make_subscriber(), victim.format(number))
+    assert kinds() == ["change_address"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_forms_of_one_mailbox_at_once_get_one_mail():
+    barrier = threading.Barrier(8)
+
+    def ask(number):
+        Subscriber.objects.exists()
+        barrier.wait(20)
+        subscribe(f"ada+{number}@example.org")
+
+    for thread in [run_in_thread(lambda n=n: ask(n)) for n in range(8)]:
+        thread.join(20)
+    assert kinds() == ["confirm"]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_who_asks_many_times_at_once_gets_one_mail():
     reader = make_subscriber("ada@example.org")

@@ -32,6 +32,7 @@ SIGNS = (
     "stuck",
     "in_doubt",
     "webhook_refused",
+    "sign_ups",
 )
 """The kinds of notices that last. What only happened, as a warning of complaints, is no sign."""
 WATCH = "watch"

@@ -21,7 +21,7 @@ from digest.delivery.feedback import refusals
 from digest.delivery.notices import Trouble
 from digest.models import Batch, Circuit, DayCount, Delivery, Edition, Event, Notice
 
-from . import alarms, deadman, standing
+from . import alarms, deadman, signups, standing
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +85,7 @@ def check(now: datetime) -> None:
         partial(deadman.check_fetches, now),
         partial(deadman.check_papers, now),
         partial(deadman.check_editions, now),
+        partial(signups.check_sign_ups, now),
         partial(standing.keep, now),
         # It may take some seconds, for which no hold waits.
         dropping.sweep,

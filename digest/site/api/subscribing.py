@@ -48,17 +48,18 @@ def subscribe(request: HttpRequest, wish: SignUp) -> Any:
         email = addresses.canonical(wish.email)
     except AddressError as error:
         return problems.invalid(request, [{"pointer": "#/email", "detail": str(error)}])
-    # Only now, or programs would use up what honest people at this mail domain have.
-    if limits.domain_has_had_enough(request, email):
-        return problems.too_many(request, seconds=_PATIENCE)
-    services.subscribe(
-        email,
-        topics=wish.topics,
-        timezone=wish.timezone,
-        language=get_language() or "",
-        evidence=_evidence(request),
-    )
-    wake_sender()
+    if not limits.mailbox_has_had_enough(request, email):
+        # Only now, or programs would use up what honest people at this mail domain have.
+        if limits.mails_are_too_many(request, email):
+            return problems.too_many(request, seconds=_PATIENCE)
+        services.subscribe(
+            email,
+            topics=wish.topics,
+            timezone=wish.timezone,
+            language=get_language() or "",
+            evidence=_evidence(request),
+        )
+        wake_sender()
     detail = _("If this address can get mail from us, it has got one with a link to confirm.")
     return Status(HTTPStatus.ACCEPTED.value, {"detail": detail})
 
