@@ -6,6 +6,7 @@ from typing import Any
 
 FACTORS = ("required", "optional")
 
+APPS = ["axes", "django_otp", "django_otp.plugins.otp_totp", "django_otp.plugins.otp_static"]
 # The lock-out stands in front: who is locked out is not asked for a password at all.
 BACKENDS = [
     "axes.backends.AxesStandaloneBackend",

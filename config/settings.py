@@ -66,10 +66,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "anymail",
-    "axes",
-    "django_otp",
-    "django_otp.plugins.otp_totp",
-    "django_otp.plugins.otp_static",
+    *door.APPS,
     "subscriptions",
     "digest",
 ]
@@ -353,7 +350,6 @@ SECOND_FACTOR = env.str("SECOND_FACTOR", "optional" if DEBUG else "required")
 OTP_TOTP_ISSUER = f"Daily Papers ({env.host(SITE_URL)})"
 AUTHENTICATION_BACKENDS = door.BACKENDS
 globals().update(door.AXES)
-
 UNFOLD = desk.THEME
 CSRF_FAILURE_VIEW = "digest.admin.refused.old_form"
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('subscriptions', '0022_messages_that_can_wait'),
+        ('subscriptions', '0024_clicks_that_may_be_counted'),
     ]
 
     operations = [
