@@ -60,6 +60,10 @@ def test_everything_missing_in_production_is_named_at_once(tmp_path):
         ("WARM_UP", "smtp:2026-11-01:500:0.5"), ("WARM_UP", "smtp:2026-11-01:500:1.5:x"),
         ("LATE_AFTER", "0"), ("LATE_AFTER", "soon"), ("OPERATOR_EMAIL", "me"),
         ("LOG_FORMAT", "xml"), ("SENTRY_DSN", "https://sentry.example.org/1"), ("SENTRY_DSN", "key"),
+        ("DEFAULT_FROM_EMAIL", "Papers <a@example.org>\r\nBcc: b@example.org"),
+        ("REPLY_TO", "a@example.org\nBcc: b@example.org"), ("UNSUBSCRIBE_EMAIL", "a@example.org\r\nX: y"),
+        ("LIST_ID", "Daily <daily.example.org>\r\nX: y"), ("POSTMARK_MESSAGE_STREAM", "digests\nx"),
+        ("SITE_URL", "https://papers.example.org/\r\nX: y"), ("OPERATOR_EMAIL", "a@example.org\x1b"),
         ("SITE_URL", "http://[::1"), ("ARXIV_CATEGORIES", "../x y"), ("TRUSTED_PROXIES", "-1"),
     ],
 )  # fmt: skip

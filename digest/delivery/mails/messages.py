@@ -106,7 +106,7 @@ def single_message(provider: Provider, call: Call) -> DigestMessage:
     html, text = call.body.filled(rendering.values_of(reader))
     message = _message(call, subject=call.body.subject, html=html, text=text)
     message.extra_headers = headers_of(call.edition) | reader_headers(reader, unsubscribe_targets())
-    _refuse_controls([message.subject, *message.to, *message.extra_headers.values()])
+    _refuse_controls([str(message.subject), *message.to, *message.extra_headers.values()])
     # Its own delivery is all that an event can tell of; the batch would be another one next time.
     message.metadata = {"delivery": str(reader.delivery_id)}
     message.idempotency_key = reader.message_id.strip("<>")
@@ -160,7 +160,7 @@ def check_shape(message: DigestMessage) -> None:
         raise BatchShapeError("a reader of the batch lacks the List-Unsubscribe header")
     for headers in message.merge_headers.values():
         _refuse_controls(headers.values())
-    _refuse_controls([message.subject, *message.to])
+    _refuse_controls([str(message.subject), *message.to])
 
 
 def _refuse_controls(values: Iterable[str]) -> None:
