@@ -33,6 +33,9 @@ _PATTERNS = {
     "LIST_ID": (r"[^<>\r\n]{0,150}<[\w.-]{3,100}>", "like Daily <daily.example.org>"),
 }
 """Of what may be empty."""
+_IN_HEADERS = ("DEFAULT_FROM_EMAIL", "POSTMARK_MESSAGE_STREAM", *_URLS, *_PATTERNS)
+"""What stands in a header, or is where one is sent: a line break would begin another."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PORTS = {"PORT": 1, "METRICS_PORT": 0}
 """The lowest number that each may be."""
 _MOST_PORTS = 65_535
@@ -52,6 +55,9 @@ def check(env: Environment, values: Mapping[str, Any]) -> None:
         env.expect(name, that=least <= port <= _MOST_PORTS, form=form)
     for name, (schemes, form) in _URLS.items():
         env.expect_url(name, values[name], schemes=schemes, form=f"like {form}")
+    for name in _IN_HEADERS:
+        is_line = not _CONTROL.search(values[name] or "")
+        env.expect(name, that=is_line, form="one line, without control characters")
     for name, (pattern, form) in _PATTERNS.items():
         text = values[name]
         env.expect(name, that=not text or bool(re.fullmatch(pattern, text)), form=form)

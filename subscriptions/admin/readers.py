@@ -98,7 +98,7 @@ class SubscriberAdmin(ReadOnly, SearchedAdmin):
 
     @admin.display(description="Reader")
     def reader(self, obj: Subscriber) -> str:
-        return obj.email
+        return addresses.shown(obj.email)
 
     @admin.display(description="State")
     def standing(self, obj: Any) -> SafeString:
@@ -176,6 +176,7 @@ class SubscriberAdmin(ReadOnly, SearchedAdmin):
         rows = list(selectors.suppressions_of(reader))
         return {
             "reader": reader,
+            "address": addresses.shown(reader.email),
             "standing": standing.of(reader, rows),
             "followed": standing.followed(selectors.selection_of(reader)),
             "consents": reader.consent_records.order_by("-pk")[:_SHOWN],

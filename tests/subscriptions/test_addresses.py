@@ -63,6 +63,20 @@ def test_address_gets_one_ascii_form(typed, kept):
         "ada@exa_mple.org",
         "ada@b@example.org",
         "ada(comment)@example.org",
+        "ada@xn--zz.example",
+        "ada@xn--.example",
+        "ada@\U0001f44d.example",
+        "ada@xn--yp8h.example",
+        "ada@" + "d" * 64 + ".example",
+        "ada@a\u200db.example",
+        "ada@\u0301a.example",
+        "ada%bob.example@",
+        "@relay.example,@other.example:ada@example.org",
+        "relay.example!ada",
+        "ada\\@bob@example.org",
+        "ada@[127.0.0.1]",
+        "ada@2130706433",
+        "ada@example.org\u2024evil.example",
     ],
 )
 def test_what_is_not_a_plain_address_is_refused(typed):
@@ -127,3 +141,21 @@ def test_masked_address_shows_one_letter_and_the_domain():
 )
 def test_forms_of_an_address_that_end_in_one_mailbox(typed, mailbox):
     assert addresses.mailbox_of(typed) == mailbox
+
+
+LOOKS_LIKE_PAYPAL = "ada@\u0440\u0430\u0443\u0440\u0430\u04cf.example"
+
+
+def test_letters_that_look_alike_are_another_address_and_seen_as_such():
+    kept = addresses.canonical(LOOKS_LIKE_PAYPAL)
+    assert kept != addresses.canonical("ada@paypal.example")
+    assert addresses.shown(kept).startswith("ada@xn--")
+    assert (
+        addresses.shown("ada@xn--bcher-kva.example") == "ada@xn--bcher-kva.example (bücher.example)"
+    )
+    assert addresses.shown("ada@example.org") == "ada@example.org"
+    assert addresses.hash_of(kept) != addresses.hash_of("ada@paypal.example")
+
+
+def test_percent_and_bang_before_the_at_sign_are_letters_like_others():
+    assert addresses.canonical("a%b.example@example.org") == "a%b.example@example.org"
