@@ -686,7 +686,14 @@ def test_unconfirmed_are_kept_as_many_days_as_set(settings):
     assert services.purge(NOW + timedelta(days=10, seconds=1)) == (1, 0)
 
 
-def test_who_left_is_kept_unless_set_otherwise():
+def test_who_left_is_kept_for_three_years():
+    make_subscriber(state=UNSUBSCRIBED, confirmed_at=NOW, unsubscribed_at=NOW)
+    assert services.purge(NOW + timedelta(days=1095)) == (0, 0)
+    assert services.purge(NOW + timedelta(days=1095, seconds=1)) == (1, 0)
+
+
+def test_who_left_is_kept_for_good_where_that_is_set(settings):
+    settings.KEEP_LEFT_DAYS = 0
     make_subscriber(state=UNSUBSCRIBED, confirmed_at=NOW, unsubscribed_at=NOW)
     assert services.purge(NOW + timedelta(days=10_000)) == (0, 0)
 
