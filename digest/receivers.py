@@ -143,6 +143,7 @@ _UNREADABLE = (
     AnymailError,
     AttributeError,
     LookupError,
+    OSError,  # of a time that no clock has
     OverflowError,
     RecursionError,
     TypeError,

@@ -86,7 +86,8 @@ class OddQuestions:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         is_odd = isinstance(error, InvalidPage) or (
-            isinstance(error, FieldDoesNotExist) and "_to_field" in request.GET
+            isinstance(error, FieldDoesNotExist)
+            and ("_to_field" in request.GET or "_to_field" in request.POST)
         )
         return not_found(request, error) if is_odd and request.path.startswith(_DESK) else None
 

@@ -100,7 +100,7 @@ def test_reader_s_proof_has_no_pin_of_a_paper_that_they_want_less_of(theory):
 def test_links_of_a_reader_s_proof_are_nobody_s(theory):
     proof = proofs.of_reader("daily", THURSDAY, make_subscriber(topics=[theory]), now=NOW)
     assert "/unsubscribe/preview/" in proof.text
-    assert "/preferences/preview/" in proof.html
+    assert "/digests/manage/preview/" in proof.html
 
 
 def test_test_mail_goes_to_one_address_and_into_no_ledger(theory, settings):

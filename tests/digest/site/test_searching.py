@@ -75,7 +75,9 @@ def test_the_part_of_the_abstract_with_the_words_is_shown(client):
 
     html = page(client, q="pruning")
 
-    assert re.search(r'class="paper__summary">… Here <mark>pruning</mark> saves the day\. It', html)
+    assert re.search(
+        r'class="paper__summary"[^>]*>… Here <mark>pruning</mark> saves the day\. It', html
+    )
     assert "Abstract" in html
 
 
