@@ -154,3 +154,11 @@ def test_functions_fields_and_models_that_the_architecture_names_are_there():
     assert len(functions) > 3
     assert len(fields) > 3
     assert len(models) > 3
+
+
+def test_tests_that_the_threat_model_names_are_there():
+    root = Path(__file__).resolve().parents[2]
+    text = (root / "docs" / "threat-model.md").read_text()
+    named = set(re.findall(r"`(tests/[\w/]+\.py)`", text))
+    assert len(named) > 20
+    assert [name for name in sorted(named) if not (root / name).is_file()] == []
