@@ -101,6 +101,7 @@ def test_mail_server_for_alarms_needs_somebody_to_mail(settings):
     assert found() == {"digest.W020"}
 
 
+@pytest.mark.filterwarnings("ignore::anymail.exceptions.AnymailNotSupportedWarning")
 @pytest.mark.parametrize("name", ["mailgun", "mailersend", "postal", "resend", "sendgrid"])
 def test_provider_that_signs_its_calls_wants_its_key(settings, name):
     settings.EMAIL_PROVIDERS = [name]

@@ -98,7 +98,7 @@ def readers_of(count, own=()):
         mark = f"{number:04}Q"
         found.append(Reader(
             delivery_id=90_000 + number, subscriber_id=number, email=address, unsubscribe=f"unsubscribe{mark}",
-            preferences=f"preferences{mark}", digest=f"digest{mark}", message_id=f"<message{mark}@papers.example.org>",
+            manage=f"manage{mark}", digest=f"digest{mark}", message_id=f"<message{mark}@papers.example.org>",
             confirmed_on=f"June {number}, 2026", next_digest="Friday & <more>",
         ))  # fmt: skip
     return found
@@ -156,7 +156,7 @@ def keys(settings):
 
 
 def own_words(reader):
-    return {reader.unsubscribe, reader.preferences, reader.digest, reader.message_id.strip("<>")}
+    return {reader.unsubscribe, reader.manage, reader.digest, reader.message_id.strip("<>")}
 
 
 # --- Nobody in another's mail ---------------------------------------------------------------------
@@ -169,7 +169,7 @@ def own_words(reader):
 def test_call_names_each_of_its_readers_and_nobody_else(name, own, count):
     readers = readers_of(count, own)
     others = readers_of(count + 5)[count:]
-    body = rendering.Body(PLAIN[0], ("<p>", "unsubscribe", "</p>"), ("", "preferences", ""), 1)
+    body = rendering.Body(PLAIN[0], ("<p>", "unsubscribe", "</p>"), ("", "manage", ""), 1)
     for group, sent in mails_of(name, readers, body):
         text = sent.decode("utf-8", "replace")
         ours = {word for reader in group for word in own_words(reader)}
