@@ -26,6 +26,7 @@ from tests.bench import (  # noqa: E402
     rendering,
     scale,
     smtp,
+    timing,
     year,
 )
 
@@ -45,8 +46,9 @@ BENCHES: dict[str, ModuleType] = {
     "scale": scale,
     "year": year,
     "fuzz": fuzz,
+    "timing": timing,
 }
-SLOW = ("scale", "faults", "pages", "meaning", "desk", "readers", "year", "fuzz")
+SLOW = ("scale", "faults", "pages", "meaning", "desk", "readers", "year", "fuzz", "timing")
 """Minutes long: only when they are asked for by name."""
 HEADINGS = ("what", "figure", "ratio")
 
@@ -80,7 +82,7 @@ def main() -> None:
         for row in bench.run(subscribers=chosen.subscribers, **options):
             table.add_row(*row)
         Console().print(table)
-    if fuzz.failures:
+    if fuzz.failures or timing.failures:
         raise SystemExit(1)
 
 

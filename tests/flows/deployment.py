@@ -5,6 +5,7 @@ deploy/systemd. `copied` is the folder that the image holds.
 """
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -15,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.flows.processes import ROOT, clean_environment
+from tests.flows.processes import ROOT, clean_environment, free_port
+from tests.services import missing
 
 BIN = Path(sys.executable).parent
 UNITS = ROOT / "deploy" / "systemd"
@@ -23,6 +25,14 @@ COMMON = UNITS / "daily-papers-.service.d" / "common.conf"
 PROCESSES = ("web", "worker", "sender", "beat", "watch")
 """What has to run, besides what other projects made."""
 _SECONDS = {"": 1, "s": 1, "m": 60, "min": 60}
+
+
+def wanted(program: str) -> str:
+    """Where the program is; the test is skipped where it is not."""
+    found = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
+    if not found:
+        missing(f"no {program}")
+    return str(found)
 
 
 @dataclass(frozen=True)
@@ -113,3 +123,36 @@ def building(app: Path, scratch: Path) -> str:
         re.DOTALL | re.MULTILINE,
     )
     return found.replace("\\\n", " ").replace("/tmp/build", str(scratch))
+
+
+def nginx_command(folder: Path, *, port: int, web_port: int) -> list[str]:
+    """nginx by the example for it, with its ports and names replaced; its certificate, for localhost, is
+    fullchain.pem in the folder."""
+    folder.mkdir()
+    subprocess.run(
+        [wanted("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt",
+         "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost",
+         "-keyout", folder / "privkey.pem", "-out", folder / "fullchain.pem"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    site = (ROOT / "deploy" / "nginx.conf").read_text()
+    site = re.sub(r"listen \[::\].*\n", "", site)
+    for old, new in {
+        "listen 80;": f"listen 127.0.0.1:{free_port()};",
+        "listen 443 ": f"listen 127.0.0.1:{port} ",
+        "papers.example.org;": "localhost;",
+        "/etc/letsencrypt/live/papers.example.org": str(folder),
+        "127.0.0.1:8000": f"127.0.0.1:{web_port}",
+        "/var/log/nginx/error.log": "stderr",
+    }.items():
+        assert old in site, old
+        site = site.replace(old, new)
+    temporary = "".join(
+        f"{name}_temp_path {folder}/{name};\n"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (folder / "nginx.conf").write_text(
+        f"daemon off; pid {folder}/pid; error_log stderr; events {{}}\nhttp {{ {temporary} {site} }}"
+    )
+    return [wanted("nginx"), "-e", "stderr", "-p", str(folder), "-c", f"{folder}/nginx.conf"]

@@ -6,7 +6,6 @@ compose file a digest goes all its way behind Caddy; by the units each process c
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -17,7 +16,16 @@ import pytest
 import requests
 
 from tests.esp import FakeEsp
-from tests.flows.deployment import BIN, PROCESSES, building, composed, copied, unit
+from tests.flows.deployment import (
+    BIN,
+    PROCESSES,
+    building,
+    composed,
+    copied,
+    nginx_command,
+    unit,
+    wanted,
+)
 from tests.flows.postgres_server import postgres_server, programs
 from tests.flows.processes import ROOT, Installation, clean_environment, free_port, wait_for
 from tests.services import RedisServer, missing
@@ -25,11 +33,6 @@ from tests.upstream import FakeUpstream
 
 pytestmark = pytest.mark.flow
 DAY = date(2026, 8, 20)
-
-
-def wanted(program):
-    found = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
-    return found or missing(f"no {program}")
 
 
 class Deployment:
@@ -155,35 +158,9 @@ def caddy(deployment):
 @pytest.fixture
 def nginx(deployment):
     """The example for nginx, with its ports and names replaced, and a certificate made for it."""
-    openssl, folder = wanted("openssl"), deployment.folder / "nginx"
-    folder.mkdir()
-    subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-         "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-         "-keyout", folder / "privkey.pem", "-out", folder / "fullchain.pem"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    site = (ROOT / "deploy" / "nginx.conf").read_text()
-    site = re.sub(r"listen \[::\].*\n", "", site)
-    for old, new in {
-        "listen 80;": f"listen 127.0.0.1:{free_port()};",
-        "listen 443 ": f"listen 127.0.0.1:{deployment.proxy_port} ",
-        "papers.example.org;": "localhost;",
-        "/etc/letsencrypt/live/papers.example.org": str(folder),
-        "127.0.0.1:8000": f"127.0.0.1:{deployment.port}",
-        "/var/log/nginx/error.log": "stderr",
-    }.items():
-        assert old in site, old
-        site = site.replace(old, new)
-    temporary = "".join(
-        f"{name}_temp_path {folder}/{name};\n"
-        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (folder / "nginx.conf").write_text(
-        f"daemon off; pid {folder}/pid; error_log stderr; events {{}}\nhttp {{ {temporary} {site} }}"
-    )
+    folder = deployment.folder / "nginx"
+    command = nginx_command(folder, port=deployment.proxy_port, web_port=deployment.port)
     deployment.installation.environment = clean_environment()
-    command = [wanted("nginx"), "-e", "stderr", "-p", str(folder), "-c", f"{folder}/nginx.conf"]
     deployment.installation.start("proxy", command)
     deployment.root_certificate = str(folder / "fullchain.pem")
     yield
