@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from types import ModuleType
 
 import django
@@ -18,6 +19,7 @@ from tests.bench import (  # noqa: E402
     events,
     faults,
     fuzz,
+    load,
     meaning,
     pages,
     ranking,
@@ -45,8 +47,9 @@ BENCHES: dict[str, ModuleType] = {
     "scale": scale,
     "year": year,
     "fuzz": fuzz,
+    "load": load,
 }
-SLOW = ("scale", "faults", "pages", "meaning", "desk", "readers", "year", "fuzz")
+SLOW = ("scale", "faults", "pages", "meaning", "desk", "readers", "year", "fuzz", "load")
 """Minutes long: only when they are asked for by name."""
 HEADINGS = ("what", "figure", "ratio")
 
@@ -80,7 +83,10 @@ def main() -> None:
         for row in bench.run(subscribers=chosen.subscribers, **options):
             table.add_row(*row)
         Console().print(table)
-    if fuzz.failures:
+    failed = list(load.failures)
+    for said in failed:
+        print(said, file=sys.stderr)
+    if failed or fuzz.failures:
         raise SystemExit(1)
 
 
