@@ -27,6 +27,7 @@ from tests.bench import (  # noqa: E402
     relevance,
     rendering,
     scale,
+    signup,
     smtp,
     year,
 )
@@ -48,8 +49,9 @@ BENCHES: dict[str, ModuleType] = {
     "year": year,
     "fuzz": fuzz,
     "load": load,
+    "signup": signup,
 }
-SLOW = ("scale", "faults", "pages", "meaning", "desk", "readers", "year", "fuzz", "load")
+SLOW = ("scale", "faults", "pages", "meaning", "desk", "readers", "year", "fuzz", "load", "signup")
 """Minutes long: only when they are asked for by name."""
 HEADINGS = ("what", "figure", "ratio")
 
@@ -83,7 +85,7 @@ def main() -> None:
         for row in bench.run(subscribers=chosen.subscribers, **options):
             table.add_row(*row)
         Console().print(table)
-    failed = list(load.failures)
+    failed = [said for bench in (load, signup) for said in bench.failures]
     for said in failed:
         print(said, file=sys.stderr)
     if failed or fuzz.failures:
