@@ -80,7 +80,10 @@ def confirms(wish: SignUp) -> bool:
 def stated_most(*, networks: int, confirmed: int) -> int:
     """How many mails docs/sign-up.md says that strangers get within an hour at most, on a site where
     so many others confirmed, from so many neighbourhoods."""
-    until_open = max(breaker.LEAST, round(confirmed * (1 - breaker.SHARE) / breaker.SHARE))
+    for_confirmed = round(confirmed * (1 - breaker.SHARE) / breaker.SHARE)
+    # No more of the newest may be unconfirmed, however many confirmed before.
+    most_of_sample = round(breaker.SAMPLE * (1 - breaker.SHARE))
+    until_open = min(max(breaker.LEAST, for_confirmed), most_of_sample)
     return until_open + breaker.KEPT_SIGN_UPS + networks
 
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import redis
+import requests
 
 from digest.management import embedded_redis
 from tests.flows.processes import ROOT, clean_environment, free_port, wait_for
@@ -62,6 +63,24 @@ class Installation:
             f"--hostname=bench{number}@%h", "--without-gossip", "--without-mingle",
             "--without-heartbeat",
         )  # fmt: skip
+
+    def start_web(self) -> int:
+        """The port of gunicorn, started as in deploy/, once it answers."""
+        port = free_port()
+        self.start(
+            "web", sys.executable, "-m", "gunicorn", "config.wsgi", f"--bind=127.0.0.1:{port}",
+            "--worker-class=gthread", "--workers=2", "--threads=8", "--worker-tmp-dir=/dev/shm",
+            "--no-control-socket", "--log-level=warning",
+        )  # fmt: skip
+
+        def answers() -> bool:
+            try:
+                return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=5).ok
+            except requests.RequestException:
+                return False
+
+        wait_for(answers, what="the pages")
+        return port
 
     def wait_for_workers(self, number: int) -> None:
         """Returns when so many workers wait for messages."""
