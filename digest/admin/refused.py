@@ -16,8 +16,8 @@ from django.views import csrf, defaults
 
 from subscriptions import roles
 from subscriptions.admin.acting import ERASE, OPERATE
+from subscriptions.door.gate import DESK
 
-_DESK = "/admin/"
 _OWN: Mapping[str, str] = {
     "edition_coming": "digest.view_edition",
     "edition_draft": "digest.view_edition",
@@ -89,12 +89,12 @@ class OddQuestions:
             isinstance(error, FieldDoesNotExist)
             and ("_to_field" in request.GET or "_to_field" in request.POST)
         )
-        return not_found(request, error) if is_odd and request.path.startswith(_DESK) else None
+        return not_found(request, error) if is_odd and request.path.startswith(DESK) else None
 
 
 def old_form(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 of a form that was loaded before somebody signed in or out: it is to be loaded anew."""
-    if not request.path.startswith(_DESK):
+    if not request.path.startswith(DESK):
         return csrf.csrf_failure(request, reason)
     # Also for who is not signed in: the theme's pages with a menu are not.
     context = admin.site.each_context(request) | {"title": "This form is too old"}
@@ -122,7 +122,7 @@ def right_for(request: HttpRequest) -> str:
 
 def _is_at_desk(request: HttpRequest) -> bool:
     user = getattr(request, "user", None)
-    return request.path.startswith(_DESK) and bool(user and user.is_active and user.is_staff)
+    return request.path.startswith(DESK) and bool(user and user.is_active and user.is_staff)
 
 
 def _shown(request: HttpRequest, status: int, **context: Any) -> HttpResponse:

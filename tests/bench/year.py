@@ -34,7 +34,7 @@ KEPT = {
     "digest_votesnapshot": "a month",
     "digest_opinion": "180 days where a page was opened",
     "subscriptions_transactionalmessage": "KEEP_MESSAGES_DAYS",
-    "subscriptions_subscriber": "KEEP_LEFT_DAYS (0: for good)",
+    "subscriptions_subscriber": "KEEP_LEFT_DAYS, of who left",
     "subscriptions_consentrecord": "as its reader",
 }
 """What bounds a table; the others are the archive of papers."""

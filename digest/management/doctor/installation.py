@@ -17,6 +17,7 @@ from django.db.migrations.executor import MigrationExecutor
 from redis.exceptions import RedisError
 
 from digest.delivery import partitions
+from subscriptions import append_only
 
 from .findings import SECONDS, Asked, Findings, saying
 
@@ -104,7 +105,7 @@ def _look_at_sqlite() -> Findings:
 
 
 def check_migrations(asked: Asked) -> Findings:
-    """None waits to be applied."""
+    """None waits to be applied, and none left the consent records without their guard."""
     ok, _, fail, skipped = saying("migrations")
     try:
         executor = MigrationExecutor(connection)
@@ -118,6 +119,8 @@ def check_migrations(asked: Asked) -> Findings:
             f"{len(plan)} are not applied, {first.app_label}.{first.name} first",
             "manage.py migrate",
         )
+    elif not append_only.is_up():
+        yield fail("one ended half way, and nothing guards consent records", "manage.py migrate")
     else:
         yield ok("all are applied")
 

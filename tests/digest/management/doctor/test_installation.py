@@ -16,6 +16,7 @@ from digest.delivery.watching import signs
 from digest.management.doctor import installation, processes
 from digest.management.doctor.findings import Asked
 from digest.records import Verdict
+from subscriptions import append_only
 from tests.flows.processes import free_port
 from tests.servers import LocalServer
 
@@ -62,6 +63,13 @@ def test_read_only_database_is_a_failure():
 @pytest.mark.django_db
 def test_all_migrations_are_applied_here():
     assert look(installation.check_migrations) == [(OK, "all are applied")]
+
+
+@pytest.mark.django_db
+def test_migration_that_ended_half_way_is_told_of():
+    append_only.lift()
+    found = "one ended half way, and nothing guards consent records"
+    assert look(installation.check_migrations) == [(FAIL, found)]
 
 
 @pytest.mark.django_db
