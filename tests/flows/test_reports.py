@@ -5,6 +5,7 @@ import json
 import sys
 from http.server import BaseHTTPRequestHandler
 
+import brotli
 import pytest
 import requests
 
@@ -25,9 +26,9 @@ class FakeSentry(LocalServer):
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.headers.get("Content-Encoding") == "gzip":
-                    body = gzip.decompress(body)
-                envelopes.append(body)
+                # Sentry's library takes brotli where something else brought it.
+                unpacked = {"gzip": gzip.decompress, "br": brotli.decompress}
+                envelopes.append(unpacked[self.headers["Content-Encoding"]](body))
                 self.send_response(200)
                 self.end_headers()
 
