@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from digest import receivers
+from subscriptions.door import pages as door
 
 # Of the desk's pages; all others have Django's own.
 handler403 = "digest.admin.refused.forbidden"
@@ -15,5 +16,6 @@ urlpatterns = [
     path("api/", include("digest.site.api.urls")),
     path("webhooks/", include(receivers.urlpatterns)),
     path("admin/second-factor/", include("subscriptions.door.urls")),
+    path("admin/password_change/", admin.site.admin_view(door.password), name="password_change"),
     path("admin/", admin.site.urls),
 ]

@@ -1,5 +1,7 @@
-"""The pages of the second factor: giving a code, setting an app up, and what one has."""
+"""The pages of the second factor: giving a code, setting an app up, and what one has; and that of one's
+password, which is the admin's."""
 
+from http import HTTPStatus
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -133,6 +135,15 @@ def own(request: HttpRequest) -> HttpResponse:
         left=second_factor.codes_left(user),
         is_required=second_factor.is_required(),
     )
+
+
+def password(request: HttpRequest) -> HttpResponse:
+    """The admin's page that changes one's own password; afterwards the log has that it was."""
+    answer = admin.site.password_change(request)
+    user = _operator(request)
+    if user and request.method == "POST" and answer.status_code == HTTPStatus.FOUND:
+        logbook.note_sign_in(user, "Changed their password", by=user)
+    return answer
 
 
 def _done(request: HttpRequest, user: User, wanted: str) -> HttpResponse:

@@ -57,10 +57,10 @@ def run(*, subscribers: int) -> Iterator[tuple[str, ...]]:
         warming, known = json.loads(made.python("tests.bench.load"))
         made.start_worker(1)
         port = made.start_web()
-        for row in _rows(_locust(made, port, warming, WARMING), WARMING):
+        for row in _rows(_locust(made, port, warming, WARMING)):
             _note(row)
         before = _memory(made)
-        for row in [*_rows(_locust(made, port, known, SECONDS), SECONDS), *_wrk(port)]:
+        for row in [*_rows(_locust(made, port, known, SECONDS)), *_wrk(port)]:
             _note(row)
             yield row
         yield _grown(before, _memory(made))
@@ -102,7 +102,7 @@ def _locust(
     done = subprocess.run(
         [Path(sys.executable).with_name("locust"), "-f", ROOT / "tests/bench/crowd.py",
          "--headless", "--json", "--only-summary", "--run-time", f"{seconds}s", "--users", people,
-         "--spawn-rate", people, "--host", f"http://127.0.0.1:{port}", "--loglevel", "ERROR"],
+         "--spawn-rate", people, "--reset-stats", "--host", f"http://127.0.0.1:{port}", "--loglevel", "ERROR"],
         cwd=ROOT, capture_output=True, text=True, check=False,
         env=made.environment | {
             "CROWD_KNOWN": str(made.folder / "known.json"), "PYTHONPATH": str(ROOT),
@@ -114,9 +114,12 @@ def _locust(
         raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:]) from error
 
 
-def _rows(told: list[dict[str, Any]], seconds: int) -> Iterator[tuple[str, ...]]:
+def _rows(told: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
     """A row for each kind of request, the most frequent first."""
     asked = sum(each["num_requests"] for each in told if not each["name"].endswith(OURS))
+    # From when all people were there to the last answer.
+    began = min(each["start_time"] for each in told)
+    seconds = max(each["last_request_timestamp"] for each in told) - began
     wanted = TIMES * sum(NORMAL.values())
     yield f"all: {asked / seconds:.0f}/s of {wanted:.0f}/s", f"{asked:,}", "", "0", "", "", ""
     faults = {each["name"]: each["num_requests"] for each in told if each["name"].endswith(OURS)}

@@ -302,7 +302,10 @@ def test_password_is_changed_as_before_and_ends_other_sessions(client, olga, req
             "old_password": PASSWORD, "new_password1": "new-and-odd-2", "new_password2": "new-and-odd-2",
         }  # fmt: skip
         before = client.session.session_key
+        client.post("/admin/password_change/", fields | {"old_password": "wrong"})
+        assert LogEntry.objects.latest("pk").change_message != "Changed their password"
         assert client.post("/admin/password_change/", fields)["Location"].endswith("/done/")
+        assert LogEntry.objects.latest("pk").change_message == "Changed their password"
         assert client.session.session_key != before
         assert is_in(client)
         assert other.get(DESK)["Location"].startswith(LOGIN)
