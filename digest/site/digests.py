@@ -4,6 +4,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, override
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
@@ -15,6 +16,7 @@ from digest.tasks import wake_senders
 from subscriptions import selectors, tokens
 from subscriptions.errors import TokenError, TokenExpiredError
 from subscriptions.models import Subscriber
+from subscriptions.views import known_cookie
 
 # The mail's own styles are inline; nothing else may load or run.
 MAIL_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -30,7 +32,8 @@ def private(response: HttpResponse) -> HttpResponse:
 @require_safe
 @never_cache
 def view(request: HttpRequest, token: str) -> HttpResponse:
-    """The digest as it was mailed. Where digests of the edition are not kept any more
+    """The digest as it was mailed; when the next one comes is told in a browser that is known as the
+    reader's. Where digests of the edition are not kept any more
     (KEEP_DELIVERIES_DAYS), a page that leads to it."""
     try:
         public_id, edition_id = tokens.read_digest(token)
@@ -55,8 +58,12 @@ def view(request: HttpRequest, token: str) -> HttpResponse:
         now=timezone.now(),
         language=delivery.audience.language,
     )
-    body = content.body_of(delivery.audience, is_for_browser=True)
-    html, _ = body.filled(rendering.values_of(reader))
+    values = rendering.values_of(reader)
+    if not known_cookie.is_of(request, delivery.subscriber):
+        # When it comes is the reader's choice, and may have changed since the mail was passed on.
+        with override(delivery.audience.language):
+            values["next_digest"] = gettext("at the time that was chosen")
+    html, _ = content.body_of(delivery.audience, is_for_browser=True).filled(values)
     response = HttpResponse(html)
     response["Content-Security-Policy"] = f"{MAIL_POLICY}; frame-ancestors 'none'"
     return private(response)

@@ -11,10 +11,10 @@ from lxml import html
 from digest.delivery import sending
 from digest.delivery.due import planning
 from digest.delivery.mails import rendering
-from digest.models import Delivery
+from digest.models import Audience, Delivery
 from subscriptions import services, tokens
 from subscriptions.models import Subscriber, Suppression, TransactionalMessage
-from tests.builders import make_subscriber, make_topic
+from tests.builders import know_browser, make_subscriber, make_topic
 from tests.digest.builders import make_edition, make_paper
 
 pytestmark = pytest.mark.django_db
@@ -81,9 +81,19 @@ def test_digest_in_the_browser_leads_to_no_preferences_but_to_a_new_link(client,
     assert TransactionalMessage.objects.get().kind == "preferences"
 
 
-def test_next_digest_in_the_browser_is_the_next_one_from_now(client, sent):
+def test_next_digest_in_the_readers_browser_is_the_next_one_from_now(client, sent):
     Delivery.objects.update(sent_at=NOW - timedelta(days=60))
+    know_browser(client, sent.subscriber)
     assert "Monday, August 24, 07:00" in view(client, sent).content.decode()
+
+
+def test_when_the_next_digest_comes_is_told_in_no_other_browser(client, sent):
+    body = view(client, sent).content.decode()
+    assert "Next digest: at the time that was chosen." in body
+    assert "07:00" not in body
+    Subscriber.objects.update(language="de")
+    Audience.objects.update(language="de")
+    assert "zur gewählten Zeit" in view(client, sent).content.decode()
 
 
 @pytest.mark.parametrize("token", ["x", "A" * 43, "%00", "..", "é"])
