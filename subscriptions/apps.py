@@ -13,6 +13,6 @@ class SubscriptionsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        pre_migrate.connect(append_only.lift, sender=self)
-        post_migrate.connect(append_only.put_up, sender=self)
+        pre_migrate.connect(append_only.before_migrations, sender=self)
+        post_migrate.connect(append_only.after_migrations, sender=self)
         import_module(f"{self.name}.door.entering")

@@ -1,6 +1,7 @@
 """Consent records are only ever added (EMAIL_STANDARDS section 7): by the database's own word."""
 
 import re
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -27,6 +28,14 @@ def reader():
     return made
 
 
+@contextmanager
+def to_the_end():
+    """A transaction, with all that the database looks at when it ends."""
+    with transaction.atomic():
+        yield
+        connection.check_constraints()
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -38,7 +47,7 @@ def reader():
 def test_database_refuses_to_change_a_record(reader, statement):
     with (
         pytest.raises(IntegrityError, match="only ever added"),
-        transaction.atomic(),
+        to_the_end(),
         connection.cursor() as cursor,
     ):
         cursor.execute(statement)
@@ -48,7 +57,7 @@ def test_database_refuses_to_change_a_record(reader, statement):
 def test_database_refuses_what_goes_past_our_code(reader):
     rows = QuerySet(ConsentRecord)
     for change in (lambda: rows.update(text=""), lambda: rows.filter(pk__gt=0).delete()):
-        with pytest.raises(IntegrityError, match="only ever added"), transaction.atomic():
+        with pytest.raises(IntegrityError, match="only ever added"), to_the_end():
             change()
 
 
@@ -92,6 +101,43 @@ def test_guard_that_is_lifted_is_seen(reader):
     QuerySet(ConsentRecord).update(text="")
     append_only.put_up()
     assert append_only.is_up()
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite is one version's at a time")
+def test_version_before_may_erase_beside_this_one(reader):
+    with to_the_end(), connection.cursor() as cursor:
+        # It lets Django delete what belongs to a reader, and the reader last.
+        for table in ("consentrecord", "subscription", "transactionalmessage", "subscriber"):
+            cursor.execute(f"DELETE FROM subscriptions_{table}")  # noqa: S608
+    assert not Subscriber.objects.exists()
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite can't switch triggers off")
+def test_guard_that_is_switched_off_is_seen():
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {TABLE} DISABLE TRIGGER consent_only_added")
+        assert not append_only.is_up()
+        cursor.execute(f"ALTER TABLE {TABLE} ENABLE TRIGGER consent_only_added")
+    assert append_only.is_up()
+
+
+@pytest.mark.parametrize("name", sorted(append_only._NAMES))
+def test_guard_of_which_a_part_is_missing_is_seen(name):
+    is_about_reader = name == "consent_goes_with_reader"
+    table = "subscriptions_subscriber" if is_about_reader else TABLE
+    where = f" ON {table}" if connection.vendor == "postgresql" else ""
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TRIGGER {name}{where}")
+    assert not append_only.is_up()
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite makes tables anew")
+@pytest.mark.django_db(transaction=True)
+def test_migrating_with_nothing_to_do_leaves_the_guard_alone(monkeypatch):
+    run = []
+    monkeypatch.setattr(append_only, "_run", lambda *statements: run.append(statements))
+    call_command("migrate", verbosity=0)
+    assert run == []
 
 
 @pytest.mark.django_db(transaction=True)
