@@ -20,7 +20,7 @@ def middleware(answer: Answer) -> Answer:
 
     def measured(request: HttpRequest) -> HttpResponseBase:
         length = str(request.META.get("CONTENT_LENGTH") or "0")
-        is_too_long = length.isdigit() and int(length) > MOST_BYTES
+        is_too_long = length.isdecimal() and int(length) > MOST_BYTES
         if is_too_long and not request.path_info.startswith(_OTHERS):
             text = f"The body may have {MOST_BYTES} bytes.\n"
             status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE

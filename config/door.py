@@ -49,6 +49,8 @@ def cookies(*, is_https: bool) -> dict[str, Any]:
         "SESSION_EXPIRE_AT_BROWSER_CLOSE": True,
         "CSRF_COOKIE_NAME": f"{prefix}csrftoken",
         "CSRF_COOKIE_SECURE": is_https,
+        # With the browser, as the session.
+        "CSRF_COOKIE_AGE": None,
         # Our scripts take the token from the form.
         "CSRF_COOKIE_HTTPONLY": True,
         "CSRF_COOKIE_SAMESITE": "Lax",

@@ -151,14 +151,16 @@ _UNREADABLE = (
 )
 
 
-def _gathering(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+def _gathering(view: Callable[..., HttpResponseBase], name: str) -> Callable[..., HttpResponseBase]:
     """The view's answer, once all events of the call are committed; where they can't be stored it is
-    a 500, after which the ESP tries again. 404 for a provider whose settings are not there, 400 for
-    what nobody can read, or was signed too long ago.
+    a 500, after which the ESP tries again. 404 for a provider whose settings are not there, among them
+    what proves that it calls; 400 for what nobody can read, or was signed too long ago.
     """
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not signing.is_provable(name):
+            raise Http404
         reports: list[intake.Report] = []
         token = _gathered.set(reports)
         try:
@@ -187,8 +189,12 @@ def _gathering(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespo
     return wrapped
 
 
+def _provider(pattern: URLPattern) -> str:
+    return str(pattern.pattern).partition("/")[0]
+
+
 urlpatterns: list[URLPattern] = [
-    path(str(pattern.pattern), _gathering(pattern.callback), name=pattern.name)
+    path(str(pattern.pattern), _gathering(pattern.callback, _provider(pattern)), name=pattern.name)
     for pattern in anymail.urls.urlpatterns
     if str(pattern.name).endswith("_tracking_webhook")
 ]
@@ -196,7 +202,7 @@ urlpatterns: list[URLPattern] = [
 
 _PREFIX = "/webhooks/"
 _VIEWS = {f"{_PREFIX}{pattern.pattern}": pattern.callback for pattern in urlpatterns}
-_NAMES = frozenset(str(pattern.pattern).partition("/")[0] for pattern in urlpatterns)
+_NAMES = frozenset(map(_provider, urlpatterns))
 """The providers', which stand first in their addresses."""
 
 

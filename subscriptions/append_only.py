@@ -8,19 +8,26 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connections
 
 _REFUSED = "consent records are only ever added"
-_NAMES = {"consent_never_changed", "consent_only_added", "consent_goes_with_reader"}
+_NAMES = {
+    "postgresql": {
+        "consent_never_changed", "consent_never_emptied", "consent_only_added",
+        "consent_goes_with_reader",
+    },
+    "sqlite": {"consent_never_changed", "consent_only_added", "consent_goes_with_reader"},
+}  # fmt: skip
 """Of the triggers; one that comes to do something else needs another name, or it is not put up anew."""
 _Statements = Mapping[str, Sequence[str]]
 _LIFT: _Statements = {
     "postgresql": (
         "DROP TRIGGER IF EXISTS consent_never_changed ON subscriptions_consentrecord",
+        "DROP TRIGGER IF EXISTS consent_never_emptied ON subscriptions_consentrecord",
         "DROP TRIGGER IF EXISTS consent_only_added ON subscriptions_consentrecord",
         "DROP TRIGGER IF EXISTS consent_goes_with_reader ON subscriptions_subscriber",
         "DROP FUNCTION IF EXISTS consent_never_changed()",
         "DROP FUNCTION IF EXISTS consent_only_added()",
         "DROP FUNCTION IF EXISTS consent_goes_with_reader()",
     ),
-    "sqlite": tuple(f"DROP TRIGGER IF EXISTS {name}" for name in sorted(_NAMES)),
+    "sqlite": tuple(f"DROP TRIGGER IF EXISTS {name}" for name in sorted(_NAMES["sqlite"])),
 }
 _PUT_UP: _Statements = {
     "postgresql": (
@@ -50,6 +57,11 @@ _PUT_UP: _Statements = {
         CREATE TRIGGER consent_never_changed
             BEFORE UPDATE ON subscriptions_consentrecord
             FOR EACH ROW EXECUTE FUNCTION consent_never_changed()
+        """,
+        """
+        CREATE TRIGGER consent_never_emptied
+            BEFORE TRUNCATE ON subscriptions_consentrecord
+            FOR EACH STATEMENT EXECUTE FUNCTION consent_never_changed()
         """,
         # At the end of the transaction: the version before this one deletes records first and their
         # reader then, and may run beside it.
@@ -105,9 +117,10 @@ def lift(using: str = DEFAULT_DB_ALIAS) -> None:
 
 def is_up(using: str = DEFAULT_DB_ALIAS) -> bool:
     """Whether the database refuses now."""
+    vendor = connections[using].vendor
     with connections[using].cursor() as cursor:
-        cursor.execute(_FOUND[connections[using].vendor])
-        return {name for (name,) in cursor.fetchall()} >= _NAMES
+        cursor.execute(_FOUND[vendor])
+        return {name for (name,) in cursor.fetchall()} >= _NAMES[vendor]
 
 
 def before_migrations(using: str = DEFAULT_DB_ALIAS, **_signal: Any) -> None:

@@ -197,7 +197,8 @@ def make_address(subscriber: Subscriber) -> str:
     """For the owner of `new_email`: for 72 hours, and for that address only."""
     moment = int(time.time() * 1000)
     held = (subscriber.public_id.bytes, subscriber.token_version, moment)
-    return _signed("address", _ID_VERSION_TIME_ADDRESS.pack(*held, _digest(subscriber.new_email)))
+    digest = _digest(subscriber.new_email, settings.SECRET_KEY)
+    return _signed("address", _ID_VERSION_TIME_ADDRESS.pack(*held, digest))
 
 
 def read_address(token: str) -> tuple[Holder, bytes]:
@@ -209,11 +210,11 @@ def read_address(token: str) -> tuple[Holder, bytes]:
 
 def is_new_email(digest: bytes, address: str) -> bool:
     """Whether the link was sent to this address."""
-    return constant_time_compare(digest, _digest(address))
+    return any(constant_time_compare(digest, _digest(address, each)) for each in _secrets())
 
 
-def _digest(address: str) -> bytes:
-    return _mac("new-address", address.lower().encode(), settings.SECRET_KEY)[:8]
+def _digest(address: str, secret: str) -> bytes:
+    return _mac("new-address", address.lower().encode(), secret)[:8]
 
 
 def make_feed(subscriber: Subscriber) -> str:
@@ -229,12 +230,16 @@ def read_feed(token: str) -> Holder:
 
 def make_sign_up_mark(address: str) -> str:
     """What the browser that signed up keeps, so that its own click on the confirm link counts."""
-    return _mac("sign-up", address.lower().encode(), settings.SECRET_KEY).hex()
+    return _sign_up_mark(address, settings.SECRET_KEY)
 
 
 def is_sign_up_mark(mark: str, address: str) -> bool:
     """Whether the browser that brings this mark is the one that signed this address up."""
-    return constant_time_compare(mark, make_sign_up_mark(address))
+    return any(constant_time_compare(mark, _sign_up_mark(address, each)) for each in _secrets())
+
+
+def _sign_up_mark(address: str, secret: str) -> str:
+    return _mac("sign-up", address.lower().encode(), secret).hex()
 
 
 def public_ids_in(text: str) -> set[UUID]:

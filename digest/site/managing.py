@@ -2,14 +2,13 @@
 
 from datetime import timedelta
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import Resolver404, resolve, reverse
 
 from subscriptions import selectors, tokens
 from subscriptions.errors import TokenError
 from subscriptions.models import Subscriber
-from subscriptions.views import common, known_cookie
+from subscriptions.views import common, cookies, known_cookie
 
 COOKIE = "onward"
 _PATH = "/preferences/"
@@ -31,15 +30,7 @@ def manage(request: HttpRequest, token: str) -> HttpResponse:
 
 def come_back(response: HttpResponse, path: str) -> None:
     """Afterwards the fresh link leads on to the path, in this browser and within a day."""
-    response.set_cookie(
-        COOKIE,
-        path,
-        max_age=timedelta(days=1),
-        path=_PATH,
-        secure=settings.SESSION_COOKIE_SECURE,
-        httponly=True,
-        samesite="Lax",
-    )
+    cookies.keep(response, COOKIE, path, life=timedelta(days=1), path=_PATH)
 
 
 def onward(request: HttpRequest, subscriber: Subscriber) -> HttpResponse | None:

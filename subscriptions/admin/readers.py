@@ -305,7 +305,12 @@ class ConsentRecordAdmin(ReadOnly, ModelAdmin[ConsentRecord]):
 class LeaveReasonAdmin(ReadOnly, ModelAdmin[LeaveReason]):
     """Why readers left, with the number of each beside its filter."""
 
-    list_display = ("reason", "said_on")
+    list_display = ("reason", "month")
     list_filter = ("reason",)
     date_hierarchy = "said_on"
     show_facets = admin.ShowFacets.ALWAYS
+
+    @admin.display(description="Month", ordering="said_on")
+    def month(self, obj: LeaveReason) -> str:
+        """In words."""
+        return date_format(obj.said_on, "YEAR_MONTH_FORMAT")

@@ -96,7 +96,8 @@ class LeaveReason(models.Model):
         OTHER = "other", _("Something else")
 
     reason = models.CharField(max_length=12, choices=Reason.choices)
-    said_on = models.DateField(auto_now_add=True)
+    said_on = models.DateField()
+    """The first of the month: a day may have had one who left."""
 
     class Meta:
         ordering = ["-pk"]

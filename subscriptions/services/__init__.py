@@ -4,7 +4,7 @@ Each function can be called twice; a change of state is one UPDATE that repeats 
 expects, and a consent record is kept of each. None of them sends mail: they leave a row for it.
 """
 
-from .addressing import change_address, request_address_change
+from .addressing import change_address, end_links, request_address_change
 from .asking import request_link, request_link_for, request_message, request_new_confirm
 from .choosing import (
     change_frequency,
@@ -46,6 +46,7 @@ __all__ = [
     "confirm",
     "count_soft_bounces",
     "delete_topic",
+    "end_links",
     "erase",
     "forget_soft_bounces",
     "hold",

@@ -1,4 +1,5 @@
-"""Changing the address: asked for by the reader, done by the owner of the new one."""
+"""Changing the address: asked for by the reader, done by the owner of the new one. And ending the links
+that were made before."""
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -62,6 +63,14 @@ def change_address(
         raise AddressError(_taken()) from error
     rows.refresh(subscriber)
     return True
+
+
+def end_links(subscriber: Subscriber) -> None:
+    """Afterwards no link to their preferences, data or feed opens anything that was made before, and no
+    browser is known as theirs; those of their digests go on."""
+    mine = Subscriber.objects.filter(pk=subscriber.pk)
+    mine.update(token_version=F("token_version") + 1)
+    rows.refresh(subscriber)
 
 
 def _taken() -> str:

@@ -74,8 +74,8 @@ def unsubscribe_and_tell(subscriber: Subscriber, *, evidence: Evidence | None = 
 
 
 def tell_reason(reason: LeaveReason.Reason) -> None:
-    """Somebody who left said why; nothing tells who it was."""
-    LeaveReason.objects.create(reason=reason)
+    """Somebody who left said why, this month; nothing tells who it was."""
+    LeaveReason.objects.create(reason=reason, said_on=timezone.now().date().replace(day=1))
 
 
 def undo_unsubscribe(subscriber: Subscriber, *, evidence: Evidence | None = None) -> bool:

@@ -17,7 +17,7 @@ from subscriptions.errors import ChoiceError, TokenExpiredError
 from subscriptions.models import Subscriber
 from subscriptions.tasks import wake_sender
 
-from . import common, known_cookie
+from . import common, cookies, known_cookie
 
 SIGN_UP_COOKIE = "sign_up"
 OWN_CLICK_TEXT = _("The link in the confirm mail, opened in the browser that signed up")
@@ -51,22 +51,17 @@ def subscribe(request: HttpRequest) -> HttpResponse:
             topics=form.cleaned_data["topics"],
             timezone=form.cleaned_data["timezone"],
             language=get_language() or "",
-            # What a form that was pasted somewhere says is not known.
-            counts_clicks=settings.TRACK_CLICKS and not said.page.startswith("embed:"),
+            # What a form that stands elsewhere says is not known.
+            counts_clicks=settings.TRACK_CLICKS and said.page.startswith("/"),
             evidence=said,
         )
         wake_sender()
     sender = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
     response = render(request, "web/subscriptions/almost_there.html", {"sender": sender})
-    response.set_cookie(
-        SIGN_UP_COOKIE,
-        tokens.make_sign_up_mark(email),
-        max_age=tokens.CONFIRM_LIFE,
-        path="/confirm/",
-        secure=settings.SESSION_COOKIE_SECURE,
-        httponly=True,
-        samesite="Lax",
-    )
+    # Who was made to sign up by a page elsewhere has to press the button.
+    if not common.is_from_elsewhere(request):
+        mark, life = tokens.make_sign_up_mark(email), tokens.CONFIRM_LIFE
+        cookies.keep(response, SIGN_UP_COOKIE, mark, life=life, path="/confirm/")
     return response
 
 
@@ -101,8 +96,9 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
         words = _confirm_words(subscriber) if request.method == "POST" else str(OWN_CLICK_TEXT)
         is_first = services.confirm(subscriber, evidence=common.evidence(request, words))
         # A link that was used before opens nothing more, unless it is loaded again where the reader
-        # signed up: it may be in other hands by now.
-        token = tokens.make_preferences(subscriber) if is_first or is_own else ""
+        # used it: it may be in other hands by now, and anybody can type the address into a form.
+        is_theirs = is_first or known_cookie.is_of(request, subscriber)
+        token = tokens.make_preferences(subscriber) if is_theirs else ""
         confirmed = _confirmed(request, subscriber, token, is_first=is_first)
         if token:
             known_cookie.keep(confirmed, subscriber)
@@ -175,8 +171,9 @@ def _confirmed(
 ) -> HttpResponse:
     is_suppressed = selectors.is_suppressed(subscriber.email)
     context = {
-        "next_digest": "" if is_suppressed else common.next_digest(subscriber),
-        "zone_in_words": common.zone_in_words(subscriber.timezone),
+        # When it comes is the reader's choice, which nobody else is shown.
+        "next_digest": common.next_digest(subscriber) if token and not is_suppressed else "",
+        "zone_in_words": common.zone_in_words(subscriber.timezone) if token else "",
         "may_not_mail": common.MAY_NOT_MAIL if is_suppressed else "",
         "token": token,
         "topics": selectors.catalogue() if token else [],

@@ -11,8 +11,10 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
@@ -48,12 +50,16 @@ _HEADERS = {
 def private_page(*methods: str) -> Callable[[View], View]:
     """A page whose link is its secret: not kept, not passed on, not indexed; 404 when forged.
 
-    The link alone says who may act, so there is no CSRF cookie to check.
+    The link alone says who may act, so there is no CSRF cookie to check. A page elsewhere has nobody's
+    browser act all the same, or it would be taken for that of whose link it was; mail providers, which
+    are no browsers, may (RFC 8058).
     """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if request.method == "POST" and is_from_elsewhere(request):
+                raise PermissionDenied
             try:
                 response = require_http_methods(methods)(view)(request, *args, **kwargs)
             except TokenError:
@@ -65,6 +71,16 @@ def private_page(*methods: str) -> Callable[[View], View]:
         return csrf_exempt(wrapped)
 
     return decorate
+
+
+def is_from_elsewhere(request: HttpRequest) -> bool:
+    """Whether a page of another site has a browser ask for this: by the word of the browser
+    (Sec-Fetch-Site), or where it has none, as over http, by the origin that it names."""
+    if site := request.headers.get("Sec-Fetch-Site"):
+        return site not in {"same-origin", "none"}
+    # Pages that say no referrer have browsers say null.
+    ours = f"{request.scheme}://{request.get_host()}"
+    return request.headers.get("Origin", "null") not in {"null", ours}
 
 
 def in_like_time(view: View) -> View:
@@ -106,15 +122,18 @@ def evidence(request: HttpRequest, text: StrOrPromise) -> Evidence:
 def sign_up_evidence(request: HttpRequest, headline: str = "") -> Evidence:
     """As `evidence`, with the page on which the form stood; of another site its name only.
 
-    `headline` is what a form on another site, or in a frame there, said instead of ours.
+    `headline` is what a form on another site, or in a frame there, said instead of ours. Our own pages
+    have browsers say where they are; of a request that does not, the page is not known.
     """
     source = _split(request.headers.get("Referer", ""))
     if source.netloc == request.get_host():
         page = source.path
+        # Of our own pages, that one alone has another.
+        headline = headline if page == reverse("subscriptions:embed_form") else ""
     else:
         # A site may keep its pages to itself; its name comes with every form that it posts.
         host = source.hostname or _split(request.headers.get("Origin", "")).hostname or ""
-        page = f"embed: {host}" if _HOST.fullmatch(host) else request.path
+        page = f"embed: {host}" if _HOST.fullmatch(host) else "unknown"
     return replace(evidence(request, forms.sign_up_text(headline)), page=page)
 
 

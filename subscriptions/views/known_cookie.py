@@ -4,14 +4,15 @@ it is, so that the links of their digests, which may be in other hands, open mor
 It goes to the pages that such links lead to, to no script and with nothing that another site posts.
 """
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 from subscriptions import tokens
 from subscriptions.errors import TokenError
 from subscriptions.models import Subscriber
 
-ROOMS = ("digests", "preferences", "unsubscribe")
+from . import cookies
+
+ROOMS = ("confirm", "digests", "preferences", "unsubscribe")
 """The beginnings of addresses that it is sent to; a cookie for each, as one has but one path."""
 _REFUSED = "no"
 """What the preferences find where the reader wanted this browser forgotten."""
@@ -61,12 +62,4 @@ def _value(request: HttpRequest) -> str:
 
 
 def _set(response: HttpResponseBase, room: str, value: str) -> None:
-    response.set_cookie(
-        name_in(room),
-        value,
-        max_age=tokens.KNOWN_LIFE,
-        path=f"/{room}/",
-        secure=settings.SESSION_COOKIE_SECURE,
-        httponly=True,
-        samesite="Lax",
-    )
+    cookies.keep(response, name_in(room), value, life=tokens.KNOWN_LIFE, path=f"/{room}/")

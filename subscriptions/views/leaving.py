@@ -5,6 +5,7 @@ The link is in every digest, and digests are passed on: it unsubscribes, and who
 Anything else is for a browser that is known as the reader's (`known_cookie`).
 """
 
+import logging
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from redis.exceptions import RedisError
 
 from subscriptions import schedule, selectors, services, tokens
 from subscriptions.models import LeaveReason, Subscriber
@@ -24,8 +26,7 @@ from . import common, known_cookie
 PAUSE = timedelta(days=14)
 PAUSE_NAME, RESUME_NAME = "pause-14", "resume"
 _REASON_SECONDS = 86_400
-_TWICE = timedelta(minutes=1)
-"""Within it a second press is the same as the first."""
+logger = logging.getLogger(__name__)
 
 
 @common.private_page("GET", "HEAD", "POST")
@@ -42,9 +43,9 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         return answer
     words = "List-Unsubscribe=One-Click"
     if "button" in request.POST:
-        words = f"{_question(subscriber)} [{_('Unsubscribe')}]"
-    services.unsubscribe(subscriber, evidence=common.evidence(request, words))
-    return _left(request, subscriber)
+        words = f"{_question(request, subscriber)} [{_('Unsubscribe')}]"
+    has_left = services.unsubscribe(subscriber, evidence=common.evidence(request, words))
+    return _left(request, subscriber, has_left=has_left)
 
 
 def _answered(request: HttpRequest, subscriber: Subscriber) -> HttpResponse | None:
@@ -64,30 +65,30 @@ def _answered(request: HttpRequest, subscriber: Subscriber) -> HttpResponse | No
 
 
 def _ask(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
-    question, is_daily = _question(subscriber), _is_daily(subscriber)
     return common.masked_page(
         request,
         "unsubscribe",
         subscriber,
-        question=question,
+        question=_question(request, subscriber),
         is_known=known_cookie.is_of(request, subscriber),
-        can_get_less=is_daily,
+        can_get_less=_is_daily(subscriber),
     )
 
 
-def _question(subscriber: Subscriber) -> str:
-    return _("Stop the daily digest?") if _is_daily(subscriber) else _("Stop the digest?")
+def _question(request: HttpRequest, subscriber: Subscriber) -> str:
+    # How often it comes is the reader's choice, which nobody else is shown.
+    if known_cookie.is_of(request, subscriber) and _is_daily(subscriber):
+        return _("Stop the daily digest?")
+    return _("Stop the digest?")
 
 
 def _is_daily(subscriber: Subscriber) -> bool:
     return subscriber.frequency in {Subscriber.Frequency.DAILY, Subscriber.Frequency.WEEKDAYS}
 
 
-def _left(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
-    """The page for who unsubscribed just now, who may undo it."""
-    left_at = subscriber.unsubscribed_at
-    is_now = left_at is not None and timezone.now() - left_at < _TWICE
-    response = _gone(request, subscriber, undo=tokens.make_undo(subscriber) if is_now else "")
+def _left(request: HttpRequest, subscriber: Subscriber, *, has_left: bool) -> HttpResponse:
+    """The page for who unsubscribed them, who may undo it."""
+    response = _gone(request, subscriber, undo=tokens.make_undo(subscriber) if has_left else "")
     if "button" in request.POST:
         known_cookie.drop(response)
     return response
@@ -112,9 +113,18 @@ def _take_reason(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
         return _gone(request, subscriber, undo=undo)
     # A hash, so that who is erased meanwhile is not named in the cache.
     name = salted_hmac("subscriptions.reason", subscriber.public_id.hex, algorithm="sha256")
-    if cache.add(f"subscriptions.reason.{name.hexdigest()}", 1, _REASON_SECONDS):
+    if _is_first_word(f"subscriptions.reason.{name.hexdigest()}"):
         services.tell_reason(LeaveReason.Reason(reason))
     return _gone(request, subscriber, undo=undo, is_thanked=True)
+
+
+def _is_first_word(name: str) -> bool:
+    try:
+        return bool(cache.add(name, 1, _REASON_SECONDS))
+    except (RedisError, OSError) as error:
+        # A reason less is better than one that counts twice.
+        logger.warning("reason not counted", extra={"error": type(error).__name__})
+        return False
 
 
 def _undo(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:

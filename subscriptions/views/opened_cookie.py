@@ -1,13 +1,14 @@
 """What a browser keeps where digests learn from the paper pages that its reader opens: a cookie that
 says who they are, to one address only and to no script."""
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from subscriptions import tokens
 from subscriptions.errors import TokenError
 from subscriptions.models import Subscriber
 from subscriptions.records import Holder
+
+from . import cookies
 
 COOKIE = "opened"
 PATH = "/opened/"
@@ -16,15 +17,8 @@ PATH = "/opened/"
 
 def keep(response: HttpResponse, subscriber: Subscriber) -> None:
     """Afterwards this browser says for a year who opened a paper, if nobody takes that back."""
-    response.set_cookie(
-        COOKIE,
-        tokens.make_opened(subscriber),
-        max_age=tokens.OPENED_LIFE,
-        path=PATH,
-        secure=settings.SESSION_COOKIE_SECURE,
-        httponly=True,
-        samesite="Strict",
-    )
+    token, life = tokens.make_opened(subscriber), tokens.OPENED_LIFE
+    cookies.keep(response, COOKIE, token, life=life, path=PATH, samesite="Strict")
 
 
 def drop(response: HttpResponse) -> None:

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from urllib.parse import quote, unquote
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
@@ -13,7 +12,7 @@ from subscriptions import forms, limits, services
 from subscriptions.services.choosing import MOST_KEYWORD_LETTERS
 from subscriptions.tasks import wake_sender
 
-from . import common
+from . import common, cookies
 
 KEYWORD_COOKIE = "keyword"
 
@@ -28,15 +27,8 @@ def preferences_link(request: HttpRequest) -> HttpResponse:
         response = _ask(request, forms.AddressForm(), keyword=keyword)
         if keyword:
             # This browser remembers it: no mail may hold what a visitor typed.
-            response.set_cookie(
-                KEYWORD_COOKIE,
-                quote(keyword),
-                max_age=timedelta(days=1),
-                path="/preferences/",
-                secure=settings.SESSION_COOKIE_SECURE,
-                httponly=True,
-                samesite="Lax",
-            )
+            kept, day = quote(keyword), timedelta(days=1)
+            cookies.keep(response, KEYWORD_COOKIE, kept, life=day, path="/preferences/")
         return response
     form = forms.AddressForm(request.POST)
     if limits.client_has_had_enough(request):

@@ -179,6 +179,18 @@ def test_undo_lives_for_a_day_and_through_a_change_of_key(settings):
         assert not tokens.is_undo(mark, LEFT)
 
 
+def test_link_to_a_new_address_lives_through_a_change_of_key(settings):
+    reader = Subscriber(public_id=UUID(int=7), token_version=1, new_email="new@example.org")
+    _holder, digest = tokens.read_address(tokens.make_address(reader))
+    mark = tokens.make_sign_up_mark("ada@example.org")
+    settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "the new key"
+    assert tokens.is_new_email(digest, "new@example.org")
+    assert tokens.is_sign_up_mark(mark, "ada@example.org")
+    settings.SECRET_KEY_FALLBACKS = []
+    assert not tokens.is_new_email(digest, "new@example.org")
+    assert not tokens.is_sign_up_mark(mark, "ada@example.org")
+
+
 def test_link_that_older_digests_carry_has_expired():
     """Who finds such a digest would be taken for its reader."""
     fresh = tokens._dated("preferences", SUBSCRIBER)

@@ -110,7 +110,7 @@ def test_sign_up_record_has_page_words_and_client(client):
 @pytest.mark.parametrize("referer", ["https://ev\u0131l.example/", "http://[x/", "", "/papers/"])
 def test_sign_up_record_takes_no_page_from_a_broken_referer(client, referer):
     client.post("/subscribe/", {"email": "ada@example.org"}, headers={"Referer": referer})
-    assert Subscriber.objects.get().consent_records.get().page == "/subscribe/"
+    assert Subscriber.objects.get().consent_records.get().page == "unknown"
 
 
 _SIGN_UP = (
@@ -643,7 +643,11 @@ def test_page_of_who_left_offers_the_undo_in_a_browser_of_theirs(client):
 
 def test_who_gets_no_daily_digest_is_not_asked_about_one(client):
     often, rarely = make_subscriber(frequency="weekdays"), make_subscriber(frequency="weekly-3")
+    # How often it comes is told in their own browser alone.
+    assert "Stop the digest?" in words(client.get(link("unsubscribe", often)))
+    know_browser(client, often)
     assert "Stop the daily digest?" in words(client.get(link("unsubscribe", often)))
+    know_browser(client, rarely)
     said = words(client.get(link("unsubscribe", rarely)))
     assert "Stop the digest?" in said
     assert "Once a week instead" not in said
@@ -793,9 +797,53 @@ def test_unsubscribe_link_leads_to_no_private_link(client, data):
 def test_used_confirm_link_leads_to_no_private_link(client):
     path = link("confirm", make_subscriber(state="pending"))
     assert len(private_links(client.post(path))) == 3
+    client.cookies.clear()
     again = client.post(path)
     assert "You are subscribed" in words(again)
+    assert "07:00" not in words(again)
     assert private_links(again) == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site", "Origin": "null"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://elsewhere.example"},
+    ],
+)
+def test_page_elsewhere_has_no_browser_act_behind_a_link(client, headers):
+    reader = make_subscriber()
+    for purpose in PURPOSES:
+        answer = client.post(link(purpose, reader), {"learns": "1", "save": "1"}, headers=headers)
+        assert (answer.status_code, len(answer.cookies)) == (403, 0), purpose
+    assert fresh(reader).state == "active"
+    # What no browser sends is no page's doing, and our own pages say no referrer.
+    for own in ({}, {"Origin": "null"}, {"Sec-Fetch-Site": "same-origin", "Origin": "null"}):
+        assert (
+            client.post(link("preferences", reader), {"save": "1"}, headers=own).status_code < 403
+        )
+
+
+def test_who_was_made_to_sign_up_elsewhere_presses_the_button(client):
+    elsewhere = {"Sec-Fetch-Site": "cross-site"}
+    answer = client.post("/subscribe/", {"email": "ada@example.org"}, headers=elsewhere)
+    assert (answer.status_code, len(answer.cookies)) == (200, 0)
+    client.get(link("confirm", Subscriber.objects.get()))
+    assert Subscriber.objects.get().state == "pending"
+
+
+def test_used_confirm_link_opens_nothing_to_who_types_the_address_in(client):
+    reader = make_subscriber(state="pending")
+    path = link("confirm", reader)
+    client.post(path)
+    stranger = Client()
+    stranger.post("/subscribe/", {"email": reader.email})
+    for answer in (stranger.get(path), stranger.post(path)):
+        assert private_links(answer) == []
+        assert not answer.cookies
+    # It is loaded again where it was used.
+    assert len(private_links(client.post(path))) == 3
 
 
 def test_pause_from_the_mail_does_not_shorten_a_longer_one(client):
@@ -824,7 +872,7 @@ def test_undo_at_a_suppressed_address_promises_nothing(client):
     ("data", "text"),
     [
         (ONE_CLICK, "List-Unsubscribe=One-Click"),
-        (ONE_CLICK | {"button": "unsubscribe"}, "Stop the daily digest? [Unsubscribe]"),
+        (ONE_CLICK | {"button": "unsubscribe"}, "Stop the digest? [Unsubscribe]"),
     ],
 )
 def test_section_7_record_says_what_was_pressed(client, data, text):

@@ -1,7 +1,8 @@
 """Applies what ESPs reported, as `intake.py` stored it: once, in whatever order, a page at a time.
 
-What a provider tells of mail that never went its way has no effect: whoever can write in one
-provider's name can't speak for the readers of another.
+What a provider tells of digests that never went its way has no effect: whoever can write in one
+provider's name can't speak for the readers of another. Of single mails it is not on record who took
+them: each provider in use is believed.
 """
 
 import logging
@@ -153,10 +154,12 @@ def _of_their_own(stored: Sequence[_Told], ways: Mapping[int, _Way]) -> list[_To
 
 
 def _is_given(provider: str, way: _Way | None, of_batch: tuple[int, str] | None) -> bool:
-    """Whether the provider was given the delivery of an event, or else its batch; what we know
+    """Whether the provider was given all that an event names, its delivery and its batch; what we know
     nothing of has no effect."""
+    if of_batch is not None and of_batch[1] != provider:
+        return False
     if way is None:
-        return of_batch is None or of_batch[1] == provider
+        return True
     if way.provider or way.batch_provider:
         return provider in (way.provider, way.batch_provider)
     # Released since: the batch that the event names is the one it was in.

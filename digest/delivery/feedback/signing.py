@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -15,10 +16,22 @@ KEYS: Mapping[str, str] = {
     "sendgrid": "SENDGRID_TRACKING_WEBHOOK_VERIFICATION_KEY",
 }
 """What signs a provider's calls, beside WEBHOOK_SECRET in the address."""
+_API_KEYS: Mapping[str, str] = {
+    "mailgun": "MAILGUN_API_KEY",
+    "unisender_go": "UNISENDER_GO_API_KEY",
+}
+"""Which sign calls, too, where there is no key of its own for that."""
 OLDEST = timedelta(days=7)
 """Providers try again for a day or three. An event's id is known for longer (KEEP_EVENTS_DAYS), so that
 a call is either known, or too old to be taken."""
 _AHEAD = timedelta(days=1)
+
+
+def is_provable(provider: str) -> bool:
+    """Whether anything tells the provider's calls from a stranger's: the secret in the address, or its
+    signature. Where errors are shown (DEBUG), it need not."""
+    proofs = ("WEBHOOK_SECRET", KEYS.get(provider, ""), _API_KEYS.get(provider, ""))
+    return settings.DEBUG or any(settings.ANYMAIL.get(name) for name in proofs)
 
 
 def is_stale(request: HttpRequest, provider: str) -> bool:

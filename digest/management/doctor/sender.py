@@ -11,7 +11,7 @@ from django.utils import timezone
 from requests.auth import HTTPBasicAuth
 
 from digest.delivery.esp import accounts, providers
-from digest.delivery.feedback import watched
+from digest.delivery.feedback import signing, watched
 from digest.errors import ProviderSettingsError
 from digest.models import DayCount, Event
 from digest.records import Finding
@@ -105,6 +105,9 @@ def _of_forged(name: str, status: int) -> Finding | None:
         return None
     if status == _OK:
         what = "anybody may report events"
+        mend = "Set WEBHOOK_SECRET, or the provider's signing key, and restart."
+    elif status == _NOT_FOUND and not signing.is_provable(name):
+        what = "nothing would prove that it calls, so no event is taken"
         mend = "Set WEBHOOK_SECRET, or the provider's signing key, and restart."
     elif status == _NOT_FOUND:
         what = "there is no such page at SITE_URL"

@@ -5,15 +5,16 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 
 from digest.site import managing
 from digest.site.digests import MAIL_POLICY
-from subscriptions import choices, limits, schedule, selectors, services
+from subscriptions import choices, limits, schedule, selectors, services, tokens
 from subscriptions.errors import ChoiceError
 from subscriptions.models import Subscriber
 from subscriptions.records import Preferences
@@ -31,8 +32,11 @@ _NEW_WORDS = ("keyword", "author", "organization")
 def page(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpResponse:
     """The form with what holds now; small buttons change it on the page, Save in the database."""
     if request.method != "POST":
+        if known_cookie.is_refused(request):
+            # It would be asked for a fresh link again where it came from.
+            return _opened(request, subscriber, token)
         response = managing.onward(request, subscriber) or _opened(request, subscriber, token)
-        if not known_cookie.is_refused(request) and not known_cookie.is_of(request, subscriber):
+        if not known_cookie.is_of(request, subscriber):
             known_cookie.keep(response, subscriber)
         return response
     if not {"browser", "resume", "undo"}.isdisjoint(request.POST):
@@ -57,8 +61,15 @@ def _opened(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpRes
     form = _form_of(subscriber)
     keyword = remembered_keyword(request)
     form.initial = {**form.initial, "keyword": keyword}
+    ended = _("All other links and browsers of yours are forgotten.")
     response = showing.show(
-        request, subscriber, form, token, is_unsaved=bool(keyword), at="keyword" if keyword else ""
+        request,
+        subscriber,
+        form,
+        token,
+        is_unsaved=bool(keyword),
+        at="keyword" if keyword else "",
+        saved=ended if request.GET.get("ended") else "",
     )
     if keyword:
         response.delete_cookie(KEYWORD_COOKIE, path="/preferences/")
@@ -78,6 +89,11 @@ def _done_at_once(request: HttpRequest, subscriber: Subscriber, token: str) -> H
 
 
 def _about_browser(request: HttpRequest, subscriber: Subscriber, token: str) -> HttpResponse:
+    if request.POST["browser"] == "end":
+        services.end_links(subscriber)
+        # This page's own link is among them.
+        fresh = reverse("site:preferences", args=[tokens.make_preferences(subscriber)])
+        return HttpResponseRedirect(f"{fresh}?ended=1#data")
     is_known = request.POST["browser"] == "keep"
     said = _("This browser is known from now on.") if is_known else _("This browser is forgotten.")
     response = showing.show(

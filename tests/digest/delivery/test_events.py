@@ -162,6 +162,17 @@ def test_provider_has_no_say_over_mail_that_went_another_way(kind, state):
     assert not DayCount.objects.exists()
 
 
+def test_provider_settles_no_batch_of_another_by_naming_a_delivery_of_its_own():
+    mine = delivery_of(make_subscriber(), deliveries="sent", provider="mailgun")
+    other = delivery_of(make_subscriber(), deliveries="uncertain", provider="postmark")
+    tell(make_report("delivered", mine, metadata={
+        "delivery": str(mine.pk), "batch": str(other.batch_id),
+    }))  # fmt: skip
+    other.refresh_from_db()
+    assert other.state == "uncertain"
+    assert other.batch.state != "done"
+
+
 @pytest.mark.parametrize("kinds", [*itertools.permutations(["queued", "delivered", "complained"])])
 def test_order_of_events_does_not_matter(kinds):
     reader = make_subscriber()

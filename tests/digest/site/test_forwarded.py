@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 import time_machine
 from django.core.cache import cache
+from django.test import Client
 from django.urls import resolve, reverse
 from django.utils import timezone
 from lxml import html as lxml_html
@@ -210,6 +211,7 @@ def test_cookie_goes_only_where_it_is_read_and_to_no_script(client, reader, sett
     settings.SESSION_COOKIE_SECURE = True
     cookies = client.get(preferences(reader)).cookies
     assert {name: each["path"] for name, each in cookies.items()} == {
+        "known_confirm": "/confirm/",
         "known_digests": "/digests/",
         "known_preferences": "/preferences/",
         "known_unsubscribe": "/unsubscribe/",
@@ -252,6 +254,27 @@ def test_browser_of_one_reader_is_not_that_of_another(client, reader, paper):
     assert client.get(manage(reader)).status_code == 200
     assert client.post(opinion(reader, paper)).status_code == 403
     assert client.post(leave(reader), {"instead": "pause-14"}).status_code == 403
+
+
+def test_forgotten_browser_is_not_led_in_a_circle(client, reader, paper):
+    client.post(preferences(reader), {"browser": "forget"})
+    client.post(opinion(reader, paper), {"renew": "1"})
+    assert ONWARD in client.cookies
+    assert client.get(preferences(reader)).status_code == 200
+
+
+def test_reader_ends_all_links_and_browsers_but_this_one(client, reader):
+    other, old = Client(), preferences(reader)
+    for each in (client, other):
+        each.get(old)
+    feed = reverse("site:own_feed", args=[tokens.make_feed(reader), "atom"])
+    assert client.get(feed).status_code == 200
+    answer = client.post(old, {"browser": "end"}, follow=True)
+    assert "All other links and browsers of yours are forgotten." in answer.content.decode()
+    assert client.get(manage(reader)).status_code == 302
+    assert other.get(manage(reader)).status_code == 200
+    assert other.get(old).status_code == 410
+    assert client.get(feed).status_code == 404
 
 
 def test_forgotten_browser_stays_so_though_the_link_is_opened_again(client, reader):
