@@ -37,13 +37,15 @@ class WithoutPaths(logging.Filter):
 
 
 class WithoutRefusals(logging.Filter):
-    """A line is enough of who may not see a page, and of a call that Django refuses: its traceback says
-    where in our code that was found, which is no news."""
+    """A line is enough of who may not see a page, and of a call that Django refuses, and a warning, as
+    strangers can have it written: its traceback says where in our code that was found, which is no news."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         is_refused = getattr(record, "status_code", None) in _REFUSED
         if is_refused and record.name.startswith(("django.request", "django.security")):
             record.exc_info = record.exc_text = None
+            record.levelno = min(record.levelno, logging.WARNING)
+            record.levelname = logging.getLevelName(record.levelno)
         return True
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+_ERRORS = {404, 500}
 Answer = Callable[[HttpRequest], HttpResponseBase]
 
 DESK = "/admin/"
@@ -68,7 +70,9 @@ def middleware(answer: Answer) -> Answer:
     def closed(request: HttpRequest) -> HttpResponseBase:
         response = answer(request)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-        if "Content-Security-Policy" not in response.headers:
+        # Django's own pages of errors (DEBUG) have their styles in them.
+        is_shown = settings.DEBUG and response.status_code in _ERRORS
+        if "Content-Security-Policy" not in response.headers and not is_shown:
             is_desk = request.path_info.startswith(DESK)
             response["Content-Security-Policy"] = DESK_POLICY if is_desk else NOTHING
             response.headers.setdefault("X-Frame-Options", "DENY")

@@ -222,6 +222,24 @@ def check_operator() -> Findings:
 
 
 @_check
+def check_doors() -> Findings:
+    """Clients can be told apart, and a password alone opens no desk."""
+    is_https = urlsplit(settings.SITE_URL).scheme == "https"
+    if not settings.DEBUG and is_https and not settings.TRUSTED_PROXIES:
+        yield Warning(
+            "TRUSTED_PROXIES is 0 and SITE_URL https: behind a proxy all visitors are one client.",
+            hint="Set it to the number of your proxies, 1 for Caddy or nginx alone.",
+            id="digest.W023",
+        )
+    if not settings.DEBUG and settings.SECOND_FACTOR != "required":
+        yield Warning(
+            "SECOND_FACTOR is optional: who has an operator's password has the desk.",
+            hint="Leave it out, or set it to required; see docs/desk.md.",
+            id="digest.W024",
+        )
+
+
+@_check
 def check_embeddings() -> Findings:
     """The function of embeddings is there."""
     try:

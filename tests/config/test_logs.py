@@ -159,8 +159,11 @@ def test_record_about_a_request_has_its_id_and_no_path(client, caplog):
     assert dict(logs.values()) == {}
 
 
-@pytest.mark.parametrize(("status", "lines_of_it"), [(403, 1), (400, 1), (500, 2)])
-def test_refusal_is_one_line_without_a_traceback(lines, status, lines_of_it):
+@pytest.mark.parametrize(
+    ("status", "lines_of_it", "level"),
+    [(403, 1, "WARNING"), (400, 1, "WARNING"), (500, 2, "ERROR")],
+)
+def test_refusal_is_one_line_without_a_traceback_and_no_error(lines, status, lines_of_it, level):
     _, written = lines("console")
     handler = logging.getLogger("tests.lines.console").handlers[0]
     handler.addFilter(config_logs.WithoutRefusals())
@@ -168,10 +171,11 @@ def test_refusal_is_one_line_without_a_traceback(lines, status, lines_of_it):
         raise PermissionError("secret")
     except PermissionError as error:
         record = logging.LogRecord(
-            "django.request", logging.WARNING, __file__, 1, "Forbidden: %s", ("/x/",), None
+            "django.request", logging.ERROR, __file__, 1, "Forbidden: %s", ("/x/",), None
         )
         record.exc_info = (type(error), error, error.__traceback__)
     record.status_code = status
     handler.handle(record)
     assert written()[0].endswith("Forbidden: /x/ status_code=" + str(status))
+    assert level in written()[0]
     assert min(len(written()), 2) == lines_of_it

@@ -16,6 +16,8 @@ PRODUCTION = {
     "EMAIL_PROVIDERS": ["mailgun"],
     "WEBHOOK_SECRET": ["user:word"],
     "OPERATOR_EMAIL": "operator@example.org",
+    "TRUSTED_PROXIES": 1,
+    "SECOND_FACTOR": "required",
     "ANYMAIL": {"MAILGUN_API_KEY": "key", "MAILGUN_WEBHOOK_SIGNING_KEY": "key"},
 }
 
@@ -61,6 +63,8 @@ def test_good_production_settings_pass():
         ("WARM_UP", {"carrier_pigeon": (date(2026, 11, 1), 500, 1.5)}, "digest.E012"),
         ("SEND_RATES", {"smtp": 20.0}, "digest.W005"),
         ("OPERATOR_EMAIL", "", "digest.W021"),
+        ("TRUSTED_PROXIES", 0, "digest.W023"),
+        ("SECOND_FACTOR", "optional", "digest.W024"),
         ("WARM_UP", {"smtp": (date(2026, 11, 1), 500, 1.5)}, "digest.W005"),
         ("REDIS_URL", "", "digest.W004"),
     ],

@@ -121,3 +121,11 @@ def test_what_is_for_machines_holds_no_secret_host_version_or_address(client, se
 def test_health_says_one_word_a_part(client, address):
     text = client.get(address).content.decode()
     assert text == "ok" or set(json.loads(text).values()) <= {"ok", "away"}
+
+
+def test_pages_of_errors_have_their_styles_where_errors_are_shown(client, settings):
+    policy = "Content-Security-Policy"
+    assert "default-src 'none'" in client.get("/unsubscribe/abc/")[policy]
+    settings.DEBUG = True
+    assert policy not in client.get("/unsubscribe/abc/").headers
+    assert policy in client.get("/healthz").headers
