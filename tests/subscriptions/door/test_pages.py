@@ -2,11 +2,9 @@
 
 import base64
 import re
-from datetime import timedelta
 from io import StringIO
 
 import pytest
-import time_machine
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
@@ -30,6 +28,7 @@ from .operators import (
     give_code,
     give_password,
     make_operator,
+    later,
 )
 
 pytestmark = pytest.mark.django_db
@@ -57,10 +56,6 @@ def codes_on(answer):
 
 def text_of(answer):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))
-
-
-def later(seconds=31):
-    return time_machine.travel(timezone.now() + timedelta(seconds=seconds))
 
 
 def entries():
