@@ -9,6 +9,7 @@ from axes.models import AccessAttempt, AccessLog
 from django.contrib.admin.models import LogEntry
 from django.core.cache import cache
 from django.core.management import call_command
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -134,6 +135,22 @@ def test_without_an_address_only_the_name_is_locked_out():
     statuses = fail(20, name="nobody", ip="")
     assert statuses[:5] == [200, 200, 200, 200, 429]
     assert give_password(Client(), "eve", REMOTE_ADDR="").status_code == 302
+
+
+def test_without_an_address_failures_at_once_are_counted_in_one_row():
+    """The database's key holds for no NULL; of twins each further failure was an error, and no count."""
+    fail(1, ip="")
+    twin = AccessAttempt.objects.get()
+    twin.pk = None
+    with pytest.raises(IntegrityError), transaction.atomic():
+        twin.save(force_insert=True)
+    assert fail(4, ip="")[-1] == 429
+
+
+def test_clients_of_this_machine_are_not_those_without_an_address():
+    fail(5, ip="")
+    assert not comes_in("")
+    assert comes_in("::1")
 
 
 def test_emptied_cache_forgets_no_failure():
