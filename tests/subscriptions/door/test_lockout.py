@@ -223,11 +223,40 @@ def test_known_network_is_kept_without_the_browser():
     assert [row.user_agent, row.http_accept, row.path_info, row.session_hash] == [""] * 4
 
 
-def test_flood_of_strangers_does_not_fill_the_log(monkeypatch):
+def entries(about):
+    """What the log has of strangers and somebody, or nobody."""
+    rows = LogEntry.objects.filter(user__username=logbook.STRANGER, object_id=about and about.pk)
+    return [*rows.order_by("pk").values_list("change_message", flat=True)]
+
+
+def test_flood_of_names_that_nobody_has_does_not_fill_the_log(monkeypatch):
     monkeypatch.setattr(logbook, "MOST_STRANGERS", 3)
     for number in range(6):
         fail(1, name=f"name-{number}")
-    assert LogEntry.objects.filter(user__username=logbook.STRANGER).count() == 3
+    assert len(entries(None)) == 3
+
+
+def test_flood_of_names_that_nobody_has_hides_nothing_about_operators(olga, monkeypatch):
+    monkeypatch.setattr(logbook, "MOST_STRANGERS", 1)
+    fail(3, name="nobody", ip=THERE)
+    give_app(olga)
+    client = Client()
+    give_password(client, REMOTE_ADDR=HERE)
+    give_code(client, "000000", REMOTE_ADDR=HERE)
+    fail(4)
+    wrong = "Sign-in failed: wrong password"
+    assert entries(olga) == [
+        "Sign-in failed: the password was right, the second factor wrong",
+        *[wrong] * 4,
+        "Locked out for 15 minutes after failed sign-ins",
+    ]
+
+
+def test_flood_on_one_operator_is_in_the_log_as_far_as_it_is_counted(olga, monkeypatch):
+    monkeypatch.setattr(lockout, "PER_NAME", 6)
+    for number in range(9):
+        fail(1, ip=f"203.0.113.{number}")
+    assert entries(olga).count("Sign-in failed: wrong password") == 6
 
 
 def test_names_of_any_bytes_are_refused_and_not_stumbled_over():
