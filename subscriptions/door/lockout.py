@@ -85,9 +85,11 @@ def name_tried(request: HttpRequest, credentials: Credentials | None = None) -> 
     return f"unknown {salted_hmac(__name__, name).hexdigest()[:12]}"
 
 
-def is_locked_out(request: HttpRequest, name: str) -> bool:
-    """Whether this client may not sign in by this name now."""
-    return not AxesProxyHandler.is_allowed(request, {"username": name})
+def refusal(request: HttpRequest, name: str) -> HttpResponse | None:
+    """The page that says so, where this client may not sign in by this name now."""
+    credentials = {"username": name}
+    is_allowed = AxesProxyHandler.is_allowed(request, credentials)
+    return None if is_allowed else locked_page(request, None, credentials)
 
 
 def count_failure(request: HttpRequest, name: str) -> None:

@@ -57,8 +57,8 @@ def code(request: HttpRequest) -> HttpResponse:
         return redirect("admin:login")
     if second_factor.device_of(user) is None or _is_in(user):
         return redirect(gate.next_page(request))
-    if lockout.is_locked_out(request, user.get_username()):
-        return lockout.locked_page(request, None, {"username": user.get_username()})
+    if refusal := lockout.refusal(request, user.get_username()):
+        return refusal
     form = CodeForm(request.POST or None)
     if form.is_valid() and _check(request, user, form, is_sign_in=True):
         return redirect(gate.next_page(request))
@@ -122,8 +122,8 @@ def own(request: HttpRequest) -> HttpResponse:
     form = CodeForm(request.POST or None)
     form.fields["code"].widget.attrs.pop("autofocus", None)
     if device and form.is_valid():
-        if lockout.is_locked_out(request, user.get_username()):
-            return lockout.locked_page(request, None, {"username": user.get_username()})
+        if refusal := lockout.refusal(request, user.get_username()):
+            return refusal
         if _check(request, user, form, is_sign_in=False):
             return _done(request, user, request.POST.get("do", ""))
     return _shown(
