@@ -40,13 +40,17 @@ def _stopped(request: HttpRequest) -> HttpResponseBase | None:
     if not isinstance(user, User) or not (user.is_active and user.is_staff):
         return None
     has_given = user.is_verified()  # type: ignore[attr-defined]  # OTPMiddleware gives it
+    has_factor = has_given or second_factor.device_of(user) is not None
     # Whose device was taken away since comes in anew, by all that is asked for now.
-    if entering.is_over(request.session) or (had_given and not has_given):
+    is_other = had_given and not has_given
+    if is_other or entering.is_over(request.session, has_factor=has_factor):
         logout(request)
         return redirect_to_login(_wanted(request), reverse("admin:login"))
+    if has_factor:
+        entering.ask(request.session)
     if has_given or request.path_info in _open():
         return None
-    if second_factor.device_of(user):
+    if has_factor:
         return redirect_to_login(_wanted(request), reverse("door:code"))
     if second_factor.is_required():
         return redirect_to_login(_wanted(request), reverse("door:set_up"))

@@ -14,7 +14,6 @@ from django.template.defaultfilters import pluralize
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
-from django_otp import DEVICE_ID_SESSION_KEY
 
 from subscriptions import logbook
 
@@ -155,8 +154,7 @@ def _done(request: HttpRequest, user: User, wanted: str) -> HttpResponse:
         return _codes(request, second_factor.new_codes(user))
     if wanted == "off" and not second_factor.is_required():
         second_factor.remove(user)
-        # This session goes on; all others that came in by it are over.
-        request.session.pop(DEVICE_ID_SESSION_KEY, None)
+        entering.go_on(request.session)
         logbook.note_sign_in(user, "Took their second factor away", by=user)
         messages.success(request, "You sign in by password alone from now on.")
     return redirect("door:own")

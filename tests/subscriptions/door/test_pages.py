@@ -10,7 +10,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
-from django.utils import timezone
+from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from subscriptions import logbook, roles
@@ -27,8 +27,8 @@ from .operators import (
     give_app,
     give_code,
     give_password,
-    make_operator,
     later,
+    make_operator,
 )
 
 pytestmark = pytest.mark.django_db
@@ -216,6 +216,14 @@ def test_another_phone_is_set_up_by_a_code_of_the_first(client, olga, required):
     assert "Replaced the second factor" in entries()
 
 
+def test_permission_to_set_another_up_is_used_up_by_it(client, olga, required):
+    come_in(client, olga)
+    with later():
+        client.post(OWN, {"do": "replace", "code": code_now()})
+        client.post(SET_UP, {"code": code_now(secret_on(client.get(SET_UP)))})
+        assert client.get(SET_UP)["Location"] == OWN
+
+
 def test_permission_to_set_another_up_ends_after_ten_minutes(client, olga, required):
     come_in(client, olga)
     with later():
@@ -244,6 +252,47 @@ def test_who_is_signed_in_elsewhere_is_out_once_the_device_is_gone(client, olga,
     second_factor.remove(olga)
     assert client.get(DESK)["Location"].startswith(LOGIN)
     assert "_auth_user_id" not in client.session
+
+
+@pytest.mark.parametrize("setting", ["required", "optional"])
+@pytest.mark.parametrize("target", [DESK, CODE, SET_UP])
+def test_session_that_owes_a_code_is_over_once_the_device_is_gone(
+    client, olga, settings, setting, target
+):
+    settings.SECOND_FACTOR = setting
+    give_app(olga)
+    give_password(client)
+    second_factor.remove(olga)
+    assert client.get(target)["Location"].startswith(LOGIN)
+    assert "_auth_user_id" not in client.session
+
+
+def test_session_that_was_asked_for_a_later_device_is_over_once_that_is_gone(
+    client, olga, settings
+):
+    settings.SECOND_FACTOR = "optional"
+    give_password(client)
+    give_app(olga)
+    assert client.get(DESK)["Location"].startswith(CODE)
+    second_factor.remove(olga)
+    assert client.get(DESK)["Location"].startswith(LOGIN)
+
+
+def test_session_that_came_in_is_over_whoever_looked_at_it_first(client, olga, settings):
+    """django_otp takes its own note out of the session where any page asks who is there."""
+    settings.SECOND_FACTOR = "optional"
+    come_in(client, olga)
+    second_factor.remove(olga)
+    session = client.session
+    del session[DEVICE_ID_SESSION_KEY]
+    session.save()
+    assert client.get(DESK)["Location"].startswith(LOGIN)
+
+
+def test_password_that_is_given_again_asks_for_a_code_again(client, olga, required):
+    come_in(client, olga)
+    give_password(client)
+    assert client.get(DESK)["Location"].startswith(CODE)
 
 
 def test_owner_resets_that_of_somebody_else(client, olga, required):
