@@ -150,8 +150,11 @@ def _done(request: HttpRequest, user: User, wanted: str) -> HttpResponse:
         entering.prove(request)
         return redirect("door:set_up")
     if wanted == "codes":
+        codes = second_factor.new_codes(user)
+        # By a recovery code this session was in until now, and that is gone.
+        entering.let_in(request, user, second_factor.device_of(user))
         logbook.note_sign_in(user, "Made new recovery codes", by=user)
-        return _codes(request, second_factor.new_codes(user))
+        return _codes(request, codes)
     if wanted == "off" and not second_factor.is_required():
         second_factor.remove(user)
         entering.go_on(request.session)
@@ -174,12 +177,12 @@ def _check(request: HttpRequest, user: User, form: CodeForm, *, is_sign_in: bool
     is_app = device == second_factor.device_of(user)
     how = f"password and {'a code of the app' if is_app else 'a recovery code'}"
     entering.let_in(request, user, device, how=how if is_sign_in else "")
-    if not is_app:
+    if is_sign_in and not is_app:
         left = second_factor.codes_left(user)
         messages.warning(
             request,
-            f"You used a recovery code; {left} are left. Where the phone is gone, set up another one "
-            "under Second factor, in the menu of your name.",
+            f"You used a recovery code; {left} {pluralize(left, 'is,are')} left. Where the phone is gone, "
+            "set up another one under Second factor, in the menu of your name.",
         )
     return True
 

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django_otp import DEVICE_ID_SESSION_KEY
+from django_otp.plugins.otp_static.models import StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from subscriptions import logbook, roles
@@ -201,6 +202,37 @@ def test_new_recovery_codes_ask_for_a_code_of_the_app(client, olga, required):
         codes = codes_on(client.post(OWN, {"do": "codes", "code": code_now()}))
     assert len(codes) == second_factor.CODES
     assert "Made new recovery codes" in entries()
+
+
+def test_who_asks_for_new_recovery_codes_by_an_old_one_stays_in(client, olga, required):
+    come_in(client, olga)
+    other = Client()
+    give_password(other)
+    codes = second_factor.new_codes(olga)
+    give_code(other, codes[0])
+    shown = client.post(OWN, {"do": "codes", "code": codes[1]})
+    assert len(codes_on(shown)) == second_factor.CODES
+    assert is_in(client)
+    assert not is_in(other), "Its code may be a stolen one."
+
+
+@pytest.mark.parametrize("wish", ["codes", "off"])
+def test_message_on_recovery_codes_that_are_left_is_for_sign_ins(client, olga, settings, wish):
+    settings.SECOND_FACTOR = "optional"
+    come_in(client, olga)
+    [code, *_] = second_factor.new_codes(olga)
+    client.post(OWN, {"do": wish, "code": code})
+    assert "You used a recovery code" not in text_of(client.get(DESK))
+
+
+def test_one_recovery_code_that_is_left_is_told_in_the_singular(client, olga, required):
+    give_app(olga)
+    [code, *_] = second_factor.new_codes(olga)
+    kept = StaticToken.objects.order_by("pk").values_list("pk", flat=True)[:2]
+    StaticToken.objects.exclude(pk__in=list(kept)).delete()
+    give_password(client)
+    give_code(client, code)
+    assert "You used a recovery code; 1 is left." in text_of(client.get(DESK))
 
 
 def test_another_phone_is_set_up_by_a_code_of_the_first(client, olga, required):
