@@ -1,6 +1,7 @@
 """The one place where the second factor is asked for: nothing below /admin/ answers before this did."""
 
 from collections.abc import Callable
+from urllib.parse import unquote
 
 from django.contrib.auth import logout
 from django.contrib.auth.models import User
@@ -30,7 +31,9 @@ def middleware(answer: Answer) -> Answer:
 def next_page(request: HttpRequest) -> str:
     """The page of the desk that was asked for, if one was; else the dashboard."""
     wanted = str(request.POST.get("next") or request.GET.get("next") or "")
-    is_safe = wanted.startswith(DESK) and "\\" not in wanted and wanted.isprintable()
+    # Of "/admin/%2E./" a browser makes "/".
+    is_within = wanted.startswith(DESK) and ".." not in unquote(wanted)
+    is_safe = is_within and "\\" not in wanted and wanted.isprintable()
     return wanted if is_safe else reverse("admin:index")
 
 
