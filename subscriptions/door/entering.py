@@ -104,6 +104,13 @@ def note_wrong_code(request: HttpRequest, user: User) -> None:
     _note_lock(request, user)
 
 
+def note_wrong_password(request: HttpRequest, user: User) -> None:
+    """Afterwards it is counted as a failed sign-in, and in the log, that who is in did not know it."""
+    logbook.note_sign_in(user, "Gave a wrong password where one changes it", by=user)
+    lockout.count_failure(request, user.get_username())
+    _note_lock(request, user)
+
+
 def _note_lock(request: HttpRequest, user: User | None) -> None:
     """The moment of it is in the log; tries meanwhile are not."""
     if getattr(request, "axes_locked_out", False):

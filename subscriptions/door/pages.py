@@ -137,17 +137,26 @@ def own(request: HttpRequest) -> HttpResponse:
 
 
 def password(request: HttpRequest) -> HttpResponse:
-    """The admin's page that changes one's own password; afterwards the log has that it was."""
-    answer = admin.site.password_change(request)
+    """The admin's page that changes one's own password; afterwards the log has that it was, and guesses at
+    the old one are counted: who found a session open must not find out the password, too."""
     user = _operator(request)
-    if user and request.method == "POST" and answer.status_code == HTTPStatus.FOUND:
+    if user is None or request.method != "POST":
+        return admin.site.password_change(request)
+    if refusal := lockout.refusal(request, user.get_username()):
+        return refusal
+    answer = admin.site.password_change(request)
+    if answer.status_code == HTTPStatus.FOUND:
         logbook.note_sign_in(user, "Changed their password", by=user)
+    elif (answer.context_data or {})["form"].has_error("old_password", "password_incorrect"):
+        entering.note_wrong_password(request, user)
     return answer
 
 
 def _done(request: HttpRequest, user: User, wanted: str) -> HttpResponse:
     if wanted == "replace":
         entering.prove(request)
+        # Who broke off before may have had a reason: somebody looked on.
+        request.session.pop(_KEY, None)
         return redirect("door:set_up")
     if wanted == "codes":
         codes = second_factor.new_codes(user)

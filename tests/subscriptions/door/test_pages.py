@@ -5,6 +5,7 @@ import re
 from io import StringIO
 
 import pytest
+from axes.models import AccessAttempt
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
@@ -178,7 +179,10 @@ def test_wrong_code_says_how_long_to_wait_and_the_right_one_waits_too(client, ol
 def test_who_wants_to_go_elsewhere_afterwards_stays_at_the_desk(client, olga, required):
     give_app(olga)
     give_password(client)
-    for wanted in ("https://evil.example/", "//evil.example/", "/admin/\\evil", "/"):
+    for wanted in (
+        "https://evil.example/", "//evil.example/", "/admin/\\evil", "/", "/admin/../", "/admin/..",
+        "/admin/%2e%2e//evil.example", "/admin/x/.%2E/../", "/admin/\t//evil",
+    ):  # fmt: skip
         answer = client.get(CODE, {"next": wanted})
         assert f'name="next" value="{DESK}"' in answer.content.decode()
 
@@ -246,6 +250,16 @@ def test_another_phone_is_set_up_by_a_code_of_the_first(client, olga, required):
     assert TOTPDevice.objects.count() == 1
     assert is_in(client)
     assert "Replaced the second factor" in entries()
+
+
+def test_secret_that_was_shown_and_not_taken_is_not_shown_again(client, olga, required):
+    come_in(client, olga)
+    shown = []
+    for seconds in (31, 62):
+        with later(seconds):
+            client.post(OWN, {"do": "replace", "code": code_now()})
+            shown.append(secret_on(client.get(SET_UP)))
+    assert shown[0] != shown[1]
 
 
 def test_permission_to_set_another_up_is_used_up_by_it(client, olga, required):
@@ -374,17 +388,35 @@ def test_password_is_changed_as_before_and_ends_other_sessions(client, olga, req
     with later():
         give_password(client)
         give_code(client, code_now())
-        fields = {
-            "old_password": PASSWORD, "new_password1": "new-and-odd-2", "new_password2": "new-and-odd-2",
-        }  # fmt: skip
         before = client.session.session_key
-        client.post("/admin/password_change/", fields | {"old_password": "wrong"})
+        change_password(client, "wrong")
         assert LogEntry.objects.latest("pk").change_message != "Changed their password"
-        assert client.post("/admin/password_change/", fields)["Location"].endswith("/done/")
+        assert change_password(client, PASSWORD)["Location"].endswith("/done/")
         assert LogEntry.objects.latest("pk").change_message == "Changed their password"
         assert client.session.session_key != before
         assert is_in(client)
         assert other.get(DESK)["Location"].startswith(LOGIN)
+
+
+def change_password(client, old):
+    fields = {
+        "old_password": old,
+        "new_password1": "new-and-odd-2",
+        "new_password2": "new-and-odd-2",
+    }
+    return client.post("/admin/password_change/", fields)
+
+
+def test_guesses_at_the_password_by_who_found_a_session_lock_it_out(client, olga, required):
+    come_in(client, olga)
+    statuses = [change_password(client, f"wrong-{number}").status_code for number in range(5)]
+    assert statuses == [200, 200, 200, 200, 429]
+    assert change_password(client, PASSWORD).status_code == 429
+    assert is_in(client)
+    wrong = "Gave a wrong password where one changes it"
+    assert entries()[-6:] == [*[wrong] * 5, "Locked out for 15 minutes after failed sign-ins"]
+    assert "odd-2" not in str([*AccessAttempt.objects.values()])
+    assert "wrong-" not in str([*AccessAttempt.objects.values()])
 
 
 def test_second_factor_is_no_page_of_who_is_no_operator(client):
