@@ -30,7 +30,17 @@ AXES: Mapping[str, Any] = {
     "AXES_DISABLE_ACCESS_LOG": True,
     "AXES_ENABLE_ADMIN": False,
     "AXES_VERBOSE": False,
-    "AXES_SENSITIVE_PARAMETERS": ["username", "ip_address", "csrfmiddlewaretoken", "code", "next"],
+    # What a form of the door has; `password` django-axes leaves out by itself.
+    "AXES_SENSITIVE_PARAMETERS": [
+        "username",
+        "ip_address",
+        "csrfmiddlewaretoken",
+        "code",
+        "next",
+        "old_password",
+        "new_password1",
+        "new_password2",
+    ],
 }
 # A session is over so many seconds after its sign-in, and with the browser.
 SESSION_SECONDS = 12 * 3600

@@ -29,8 +29,9 @@ CONTENT_POLICY: Mapping[str, Any] = {
     },
 }
 
-# The desk's theme has its styles in the page and has Alpine read what its attributes say, which takes
-# `unsafe-eval`; a script that somebody brought into a page still does not run.
+# The desk's theme has its styles in the page and has Alpine run what its attributes say, which takes
+# `unsafe-eval`: HTML that gets into a page of the desk is script there, with an `x-init`. This keeps out
+# scripts of other hosts and those that stand in the page, so all text has to be escaped.
 DESK_POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "font-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; "

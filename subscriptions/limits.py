@@ -6,6 +6,7 @@ to how many mails an hour is in docs/sign-up.md; whoever changes a number change
 """
 
 import logging
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
@@ -47,6 +48,7 @@ TEST_RATE = "20/h"
 
 _MOST_CLIENTS = 5000
 """Looked at while the cache is away."""
+_WITH_PORT = re.compile(r"\[([^]]{2,60})\](?::[0-9]{1,5})?|([0-9.]{7,15}):[0-9]{1,5}")
 logger = logging.getLogger(__name__)
 
 
@@ -67,6 +69,9 @@ def client_address(request: HttpRequest) -> str:
         hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
         if len(hops) >= settings.TRUSTED_PROXIES:
             seen = hops[-settings.TRUSTED_PROXIES]
+    # Some proxies write 203.0.113.7:5123 and [2001:db8::1]:443 into the header.
+    if found := _WITH_PORT.fullmatch(seen):
+        seen = found[1] or found[2]
     try:
         # fe80::1%eth0 names an interface of ours too, which is no part of the client's address.
         address = ip_address(seen.partition("%")[0])

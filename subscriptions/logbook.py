@@ -24,7 +24,8 @@ STRANGER = "somebody, not signed in"
 SIGN_IN = 4
 """The flag of what happened at the door, beside Django's for what was added, changed and deleted."""
 MOST_STRANGERS = 200
-"""Entries of strangers that an hour has at most: a flood of them must not fill the database."""
+"""Entries of strangers by names that nobody has, in an hour at most: a flood of them must not fill the
+database, nor hide what is about an operator, of which the lock-out lets no more come than it counts."""
 LONGEST = 500
 """Characters of a text whose old and new words are kept."""
 
@@ -42,15 +43,15 @@ def note_change(about: Model, what: str, *, by: User) -> None:
 
 def note_sign_in(about: User | type[User], what: str, *, by: User | None = None) -> None:
     """Afterwards the log has what happened at the door to an operator, or, where nobody has the name, to
-    none; `by` somebody who is in, or a stranger, of whom no more than MOST_STRANGERS an hour are noted."""
-    if by is None and _has_had_enough():
+    none; `by` somebody who is in, or a stranger, of whom MOST_STRANGERS an hour are noted by such names."""
+    if by is None and about is User and _has_had_enough():
         return
     who = by or _nobody_that_signs_in(STRANGER)
     _write(who, about, what, flag=SIGN_IN)
 
 
 def _has_had_enough() -> bool:
-    rows = LogEntry.objects.filter(user__username=STRANGER).order_by("-pk")
+    rows = LogEntry.objects.filter(user__username=STRANGER, object_id=None).order_by("-pk")
     times = list(rows.values_list("action_time", flat=True)[MOST_STRANGERS - 1 : MOST_STRANGERS])
     return bool(times) and times[0] > timezone.now() - timedelta(hours=1)
 

@@ -12,6 +12,7 @@ from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.contrib.sessions.backends.base import SessionBase
 from django.dispatch import receiver
 from django.http import HttpRequest
+from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.models import Device
 
 from subscriptions import logbook
@@ -20,13 +21,27 @@ from . import lockout, second_factor
 
 _BEGAN = "signed_in_at"
 _PROVED = "second_factor_proved_at"
+_ASKED = "second_factor_asked"
 _PROOF_SECONDS = 600
 
 
-def is_over(session: SessionBase) -> bool:
-    """Whether it is to end: SESSION_COOKIE_AGE after its sign-in, whatever was done in it since."""
+def is_over(session: SessionBase, *, has_factor: bool) -> bool:
+    """Whether it is to end: SESSION_COOKIE_AGE after its sign-in, whatever was done in it since; and once
+    its operator has no second factor any more, which it gave or owed."""
     began = float(session.get(_BEGAN, 0))
-    return time.time() - began > settings.SESSION_COOKIE_AGE
+    is_old = time.time() - began > settings.SESSION_COOKIE_AGE
+    return is_old or (_ASKED in session and not has_factor)
+
+
+def ask(session: SessionBase) -> None:
+    """Afterwards nobody goes on in it without a second factor, should that be taken away."""
+    session.setdefault(_ASKED, True)
+
+
+def go_on(session: SessionBase) -> None:
+    """Afterwards this session goes on by password alone, while all others of its operator are over."""
+    session.pop(_ASKED, None)
+    session.pop(DEVICE_ID_SESSION_KEY, None)
 
 
 def prove(request: HttpRequest) -> None:
@@ -41,9 +56,11 @@ def is_proved(request: HttpRequest) -> bool:
 
 
 def let_in(request: HttpRequest, user: User, device: Device, *, how: str = "") -> None:
-    """Afterwards this session has given the second factor, under a new key; where `how` says by what, it
-    is a sign-in, and in the log."""
+    """Afterwards this session has given the second factor, under a new key, and may not change it without
+    another code; where `how` says by what, it is a sign-in, and in the log."""
     django_otp.login(request, device)
+    ask(request.session)
+    request.session.pop(_PROVED, None)
     request.session.cycle_key()
     if how:
         _welcome(request, user, how)
@@ -58,7 +75,12 @@ def _welcome(request: HttpRequest, user: User, how: str) -> None:
 def note_password(request: HttpRequest, user: User, **_: Any) -> None:
     """The password was right; where nothing else is asked for, that is a sign-in."""
     request.session[_BEGAN] = int(time.time())
-    is_all = not second_factor.is_required() and second_factor.device_of(user) is None
+    # Else one code would last for ever, with the password again every twelve hours.
+    request.session.pop(DEVICE_ID_SESSION_KEY, None)
+    has_factor = second_factor.device_of(user) is not None
+    if has_factor:
+        ask(request.session)
+    is_all = not second_factor.is_required() and not has_factor
     # A session that no form began, as in tests, is nobody's sign-in.
     if is_all and request.method == "POST":
         _welcome(request, user, "password alone")
@@ -78,6 +100,13 @@ def note_failure(credentials: dict[str, Any], request: HttpRequest | None = None
 def note_wrong_code(request: HttpRequest, user: User) -> None:
     """Afterwards the wrong code is counted, and in the log."""
     logbook.note_sign_in(user, "Sign-in failed: the password was right, the second factor wrong")
+    lockout.count_failure(request, user.get_username())
+    _note_lock(request, user)
+
+
+def note_wrong_password(request: HttpRequest, user: User) -> None:
+    """Afterwards it is counted as a failed sign-in, and in the log, that who is in did not know it."""
+    logbook.note_sign_in(user, "Gave a wrong password where one changes it", by=user)
     lockout.count_failure(request, user.get_username())
     _note_lock(request, user)
 

@@ -1,6 +1,7 @@
 """The one place where the second factor is asked for: nothing below /admin/ answers before this did."""
 
 from collections.abc import Callable
+from urllib.parse import unquote
 
 from django.contrib.auth import logout
 from django.contrib.auth.models import User
@@ -30,7 +31,9 @@ def middleware(answer: Answer) -> Answer:
 def next_page(request: HttpRequest) -> str:
     """The page of the desk that was asked for, if one was; else the dashboard."""
     wanted = str(request.POST.get("next") or request.GET.get("next") or "")
-    is_safe = wanted.startswith(DESK) and "\\" not in wanted and wanted.isprintable()
+    # Of "/admin/%2E./" a browser makes "/".
+    is_within = wanted.startswith(DESK) and ".." not in unquote(wanted)
+    is_safe = is_within and "\\" not in wanted and wanted.isprintable()
     return wanted if is_safe else reverse("admin:index")
 
 
@@ -40,13 +43,17 @@ def _stopped(request: HttpRequest) -> HttpResponseBase | None:
     if not isinstance(user, User) or not (user.is_active and user.is_staff):
         return None
     has_given = user.is_verified()  # type: ignore[attr-defined]  # OTPMiddleware gives it
+    has_factor = has_given or second_factor.device_of(user) is not None
     # Whose device was taken away since comes in anew, by all that is asked for now.
-    if entering.is_over(request.session) or (had_given and not has_given):
+    is_other = had_given and not has_given
+    if is_other or entering.is_over(request.session, has_factor=has_factor):
         logout(request)
         return redirect_to_login(_wanted(request), reverse("admin:login"))
+    if has_factor:
+        entering.ask(request.session)
     if has_given or request.path_info in _open():
         return None
-    if second_factor.device_of(user):
+    if has_factor:
         return redirect_to_login(_wanted(request), reverse("door:code"))
     if second_factor.is_required():
         return redirect_to_login(_wanted(request), reverse("door:set_up"))

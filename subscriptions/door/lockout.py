@@ -27,6 +27,9 @@ PER_NAME = 60
 """Failed sign-ins for one name from everywhere, before networks are refused that it never signed in from."""
 KNOWN_FOR = timedelta(days=30)
 """How long a network is remembered that somebody signed in from."""
+NO_ADDRESS = "0.0.0.0"  # noqa: S104  nothing listens here
+"""What stands for the address of a client that has none, as behind a Unix socket: of rows with NULL the
+database's unique key would take two."""
 
 Credentials = dict[str, Any]
 
@@ -49,8 +52,8 @@ class Handler(AxesDatabaseHandler):  # type: ignore[misc]  # it has no types
         found = []
         if _sum(own) >= get_failure_limit(request, credentials):
             found.append(own)
-        # Behind a Unix socket nobody has an address: all would be locked out by one.
-        if network_of(request) and _sum(of_network) >= PER_NETWORK:
+        # Where nobody has an address, all would be locked out by one.
+        if limits.client_address(request) and _sum(of_network) >= PER_NETWORK:
             found.append(of_network)
         if _sum(of_name) >= PER_NAME and not _is_known(request, name_tried(request, credentials)):
             found.append(of_name)
@@ -65,13 +68,13 @@ def _is_known(request: HttpRequest, name: str) -> bool:
     """Whether they came in from there lately: others can't lock them out of it."""
     since = timezone.now() - KNOWN_FOR
     rows = AccessLog.objects.filter(username=name, ip_address=network_of(request))
-    return bool(network_of(request)) and rows.filter(attempt_time__gte=since).exists()
+    return bool(limits.client_address(request)) and rows.filter(attempt_time__gte=since).exists()
 
 
-def network_of(request: HttpRequest) -> str | None:
+def network_of(request: HttpRequest) -> str:
     """The client's address, as far as TRUSTED_PROXIES say it; of IPv6 the first address of its /64."""
     network = limits.client_of(limits.client_address(request)).partition("/")[0]
-    return str(ip_address(network)) if network else None
+    return str(ip_address(network)) if network else NO_ADDRESS
 
 
 def name_tried(request: HttpRequest, credentials: Credentials | None = None) -> str:
@@ -82,9 +85,11 @@ def name_tried(request: HttpRequest, credentials: Credentials | None = None) -> 
     return f"unknown {salted_hmac(__name__, name).hexdigest()[:12]}"
 
 
-def is_locked_out(request: HttpRequest, name: str) -> bool:
-    """Whether this client may not sign in by this name now."""
-    return not AxesProxyHandler.is_allowed(request, {"username": name})
+def refusal(request: HttpRequest, name: str) -> HttpResponse | None:
+    """The page that says so, where this client may not sign in by this name now."""
+    credentials = {"username": name}
+    is_allowed = AxesProxyHandler.is_allowed(request, credentials)
+    return None if is_allowed else locked_page(request, None, credentials)
 
 
 def count_failure(request: HttpRequest, name: str) -> None:

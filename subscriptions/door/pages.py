@@ -14,7 +14,6 @@ from django.template.defaultfilters import pluralize
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
-from django_otp import DEVICE_ID_SESSION_KEY
 
 from subscriptions import logbook
 
@@ -57,8 +56,8 @@ def code(request: HttpRequest) -> HttpResponse:
         return redirect("admin:login")
     if second_factor.device_of(user) is None or _is_in(user):
         return redirect(gate.next_page(request))
-    if lockout.is_locked_out(request, user.get_username()):
-        return lockout.locked_page(request, None, {"username": user.get_username()})
+    if refusal := lockout.refusal(request, user.get_username()):
+        return refusal
     form = CodeForm(request.POST or None)
     if form.is_valid() and _check(request, user, form, is_sign_in=True):
         return redirect(gate.next_page(request))
@@ -122,8 +121,8 @@ def own(request: HttpRequest) -> HttpResponse:
     form = CodeForm(request.POST or None)
     form.fields["code"].widget.attrs.pop("autofocus", None)
     if device and form.is_valid():
-        if lockout.is_locked_out(request, user.get_username()):
-            return lockout.locked_page(request, None, {"username": user.get_username()})
+        if refusal := lockout.refusal(request, user.get_username()):
+            return refusal
         if _check(request, user, form, is_sign_in=False):
             return _done(request, user, request.POST.get("do", ""))
     return _shown(
@@ -138,25 +137,36 @@ def own(request: HttpRequest) -> HttpResponse:
 
 
 def password(request: HttpRequest) -> HttpResponse:
-    """The admin's page that changes one's own password; afterwards the log has that it was."""
-    answer = admin.site.password_change(request)
+    """The admin's page that changes one's own password; afterwards the log has that it was, and guesses at
+    the old one are counted: who found a session open must not find out the password, too."""
     user = _operator(request)
-    if user and request.method == "POST" and answer.status_code == HTTPStatus.FOUND:
+    if user is None or request.method != "POST":
+        return admin.site.password_change(request)
+    if refusal := lockout.refusal(request, user.get_username()):
+        return refusal
+    answer = admin.site.password_change(request)
+    if answer.status_code == HTTPStatus.FOUND:
         logbook.note_sign_in(user, "Changed their password", by=user)
+    elif (answer.context_data or {})["form"].has_error("old_password", "password_incorrect"):
+        entering.note_wrong_password(request, user)
     return answer
 
 
 def _done(request: HttpRequest, user: User, wanted: str) -> HttpResponse:
     if wanted == "replace":
         entering.prove(request)
+        # Who broke off before may have had a reason: somebody looked on.
+        request.session.pop(_KEY, None)
         return redirect("door:set_up")
     if wanted == "codes":
+        codes = second_factor.new_codes(user)
+        # By a recovery code this session was in until now, and that is gone.
+        entering.let_in(request, user, second_factor.device_of(user))
         logbook.note_sign_in(user, "Made new recovery codes", by=user)
-        return _codes(request, second_factor.new_codes(user))
+        return _codes(request, codes)
     if wanted == "off" and not second_factor.is_required():
         second_factor.remove(user)
-        # This session goes on; all others that came in by it are over.
-        request.session.pop(DEVICE_ID_SESSION_KEY, None)
+        entering.go_on(request.session)
         logbook.note_sign_in(user, "Took their second factor away", by=user)
         messages.success(request, "You sign in by password alone from now on.")
     return redirect("door:own")
@@ -176,12 +186,12 @@ def _check(request: HttpRequest, user: User, form: CodeForm, *, is_sign_in: bool
     is_app = device == second_factor.device_of(user)
     how = f"password and {'a code of the app' if is_app else 'a recovery code'}"
     entering.let_in(request, user, device, how=how if is_sign_in else "")
-    if not is_app:
+    if is_sign_in and not is_app:
         left = second_factor.codes_left(user)
         messages.warning(
             request,
-            f"You used a recovery code; {left} are left. Where the phone is gone, set up another one "
-            "under Second factor, in the menu of your name.",
+            f"You used a recovery code; {left} {pluralize(left, 'is,are')} left. Where the phone is gone, "
+            "set up another one under Second factor, in the menu of your name.",
         )
     return True
 

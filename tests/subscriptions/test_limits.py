@@ -38,6 +38,25 @@ def test_zone_of_a_link_is_no_part_of_the_address(rf, seen, address):
     assert limits.client_address(rf.post("/", REMOTE_ADDR=seen)) == address
 
 
+@pytest.mark.parametrize(
+    ("seen", "address"),
+    [
+        ("203.0.113.7:5123", "203.0.113.7"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("[::ffff:203.0.113.7]:443", "203.0.113.7"),
+        ("[fe80::1%eth0]:443", "fe80::1"),
+        ("2001:db8::1:443", "2001:db8::1:443"),
+        ("203.0.113.7:", ""),
+        ("[2001:db8::1", ""),
+    ],
+)
+def test_port_that_a_proxy_adds_is_no_part_of_the_address(rf, settings, seen, address):
+    settings.TRUSTED_PROXIES = 1
+    request = rf.post("/", REMOTE_ADDR="192.0.2.1", headers={"X-Forwarded-For": seen})
+    assert limits.client_address(request) == address
+
+
 def test_client_without_an_address_is_nobody(rf):
     assert limits.client_address(rf.post("/", REMOTE_ADDR="")) == ""
 

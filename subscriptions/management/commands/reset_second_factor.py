@@ -14,7 +14,8 @@ from subscriptions.door import second_factor
 class Command(BaseCommand):
     help = (
         "Takes the second factor of an operator away: the app and the recovery codes are good no more, "
-        "and sessions that came in by them are over. They set up a new one when they sign in next."
+        "and sessions that came in by them, or were asked for them, are over. They set up a new one "
+        "when they sign in next."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

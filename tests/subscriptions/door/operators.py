@@ -1,9 +1,12 @@
 """Operators at the door, with or without a second factor, and their clock."""
 
 import time
+from datetime import timedelta
 
+import time_machine
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
@@ -35,6 +38,11 @@ def code_now(key: str = KEY, *, steps: int = 0) -> str:
     totp = TOTP(bytes.fromhex(key))
     totp.time = time.time() + 30 * steps
     return f"{totp.token():06d}"
+
+
+def later(seconds: float = 31) -> time_machine.travel:
+    """Within it, it is so many seconds later; the app shows another code then."""
+    return time_machine.travel(timezone.now() + timedelta(seconds=seconds))
 
 
 def give_password(client: Client, name: str = "olga", password: str = PASSWORD, **extra):

@@ -9,6 +9,7 @@ from axes.models import AccessAttempt, AccessLog
 from django.contrib.admin.models import LogEntry
 from django.core.cache import cache
 from django.core.management import call_command
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -16,7 +17,16 @@ from digest import forgetting
 from subscriptions import logbook
 from subscriptions.door import lockout
 
-from .operators import CODE, PASSWORD, code_now, give_app, give_code, give_password, make_operator
+from .operators import (
+    CODE,
+    PASSWORD,
+    code_now,
+    give_app,
+    give_code,
+    give_password,
+    later,
+    make_operator,
+)
 
 pytestmark = pytest.mark.django_db
 HERE, THERE = "192.0.2.1", "198.51.100.2"
@@ -127,6 +137,22 @@ def test_without_an_address_only_the_name_is_locked_out():
     assert give_password(Client(), "eve", REMOTE_ADDR="").status_code == 302
 
 
+def test_without_an_address_failures_at_once_are_counted_in_one_row():
+    """The database's key holds for no NULL; of twins each further failure was an error, and no count."""
+    fail(1, ip="")
+    twin = AccessAttempt.objects.get()
+    twin.pk = None
+    with pytest.raises(IntegrityError), transaction.atomic():
+        twin.save(force_insert=True)
+    assert fail(4, ip="")[-1] == 429
+
+
+def test_clients_of_this_machine_are_not_those_without_an_address():
+    fail(5, ip="")
+    assert not comes_in("")
+    assert comes_in("::1")
+
+
 def test_emptied_cache_forgets_no_failure():
     fail(4)
     cache.clear()
@@ -149,7 +175,7 @@ def test_wrong_codes_lock_out_as_wrong_passwords_do(olga):
     give_password(client, REMOTE_ADDR=HERE)
     statuses = []
     for number in range(5):
-        with time_machine.travel(timezone.now() + timedelta(seconds=60 * number)):
+        with later(60 * number):
             statuses.append(give_code(client, "000000", REMOTE_ADDR=HERE).status_code)
     assert statuses == [200, 200, 200, 200, 429]
     assert client.get(CODE, REMOTE_ADDR=HERE).status_code == 429
@@ -197,11 +223,40 @@ def test_known_network_is_kept_without_the_browser():
     assert [row.user_agent, row.http_accept, row.path_info, row.session_hash] == [""] * 4
 
 
-def test_flood_of_strangers_does_not_fill_the_log(monkeypatch):
+def entries(about):
+    """What the log has of strangers and somebody, or nobody."""
+    rows = LogEntry.objects.filter(user__username=logbook.STRANGER, object_id=about and about.pk)
+    return [*rows.order_by("pk").values_list("change_message", flat=True)]
+
+
+def test_flood_of_names_that_nobody_has_does_not_fill_the_log(monkeypatch):
     monkeypatch.setattr(logbook, "MOST_STRANGERS", 3)
     for number in range(6):
         fail(1, name=f"name-{number}")
-    assert LogEntry.objects.filter(user__username=logbook.STRANGER).count() == 3
+    assert len(entries(None)) == 3
+
+
+def test_flood_of_names_that_nobody_has_hides_nothing_about_operators(olga, monkeypatch):
+    monkeypatch.setattr(logbook, "MOST_STRANGERS", 1)
+    fail(3, name="nobody", ip=THERE)
+    give_app(olga)
+    client = Client()
+    give_password(client, REMOTE_ADDR=HERE)
+    give_code(client, "000000", REMOTE_ADDR=HERE)
+    fail(4)
+    wrong = "Sign-in failed: wrong password"
+    assert entries(olga) == [
+        "Sign-in failed: the password was right, the second factor wrong",
+        *[wrong] * 4,
+        "Locked out for 15 minutes after failed sign-ins",
+    ]
+
+
+def test_flood_on_one_operator_is_in_the_log_as_far_as_it_is_counted(olga, monkeypatch):
+    monkeypatch.setattr(lockout, "PER_NAME", 6)
+    for number in range(9):
+        fail(1, ip=f"203.0.113.{number}")
+    assert entries(olga).count("Sign-in failed: wrong password") == 6
 
 
 def test_names_of_any_bytes_are_refused_and_not_stumbled_over():

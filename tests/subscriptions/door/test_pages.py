@@ -2,17 +2,17 @@
 
 import base64
 import re
-from datetime import timedelta
 from io import StringIO
 
 import pytest
-import time_machine
+from axes.models import AccessAttempt
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.test import Client
-from django.utils import timezone
+from django_otp import DEVICE_ID_SESSION_KEY
+from django_otp.plugins.otp_static.models import StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from subscriptions import logbook, roles
@@ -29,6 +29,7 @@ from .operators import (
     give_app,
     give_code,
     give_password,
+    later,
     make_operator,
 )
 
@@ -57,10 +58,6 @@ def codes_on(answer):
 
 def text_of(answer):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))
-
-
-def later(seconds=31):
-    return time_machine.travel(timezone.now() + timedelta(seconds=seconds))
 
 
 def entries():
@@ -182,7 +179,10 @@ def test_wrong_code_says_how_long_to_wait_and_the_right_one_waits_too(client, ol
 def test_who_wants_to_go_elsewhere_afterwards_stays_at_the_desk(client, olga, required):
     give_app(olga)
     give_password(client)
-    for wanted in ("https://evil.example/", "//evil.example/", "/admin/\\evil", "/"):
+    for wanted in (
+        "https://evil.example/", "//evil.example/", "/admin/\\evil", "/", "/admin/../", "/admin/..",
+        "/admin/%2e%2e//evil.example", "/admin/x/.%2E/../", "/admin/\t//evil",
+    ):  # fmt: skip
         answer = client.get(CODE, {"next": wanted})
         assert f'name="next" value="{DESK}"' in answer.content.decode()
 
@@ -208,6 +208,37 @@ def test_new_recovery_codes_ask_for_a_code_of_the_app(client, olga, required):
     assert "Made new recovery codes" in entries()
 
 
+def test_who_asks_for_new_recovery_codes_by_an_old_one_stays_in(client, olga, required):
+    come_in(client, olga)
+    other = Client()
+    give_password(other)
+    codes = second_factor.new_codes(olga)
+    give_code(other, codes[0])
+    shown = client.post(OWN, {"do": "codes", "code": codes[1]})
+    assert len(codes_on(shown)) == second_factor.CODES
+    assert is_in(client)
+    assert not is_in(other), "Its code may be a stolen one."
+
+
+@pytest.mark.parametrize("wish", ["codes", "off"])
+def test_message_on_recovery_codes_that_are_left_is_for_sign_ins(client, olga, settings, wish):
+    settings.SECOND_FACTOR = "optional"
+    come_in(client, olga)
+    [code, *_] = second_factor.new_codes(olga)
+    client.post(OWN, {"do": wish, "code": code})
+    assert "You used a recovery code" not in text_of(client.get(DESK))
+
+
+def test_one_recovery_code_that_is_left_is_told_in_the_singular(client, olga, required):
+    give_app(olga)
+    [code, *_] = second_factor.new_codes(olga)
+    kept = StaticToken.objects.order_by("pk").values_list("pk", flat=True)[:2]
+    StaticToken.objects.exclude(pk__in=list(kept)).delete()
+    give_password(client)
+    give_code(client, code)
+    assert "You used a recovery code; 1 is left." in text_of(client.get(DESK))
+
+
 def test_another_phone_is_set_up_by_a_code_of_the_first(client, olga, required):
     come_in(client, olga)
     assert client.get(SET_UP)["Location"] == OWN
@@ -219,6 +250,24 @@ def test_another_phone_is_set_up_by_a_code_of_the_first(client, olga, required):
     assert TOTPDevice.objects.count() == 1
     assert is_in(client)
     assert "Replaced the second factor" in entries()
+
+
+def test_secret_that_was_shown_and_not_taken_is_not_shown_again(client, olga, required):
+    come_in(client, olga)
+    shown = []
+    for seconds in (31, 62):
+        with later(seconds):
+            client.post(OWN, {"do": "replace", "code": code_now()})
+            shown.append(secret_on(client.get(SET_UP)))
+    assert shown[0] != shown[1]
+
+
+def test_permission_to_set_another_up_is_used_up_by_it(client, olga, required):
+    come_in(client, olga)
+    with later():
+        client.post(OWN, {"do": "replace", "code": code_now()})
+        client.post(SET_UP, {"code": code_now(secret_on(client.get(SET_UP)))})
+        assert client.get(SET_UP)["Location"] == OWN
 
 
 def test_permission_to_set_another_up_ends_after_ten_minutes(client, olga, required):
@@ -249,6 +298,47 @@ def test_who_is_signed_in_elsewhere_is_out_once_the_device_is_gone(client, olga,
     second_factor.remove(olga)
     assert client.get(DESK)["Location"].startswith(LOGIN)
     assert "_auth_user_id" not in client.session
+
+
+@pytest.mark.parametrize("setting", ["required", "optional"])
+@pytest.mark.parametrize("target", [DESK, CODE, SET_UP])
+def test_session_that_owes_a_code_is_over_once_the_device_is_gone(
+    client, olga, settings, setting, target
+):
+    settings.SECOND_FACTOR = setting
+    give_app(olga)
+    give_password(client)
+    second_factor.remove(olga)
+    assert client.get(target)["Location"].startswith(LOGIN)
+    assert "_auth_user_id" not in client.session
+
+
+def test_session_that_was_asked_for_a_later_device_is_over_once_that_is_gone(
+    client, olga, settings
+):
+    settings.SECOND_FACTOR = "optional"
+    give_password(client)
+    give_app(olga)
+    assert client.get(DESK)["Location"].startswith(CODE)
+    second_factor.remove(olga)
+    assert client.get(DESK)["Location"].startswith(LOGIN)
+
+
+def test_session_that_came_in_is_over_whoever_looked_at_it_first(client, olga, settings):
+    """django_otp takes its own note out of the session where any page asks who is there."""
+    settings.SECOND_FACTOR = "optional"
+    come_in(client, olga)
+    second_factor.remove(olga)
+    session = client.session
+    del session[DEVICE_ID_SESSION_KEY]
+    session.save()
+    assert client.get(DESK)["Location"].startswith(LOGIN)
+
+
+def test_password_that_is_given_again_asks_for_a_code_again(client, olga, required):
+    come_in(client, olga)
+    give_password(client)
+    assert client.get(DESK)["Location"].startswith(CODE)
 
 
 def test_owner_resets_that_of_somebody_else(client, olga, required):
@@ -298,17 +388,35 @@ def test_password_is_changed_as_before_and_ends_other_sessions(client, olga, req
     with later():
         give_password(client)
         give_code(client, code_now())
-        fields = {
-            "old_password": PASSWORD, "new_password1": "new-and-odd-2", "new_password2": "new-and-odd-2",
-        }  # fmt: skip
         before = client.session.session_key
-        client.post("/admin/password_change/", fields | {"old_password": "wrong"})
+        change_password(client, "wrong")
         assert LogEntry.objects.latest("pk").change_message != "Changed their password"
-        assert client.post("/admin/password_change/", fields)["Location"].endswith("/done/")
+        assert change_password(client, PASSWORD)["Location"].endswith("/done/")
         assert LogEntry.objects.latest("pk").change_message == "Changed their password"
         assert client.session.session_key != before
         assert is_in(client)
         assert other.get(DESK)["Location"].startswith(LOGIN)
+
+
+def change_password(client, old):
+    fields = {
+        "old_password": old,
+        "new_password1": "new-and-odd-2",
+        "new_password2": "new-and-odd-2",
+    }
+    return client.post("/admin/password_change/", fields)
+
+
+def test_guesses_at_the_password_by_who_found_a_session_lock_it_out(client, olga, required):
+    come_in(client, olga)
+    statuses = [change_password(client, f"wrong-{number}").status_code for number in range(5)]
+    assert statuses == [200, 200, 200, 200, 429]
+    assert change_password(client, PASSWORD).status_code == 429
+    assert is_in(client)
+    wrong = "Gave a wrong password where one changes it"
+    assert entries()[-6:] == [*[wrong] * 5, "Locked out for 15 minutes after failed sign-ins"]
+    assert "odd-2" not in str([*AccessAttempt.objects.values()])
+    assert "wrong-" not in str([*AccessAttempt.objects.values()])
 
 
 def test_second_factor_is_no_page_of_who_is_no_operator(client):
