@@ -1,5 +1,5 @@
 """What commands and the desk's door write into its log, beside what the admin writes there itself: who did
-it, what they did, and to what. No address of anybody gets in."""
+it, what they did, and to what. No address of mail gets in."""
 
 import getpass
 import os
@@ -23,6 +23,8 @@ STRANGER = "somebody, not signed in"
 """Who failed to sign in; with a comma, too."""
 SIGN_IN = 4
 """The flag of what happened at the door, beside Django's for what was added, changed and deleted."""
+FROM = " · from "
+"""What stands before the network, in what happened at the door."""
 MOST_STRANGERS = 200
 """Entries of strangers by names that nobody has, in an hour at most: a flood of them must not fill the
 database, nor hide what is about an operator, of which the lock-out lets no more come than it counts."""
@@ -41,13 +43,16 @@ def note_change(about: Model, what: str, *, by: User) -> None:
     _write(by, about, what, flag=CHANGE)
 
 
-def note_sign_in(about: User | type[User], what: str, *, by: User | None = None) -> None:
+def note_sign_in(
+    about: User | type[User], what: str, *, by: User | None = None, network: str = ""
+) -> None:
     """Afterwards the log has what happened at the door to an operator, or, where nobody has the name, to
-    none; `by` somebody who is in, or a stranger, of whom MOST_STRANGERS an hour are noted by such names."""
+    none, and from which network, where it has an address; `by` somebody who is in, or a stranger, of
+    whom MOST_STRANGERS an hour are noted by such names."""
     if by is None and about is User and _has_had_enough():
         return
     who = by or _nobody_that_signs_in(STRANGER)
-    _write(who, about, what, flag=SIGN_IN)
+    _write(who, about, f"{what}{FROM}{network}" if network else what, flag=SIGN_IN)
 
 
 def _has_had_enough() -> bool:

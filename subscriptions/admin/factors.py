@@ -15,8 +15,8 @@ from django.views.decorators.cache import never_cache
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from subscriptions import logbook, roles
-from subscriptions.door import second_factor
+from subscriptions import roles
+from subscriptions.door import entering, second_factor
 
 # Their own pages would show the secrets to owners.
 admin.site.unregister(TOTPDevice)
@@ -70,7 +70,7 @@ class FactorAdmin:
         with transaction.atomic():
             had_one = second_factor.remove(user)
             if had_one:
-                logbook.note_sign_in(user, "Reset the second factor", by=request.user)
+                entering.note(request, user, "Reset the second factor", by=request.user)
         if had_one:
             messages.success(request, "The second factor is reset, and their sessions are over.")
         else:

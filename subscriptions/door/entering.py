@@ -68,7 +68,16 @@ def let_in(request: HttpRequest, user: User, device: Device, *, how: str = "") -
 
 def _welcome(request: HttpRequest, user: User, how: str) -> None:
     lockout.clear(request, user.get_username())
-    logbook.note_sign_in(user, f"Signed in, by {how}", by=user)
+    note(request, user, f"Signed in, by {how}", by=user)
+
+
+def note(
+    request: HttpRequest, about: User | type[User], what: str, *, by: User | None = None
+) -> None:
+    """Afterwards the log has what happened, as `logbook.note_sign_in`, and from where."""
+    network = lockout.network_of(request)
+    known = "" if network == lockout.NO_ADDRESS else network
+    logbook.note_sign_in(about, what, by=by, network=known)
 
 
 @receiver(user_logged_in, dispatch_uid=__name__)
@@ -93,20 +102,20 @@ def note_failure(credentials: dict[str, Any], request: HttpRequest | None = None
         return
     user = User.objects.filter(username=lockout.name_tried(request, credentials)).first()
     what = "wrong password" if user else "nobody has this name"
-    logbook.note_sign_in(user or User, f"Sign-in failed: {what}")
+    note(request, user or User, f"Sign-in failed: {what}")
     _note_lock(request, user)
 
 
 def note_wrong_code(request: HttpRequest, user: User) -> None:
     """Afterwards the wrong code is counted, and in the log."""
-    logbook.note_sign_in(user, "Sign-in failed: the password was right, the second factor wrong")
+    note(request, user, "Sign-in failed: the password was right, the second factor wrong")
     lockout.count_failure(request, user.get_username())
     _note_lock(request, user)
 
 
 def note_wrong_password(request: HttpRequest, user: User) -> None:
     """Afterwards it is counted as a failed sign-in, and in the log, that who is in did not know it."""
-    logbook.note_sign_in(user, "Gave a wrong password where one changes it", by=user)
+    note(request, user, "Gave a wrong password where one changes it", by=user)
     lockout.count_failure(request, user.get_username())
     _note_lock(request, user)
 
@@ -115,6 +124,4 @@ def _note_lock(request: HttpRequest, user: User | None) -> None:
     """The moment of it is in the log; tries meanwhile are not."""
     if getattr(request, "axes_locked_out", False):
         minutes = lockout.cool_off() // timedelta(minutes=1)
-        logbook.note_sign_in(
-            user or User, f"Locked out for {minutes} minutes after failed sign-ins"
-        )
+        note(request, user or User, f"Locked out for {minutes} minutes after failed sign-ins")

@@ -15,8 +15,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from subscriptions import logbook
-
 from . import entering, gate, lockout, second_factor
 
 if TYPE_CHECKING:
@@ -105,7 +103,7 @@ def _has_set_up(
     how = "password and a second factor that was just set up" if is_sign_in else ""
     entering.let_in(request, user, device, how=how)
     what = "Replaced the second factor" if had_one else "Set up a second factor"
-    logbook.note_sign_in(user, what, by=user)
+    entering.note(request, user, what, by=user)
     return _codes(request, codes)
 
 
@@ -146,7 +144,7 @@ def password(request: HttpRequest) -> HttpResponse:
         return refusal
     answer = admin.site.password_change(request)
     if answer.status_code == HTTPStatus.FOUND:
-        logbook.note_sign_in(user, "Changed their password", by=user)
+        entering.note(request, user, "Changed their password", by=user)
     elif (answer.context_data or {})["form"].has_error("old_password", "password_incorrect"):
         entering.note_wrong_password(request, user)
     return answer
@@ -162,12 +160,12 @@ def _done(request: HttpRequest, user: User, wanted: str) -> HttpResponse:
         codes = second_factor.new_codes(user)
         # By a recovery code this session was in until now, and that is gone.
         entering.let_in(request, user, second_factor.device_of(user))
-        logbook.note_sign_in(user, "Made new recovery codes", by=user)
+        entering.note(request, user, "Made new recovery codes", by=user)
         return _codes(request, codes)
     if wanted == "off" and not second_factor.is_required():
         second_factor.remove(user)
         entering.go_on(request.session)
-        logbook.note_sign_in(user, "Took their second factor away", by=user)
+        entering.note(request, user, "Took their second factor away", by=user)
         messages.success(request, "You sign in by password alone from now on.")
     return redirect("door:own")
 

@@ -61,7 +61,9 @@ def text_of(answer):
 
 
 def entries():
-    return [row.change_message for row in LogEntry.objects.order_by("pk")]
+    return [
+        row.change_message.partition(logbook.FROM)[0] for row in LogEntry.objects.order_by("pk")
+    ]
 
 
 def is_in(client):
@@ -354,7 +356,7 @@ def test_owner_resets_that_of_somebody_else(client, olga, required):
     assert second_factor.device_of(eve) is None
     entry = LogEntry.objects.latest("pk")
     assert [entry.user, entry.object_id] == [olga, str(eve.pk)]
-    assert entry.change_message == "Reset the second factor"
+    assert entries()[-1] == "Reset the second factor"
 
 
 def test_owner_does_not_reset_their_own_without_a_code(client, olga, required):
@@ -390,9 +392,9 @@ def test_password_is_changed_as_before_and_ends_other_sessions(client, olga, req
         give_code(client, code_now())
         before = client.session.session_key
         change_password(client, "wrong")
-        assert LogEntry.objects.latest("pk").change_message != "Changed their password"
+        assert "Changed their password" not in entries()
         assert change_password(client, PASSWORD)["Location"].endswith("/done/")
-        assert LogEntry.objects.latest("pk").change_message == "Changed their password"
+        assert entries()[-1] == "Changed their password"
         assert client.session.session_key != before
         assert is_in(client)
         assert other.get(DESK)["Location"].startswith(LOGIN)
