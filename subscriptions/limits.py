@@ -20,8 +20,8 @@ from django_ratelimit.core import get_usage
 from redis.exceptions import RedisError
 
 from . import asked, breaker
-from .addresses import hash_of, mailbox_of
-from .services.asking import rate
+from .addresses import mailbox_hashes_of
+from .rates import parsed
 
 # A neighbourhood, a /24 or /48, may ask as often as so many clients: a household, an office or a carrier
 # has several of them, and whoever rents one server easily rents the addresses beside it.
@@ -79,7 +79,7 @@ def client_address(request: HttpRequest) -> str:
 def client_has_had_enough(request: HttpRequest) -> bool:
     """Counts this try; True when the client has used up SIGNUP_RATE_CLIENT, or its neighbourhood
     what CLIENTS_OF_A_NETWORK have."""
-    most, period = rate(settings.SIGNUP_RATE_CLIENT)
+    most, period = parsed(settings.SIGNUP_RATE_CLIENT)
     address = client_address(request)
     wide = f"{CLIENTS_OF_A_NETWORK * most}/{period // timedelta(seconds=1)}s"
     try:
@@ -95,7 +95,7 @@ def client_has_had_enough(request: HttpRequest) -> bool:
 def mailbox_has_had_enough(request: HttpRequest, address: str) -> bool:
     """Counts this try; True when the mailbox was named more often than anybody would name their own,
     so that nothing is done, and the answer is the usual one."""
-    mailbox = hash_of(mailbox_of(address))
+    mailbox = mailbox_hashes_of(address)[0]
     return _is_over(request, "mailbox", mailbox, MAILBOX_RATE)
 
 
@@ -114,7 +114,7 @@ def _has_had_its_part(request: HttpRequest) -> bool:
         return any(usage.is_over for usage in mine) and breaker.is_open(lately)
     except (RedisError, OSError) as error:
         _log(error)
-    had = [_seen(address, _network, each[1]) >= each[0] for each in map(rate, STRICT_RATES)]
+    had = [_seen(address, _network, each[1]) >= each[0] for each in map(parsed, STRICT_RATES)]
     return any(had) and breaker.standing(timezone.now()).is_open
 
 
@@ -144,7 +144,7 @@ def reader_has_had_enough(request: HttpRequest, public_id: UUID) -> bool:
 
 def target_has_had_enough(request: HttpRequest, address: str) -> bool:
     """Counts this try; True when readers have named this mailbox SIGNUP_RATE_ADDRESS times."""
-    mailbox = hash_of(mailbox_of(address))
+    mailbox = mailbox_hashes_of(address)[0]
     return _is_over(request, "target", mailbox, settings.SIGNUP_RATE_ADDRESS)
 
 
