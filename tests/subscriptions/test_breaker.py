@@ -73,6 +73,43 @@ def test_who_is_asked_again_later_has_not_answered_that_yet():
     assert is_open()
 
 
+def test_readers_who_ask_again_while_mails_do_not_arrive_are_one_each():
+    asked(17, ago=timedelta(minutes=50))
+    for reader in Subscriber.objects.all():
+        for _ in range(2):
+            TransactionalMessage.objects.create(subscriber=reader, kind=CONFIRM)
+    assert breaker.standing(NOW) == breaker.Standing(17, 0)
+
+
+def test_sample_is_of_people_however_often_each_was_asked():
+    asked(150, ago=timedelta(minutes=50))
+    asked(100, ago=timedelta(minutes=40))
+    for reader in Subscriber.objects.order_by("-pk")[:100]:
+        TransactionalMessage.objects.create(subscriber=reader, kind=CONFIRM)
+    assert breaker.standing(NOW).asked == breaker.SAMPLE
+
+
+def test_who_confirms_leaves_and_comes_back_is_one(clock):
+    clock.shift(timedelta(hours=-1))
+    reader = make_subscriber("ada@example.org", state="pending")
+    for _ in range(3):
+        services.request_message(reader, CONFIRM)
+        services.confirm(reader)
+        services.unsubscribe(reader)
+        clock.shift(timedelta(minutes=20))
+    assert breaker.standing(NOW) == breaker.Standing(1, 1)
+
+
+def test_forms_of_one_mailbox_are_one(clock):
+    clock.shift(timedelta(hours=-1))
+    for number in range(3):
+        reader = make_subscriber(f"ada+{number}@example.org", state="pending")
+        services.request_message(reader, CONFIRM)
+        services.confirm(reader)
+        clock.shift(timedelta(minutes=20))
+    assert breaker.standing(NOW) == breaker.Standing(1, 1)
+
+
 def test_it_is_looked_up_anew_after_some_seconds_or_sign_ups(clock):
     before = breaker.is_open(0)
     asked(50)
