@@ -1,9 +1,8 @@
-"""What the database knows of the mails that were asked for lately, and who asked: for the breaker, and
-for the limits while the cache is away."""
+"""What the database knows of the sign-ups that were asked for lately, for the breaker."""
 
 from datetime import datetime
 
-from .models import ConsentRecord, TransactionalMessage
+from .models import TransactionalMessage
 
 _MAILS_OF_ONE = 3
 """Looked at for each of the people at most, on the average: so many a mailbox gets a day."""
@@ -29,15 +28,3 @@ def newest_sign_ups(since: datetime, most: int) -> tuple[int, int]:
         answers.setdefault(mailbox or subscriber, has)
     newest = list(answers.values())[:most]
     return len(newest), sum(newest)
-
-
-def mails(since: datetime) -> int:
-    """How many single mails were asked for, but for an import's questions."""
-    return TransactionalMessage.objects.filter(can_wait=False, created_at__gt=since).count()
-
-
-def clients(since: datetime, most: int) -> list[str]:
-    """Where the newest sign-ups came from, so many at most: an IP address each, "" for none."""
-    records = ConsentRecord.objects.filter(at__gt=since, action=ConsentRecord.Action.SIGNED_UP)
-    rows = records.order_by("-at").values_list("ip_address", flat=True)
-    return [address or "" for address in rows[:most]]

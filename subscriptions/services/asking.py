@@ -64,13 +64,14 @@ def request_message(
     return True
 
 
-def request_link(address: str) -> None:
+def request_link(address: str, *, asks_pending: bool = True) -> None:
     """Someone asked for the preferences link of this address; its owner gets it by mail.
 
-    The caller learns nothing about the address.
+    Who never confirmed is asked to, unless told otherwise. The caller learns nothing about the
+    address.
     """
     subscriber = selectors.subscriber_at(addresses.canonical(address))
-    if subscriber is not None:
+    if subscriber is not None and (asks_pending or subscriber.state != _State.PENDING):
         request_link_for(subscriber)
 
 

@@ -1,5 +1,6 @@
 """Changing the address: asked for by the reader, agreed to by the owner of the new one."""
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -189,6 +190,15 @@ def test_tries_are_counted_alike_for_known_and_unknown_addresses(client):
         codes = [asked(client, reader, address).status_code for _ in range(4)]
         cache.clear()
         assert codes == [200, 200, 200, 429]
+
+
+def test_reader_who_asked_too_often_is_told_when_to_come_back(client):
+    reader = make_subscriber()
+    *_, told = [asked(client, reader, f"{number}@example.net") for number in range(4)]
+    seconds = int(told["Retry-After"])
+    assert f"Please try again in {math.ceil(seconds / 3600)} hours." in words(told)
+    with time_machine.travel(NOW + timedelta(seconds=seconds), tick=False):
+        assert asked(client, reader).status_code == 200
 
 
 def test_one_address_is_not_asked_by_many_readers(client):
