@@ -25,10 +25,10 @@ def ask_address(request: HttpRequest, token: str) -> HttpResponse:
     if request.method != "POST":
         return _ask(request, subscriber, forms.AddressForm(), token)
     form = forms.AddressForm(request.POST)
-    if not form.is_valid():
-        return _ask(request, subscriber, form, token, status=400)
     if seconds := limits.seconds_until_client(request):
         return _too_many(request, subscriber, form, token, seconds)
+    if not form.is_valid():
+        return _ask(request, subscriber, form, token, status=400)
     email = form.cleaned_data["email"]
     # Counted alike for every address, or the count would tell which ones are known.
     if seconds := limits.seconds_until_address_change(request, subscriber.public_id, email):

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import wraps
 from http import HTTPStatus
 from math import ceil
+from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
@@ -33,8 +34,11 @@ View = Callable[..., HttpResponseBase]
 LIKE_SECONDS = 0.05
 RENEW = "renew"
 """The button that mails a link."""
+MOST_HELD = 4
+"""Answers that a process holds at once: half of its threads in deploy/."""
 _MANY_MINUTES = 90
 """From here on a wait is told in hours."""
+_holding = BoundedSemaphore(MOST_HELD)
 _HOST = re.compile(r"[a-z0-9.-]{1,180}")
 
 MAY_NOT_MAIL = gettext_lazy(
@@ -74,8 +78,9 @@ def in_like_time(view: View) -> View:
     """Answers a POST no sooner than LIKE_SECONDS, and a little at random: how long the database
     took would tell whether it knows the address.
 
-    A form that comes back faster than people fill it in is answered when that time is over. Who
-    has asked too often is not held, so that no client keeps many answers waiting.
+    A form that comes back faster than people fill it in is answered when that time is over: where
+    it was taken, which every client is allowed so often and no more, and where fewer
+    than MOST_HELD wait, or many clients would leave no thread for readers.
     """
 
     @wraps(view)
@@ -85,12 +90,23 @@ def in_like_time(view: View) -> View:
         if request.method == "POST":
             wanted = LIKE_SECONDS * random.uniform(1, 1.2)  # noqa: S311  noise, not a secret
             rest = max(wanted - (time.monotonic() - started), 0)
-            if response.status_code != HTTPStatus.TOO_MANY_REQUESTS:
-                rest = max(rest, forms.seconds_to_wait(request.POST.get("stamp", "")))
-            time.sleep(rest)
+            is_taken = response.status_code == HTTPStatus.OK
+            held = forms.seconds_to_wait(request.POST.get("stamp", "")) if is_taken else 0
+            _wait(rest, held)
         return response
 
     return wrapped
+
+
+def _wait(seconds: float, held: float) -> None:
+    """So many seconds, or those to be held, if they are more and there is room for it."""
+    if held <= seconds or not _holding.acquire(blocking=False):
+        time.sleep(seconds)
+        return
+    try:
+        time.sleep(held)
+    finally:
+        _holding.release()
 
 
 def evidence(request: HttpRequest, text: StrOrPromise) -> Evidence:

@@ -1,5 +1,6 @@
 """The pages: coming, choosing, leaving. EMAIL_STANDARDS sections 4 to 7."""
 
+import contextlib
 import json
 import logging
 import math
@@ -19,6 +20,7 @@ from lxml import html as lxml_html
 
 from subscriptions import emails, forms, selectors, services, tokens
 from subscriptions.models import Subscriber, Suppression, TransactionalMessage
+from subscriptions.views import common
 from tests.builders import know_browser, make_subscriber, make_topic
 
 pytestmark = pytest.mark.django_db
@@ -236,6 +238,23 @@ def test_section_6_who_asks_too_often_is_not_held(client, slept, settings):
     response = client.post("/subscribe/", {"email": "ada@example.org", "stamp": stamp})
     assert response.status_code == 429
     assert slept[0] < 0.1
+
+
+@pytest.mark.parametrize("path", ["/subscribe/", "/preferences/"])
+def test_section_6_what_is_refused_is_not_held(client, slept, path):
+    (stamp,) = stamp_on(client, "/subscribe/")
+    assert client.post(path, {"email": "x", "stamp": stamp}).status_code == 400
+    assert slept[0] < 0.1
+
+
+def test_section_6_few_are_held_at_once(client, slept):
+    (stamp,) = stamp_on(client, "/subscribe/")
+    with contextlib.ExitStack() as held:
+        for _ in range(common.MOST_HELD):
+            held.enter_context(common._holding)
+        client.post("/subscribe/", {"email": "ada@example.org", "stamp": stamp})
+    client.post("/subscribe/", {"email": "eve@example.org", "stamp": stamp})
+    assert (slept[0] < 0.1, slept[1]) == (True, pytest.approx(2))
 
 
 @pytest.mark.parametrize("path", ["/subscribe/", "/preferences/"])
