@@ -104,9 +104,16 @@ def hashes_of(address: str) -> list[str]:
     return [_hash(address, key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
 
 
-def _hash(address: str, key: str) -> str:
-    salted = salted_hmac("subscriptions.address", address.lower(), secret=key, algorithm="sha256")
-    return salted.hexdigest()
+def mailbox_hashes_of(address: str) -> list[str]:
+    """As `hashes_of`, for what counts the mails of its mailbox. Another hash than that of the address,
+    which is kept of who was erased, or a count would say whose it was."""
+    mailbox, salt = mailbox_of(address), "subscriptions.mailbox"
+    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return [_hash(mailbox, key, salt=salt) for key in keys]
+
+
+def _hash(address: str, key: str, *, salt: str = "subscriptions.address") -> str:
+    return salted_hmac(salt, address.lower(), secret=key, algorithm="sha256").hexdigest()
 
 
 def masked(address: str) -> str:

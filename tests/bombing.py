@@ -78,8 +78,8 @@ def confirms(wish: SignUp) -> bool:
 
 
 def stated_most(*, networks: int, confirmed: int) -> int:
-    """How many mails docs/sign-up.md says that strangers get within an hour at most, on a site where
-    so many others confirmed, from so many neighbourhoods."""
+    """How many strangers docs/sign-up.md says get a mail within an hour at most, on a site where so
+    many others confirmed, from so many neighbourhoods."""
     for_confirmed = round(confirmed * (1 - breaker.SHARE) / breaker.SHARE)
     # No more of the newest may be unconfirmed, however many confirmed before.
     most_of_sample = round(breaker.SAMPLE * (1 - breaker.SHARE))

@@ -78,7 +78,7 @@ def send_link(request: HttpRequest, reader: Subscriber) -> Said:
     what = "confirmation mail" if kind == _Kind.CONFIRM else "preferences link"
     if selectors.is_suppressed(reader.email):
         return Said("Not sent: nothing is mailed to this address.")
-    if limits.domain_has_had_enough(request, reader.email) or not services.request_link_for(reader):
+    if limits.seconds_until_mail(request, reader.email) or not services.request_link_for(reader):
         minutes = BETWEEN_MESSAGES // timedelta(minutes=1)
         return Said(
             f"Not sent: one went to this address within {minutes} minutes, or as many as "

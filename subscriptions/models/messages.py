@@ -35,8 +35,9 @@ class TransactionalMessage(models.Model):
     address = models.CharField(max_length=254, blank=True, default="", db_default="")
     """Where it goes, if not to the subscriber's address; forgotten once that is settled."""
     mailbox = models.CharField(max_length=64, blank=True, default="", db_default="")
-    """The keyed hash of the mailbox that it ends in, whatever form of its address was typed; "" of an
-    import's questions, of which each goes to another reader."""
+    """A keyed hash of the mailbox that it ends in, whatever form of its address was typed; "" where
+    none is counted: of an import's questions, of which each goes to another reader, and of what
+    tells an old address that it was changed, which goes once."""
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
     can_wait = models.BooleanField(default=False, db_default=False)
     """Nobody looks for it now, as for the question to a reader of an import: it goes after all

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from subscriptions import addresses, selectors
+from subscriptions import addresses, rates, selectors
 from subscriptions.models import (
     Subscriber,
     TransactionalMessage,
@@ -19,7 +19,6 @@ BETWEEN_MESSAGES = timedelta(minutes=15)
 
 _State = Subscriber.State
 _Kind = TransactionalMessage.Kind
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def request_message(
@@ -33,8 +32,8 @@ def request_message(
     preference links and for goodbyes each by themselves; for the reader, and for all whose address
     ends in the same mailbox.
     """
-    most, period = rate(settings.SIGNUP_RATE_ADDRESS)
-    mailbox = addresses.hash_of(addresses.mailbox_of(address or subscriber.email))
+    most, period = rates.parsed(settings.SIGNUP_RATE_ADDRESS)
+    mailbox, *older = addresses.mailbox_hashes_of(address or subscriber.email)
     sign_up = {_Kind.CONFIRM, _Kind.ALREADY_SUBSCRIBED}
     family = sign_up if kind in sign_up else {kind}
     with transaction.atomic():
@@ -49,7 +48,7 @@ def request_message(
             return True
         recent = list(
             TransactionalMessage.objects.filter(
-                Q(subscriber=subscriber) | Q(mailbox=mailbox),
+                Q(subscriber=subscriber) | Q(mailbox__in=[mailbox, *older]),
                 kind__in=family,
                 created_at__gt=now - max(period, BETWEEN_MESSAGES),
             )
@@ -65,19 +64,14 @@ def request_message(
     return True
 
 
-def rate(text: str) -> tuple[int, timedelta]:
-    """How many in how long, of `3/d` or `5/2h`; the settings refuse any other form."""
-    most, _, period = text.partition("/")
-    return int(most), timedelta(seconds=int(period[:-1] or 1) * _SECONDS[period[-1]])
-
-
-def request_link(address: str) -> None:
+def request_link(address: str, *, asks_pending: bool = True) -> None:
     """Someone asked for the preferences link of this address; its owner gets it by mail.
 
-    The caller learns nothing about the address.
+    Who never confirmed is asked to, unless told otherwise. The caller learns nothing about the
+    address.
     """
     subscriber = selectors.subscriber_at(addresses.canonical(address))
-    if subscriber is not None:
+    if subscriber is not None and (asks_pending or subscriber.state != _State.PENDING):
         request_link_for(subscriber)
 
 

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from subscriptions import forms, limits, selectors, services, tokens
+from subscriptions import addresses, forms, limits, selectors, services, tokens
 from subscriptions.errors import AddressError, TokenError, TokenExpiredError
 from subscriptions.models import Subscriber
 from subscriptions.tasks import wake_sender
@@ -25,27 +25,18 @@ def ask_address(request: HttpRequest, token: str) -> HttpResponse:
     if request.method != "POST":
         return _ask(request, subscriber, forms.AddressForm(), token)
     form = forms.AddressForm(request.POST)
+    if seconds := limits.seconds_until_client(request):
+        return _too_many(request, subscriber, form, token, seconds)
     if not form.is_valid():
         return _ask(request, subscriber, form, token, status=400)
     email = form.cleaned_data["email"]
     # Counted alike for every address, or the count would tell which ones are known.
-    if _is_too_often(request, subscriber, email):
-        response = _ask(request, subscriber, form, token, status=429, is_too_many=True)
-        response["Retry-After"] = "900"
-        return response
+    if seconds := limits.seconds_until_address_change(request, subscriber.public_id, email):
+        return _too_many(request, subscriber, form, token, seconds)
     if not form.is_trapped:
         services.request_address_change(subscriber, email)
         wake_sender()
     return render(request, "web/subscriptions/address_asked.html", {"token": token})
-
-
-def _is_too_often(request: HttpRequest, subscriber: Subscriber, email: str) -> bool:
-    return (
-        limits.client_has_had_enough(request)
-        or limits.reader_has_had_enough(request, subscriber.public_id)
-        or limits.target_has_had_enough(request, email)
-        or limits.mails_are_too_many(request, email)
-    )
 
 
 def _ask(
@@ -55,13 +46,17 @@ def _ask(
     token: str,
     *,
     status: int = 200,
-    is_too_many: bool = False,
 ) -> HttpResponse:
-    response = common.masked_page(
-        request, "ask_address", subscriber, form=form, token=token, is_too_many=is_too_many
-    )
+    response = common.masked_page(request, "ask_address", subscriber, form=form, token=token)
     response.status_code = status
     return response
+
+
+def _too_many(
+    request: HttpRequest, subscriber: Subscriber, form: forms.AddressForm, token: str, seconds: int
+) -> HttpResponse:
+    context = {"form": form, "token": token, "masked": addresses.masked(subscriber.email)}
+    return common.too_many(request, "web/subscriptions/ask_address.html", context, seconds=seconds)
 
 
 @common.private_page("GET", "HEAD", "POST")

@@ -36,15 +36,15 @@ def subscribe(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _form(request, forms.SignUpForm())
     form = forms.SignUpForm(request.POST)
-    if limits.client_has_had_enough(request):
-        return _too_many(request, form)
+    if seconds := limits.seconds_until_client(request):
+        return _too_many(request, form, seconds)
     if not form.is_valid():
         return _form(request, form, status=400)
     email = form.cleaned_data["email"]
     if not form.is_trapped and not limits.mailbox_has_had_enough(request, email):
         # Only now, or programs would use up what honest people at this mail domain have.
-        if limits.mails_are_too_many(request, email):
-            return _too_many(request, form)
+        if seconds := limits.seconds_until_sign_up(request, email):
+            return _too_many(request, form, seconds)
         said = common.sign_up_evidence(request, form.cleaned_data["headline"])
         services.subscribe(
             email,
@@ -70,9 +70,9 @@ def _form(request: HttpRequest, form: forms.SignUpForm, status: int = 200) -> Ht
     return render(request, "web/subscriptions/subscribe.html", context, status=status)
 
 
-def _too_many(request: HttpRequest, form: forms.SignUpForm) -> HttpResponse:
+def _too_many(request: HttpRequest, form: forms.SignUpForm, seconds: int) -> HttpResponse:
     context = {"form": form, "topics": selectors.catalogue()}
-    return common.too_many(request, "web/subscriptions/subscribe.html", context)
+    return common.too_many(request, "web/subscriptions/subscribe.html", context, seconds=seconds)
 
 
 @common.private_page("GET", "HEAD", "POST")

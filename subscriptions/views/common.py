@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import wraps
+from http import HTTPStatus
+from math import ceil
+from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
@@ -16,7 +19,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
@@ -33,7 +36,11 @@ View = Callable[..., HttpResponseBase]
 LIKE_SECONDS = 0.05
 RENEW = "renew"
 """The button that mails a link."""
-_TOO_MANY_REQUESTS = 429
+MOST_HELD = 4
+"""Answers that a process holds at once: half of its threads in deploy/."""
+_MANY_MINUTES = 90
+"""From here on a wait is told in hours."""
+_holding = BoundedSemaphore(MOST_HELD)
 _HOST = re.compile(r"[a-z0-9.-]{1,180}")
 
 MAY_NOT_MAIL = gettext_lazy(
@@ -87,8 +94,9 @@ def in_like_time(view: View) -> View:
     """Answers a POST no sooner than LIKE_SECONDS, and a little at random: how long the database
     took would tell whether it knows the address.
 
-    A form that comes back faster than people fill it in is answered when that time is over. Who
-    has asked too often is not held, so that no client keeps many answers waiting.
+    A form that comes back faster than people fill it in is answered when that time is over: where
+    it was taken, which every client is allowed so often and no more, and where fewer
+    than MOST_HELD wait, or many clients would leave no thread for readers.
     """
 
     @wraps(view)
@@ -98,12 +106,23 @@ def in_like_time(view: View) -> View:
         if request.method == "POST":
             wanted = LIKE_SECONDS * random.uniform(1, 1.2)  # noqa: S311  noise, not a secret
             rest = max(wanted - (time.monotonic() - started), 0)
-            if response.status_code != _TOO_MANY_REQUESTS:
-                rest = max(rest, forms.seconds_to_wait(request.POST.get("stamp", "")))
-            time.sleep(rest)
+            is_taken = response.status_code == HTTPStatus.OK
+            held = forms.seconds_to_wait(request.POST.get("stamp", "")) if is_taken else 0
+            _wait(rest, held)
         return response
 
     return wrapped
+
+
+def _wait(seconds: float, held: float) -> None:
+    """So many seconds, or those to be held, if they are more and there is room for it."""
+    if held <= seconds or not _holding.acquire(blocking=False):
+        time.sleep(seconds)
+        return
+    try:
+        time.sleep(held)
+    finally:
+        _holding.release()
 
 
 def evidence(request: HttpRequest, text: StrOrPromise) -> Evidence:
@@ -204,21 +223,42 @@ def _mail_link(
     context: dict[str, Any],
     mail_new: Callable[[Subscriber], object],
 ) -> HttpResponse:
-    if limits.client_has_had_enough(request) or limits.mails_are_too_many(
+    seconds = limits.seconds_until_client(request) or limits.seconds_until_mail(
         request, subscriber.email
-    ):
-        return too_many(request, page, context)
+    )
+    if seconds:
+        return too_many(request, page, context, seconds=seconds)
     mail_new(subscriber)
     wake_sender()
     return render(request, "web/subscriptions/link_sent.html", {"is_renewed": True})
 
 
-def too_many(request: HttpRequest, page: str, context: dict[str, Any]) -> HttpResponse:
+def too_many(
+    request: HttpRequest, page: str, context: dict[str, Any], *, seconds: int
+) -> HttpResponse:
     """The same page again, with the line that says when to try again."""
-    context = context | {"is_too_many": True}
-    response = render(request, page, context, status=_TOO_MANY_REQUESTS)
-    response["Retry-After"] = "900"
+    context = context | {"too_many": _try_again(seconds)}
+    response = render(request, page, context, status=HTTPStatus.TOO_MANY_REQUESTS)
+    response["Retry-After"] = str(seconds)
     return response
+
+
+def _try_again(seconds: int) -> str:
+    """Rounded up, or a second try would come too early."""
+    minutes, hours = ceil(seconds / 60), ceil(seconds / 3600)
+    if minutes < _MANY_MINUTES:
+        said = ngettext(
+            "Too many tries for now. Please try again in %(number)d minute.",
+            "Too many tries for now. Please try again in %(number)d minutes.",
+            minutes,
+        )
+        return said % {"number": minutes}
+    said = ngettext(
+        "Too many tries for now. Please try again in %(number)d hour.",
+        "Too many tries for now. Please try again in %(number)d hours.",
+        hours,
+    )
+    return said % {"number": hours}
 
 
 def masked_page(

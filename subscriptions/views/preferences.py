@@ -15,6 +15,7 @@ from subscriptions.tasks import wake_sender
 from . import common, cookies
 
 KEYWORD_COOKIE = "keyword"
+PAGE = "web/subscriptions/preferences_link.html"
 
 
 @csrf_exempt
@@ -31,15 +32,16 @@ def preferences_link(request: HttpRequest) -> HttpResponse:
             cookies.keep(response, KEYWORD_COOKIE, kept, life=day, path="/preferences/")
         return response
     form = forms.AddressForm(request.POST)
-    if limits.client_has_had_enough(request):
-        return _ask(request, form, status=429, is_too_many=True)
+    if seconds := limits.seconds_until_client(request):
+        return common.too_many(request, PAGE, {"form": form}, seconds=seconds)
     if not form.is_valid():
         return _ask(request, form, status=400)
     email = form.cleaned_data["email"]
     if not form.is_trapped and not limits.mailbox_has_had_enough(request, email):
-        if limits.mails_are_too_many(request, email):
-            return _ask(request, form, status=429, is_too_many=True)
-        services.request_link(email)
+        if seconds := limits.seconds_until_mail(request, email):
+            return common.too_many(request, PAGE, {"form": form}, seconds=seconds)
+        # Who never confirmed may be a stranger whom somebody signed up.
+        services.request_link(email, asks_pending=not limits.is_strict(request))
         wake_sender()
     return render(request, "web/subscriptions/link_sent.html")
 
@@ -56,15 +58,6 @@ def remembered_keyword(request: HttpRequest) -> str:
 
 
 def _ask(
-    request: HttpRequest,
-    form: forms.AddressForm,
-    *,
-    status: int = 200,
-    is_too_many: bool = False,
-    keyword: str = "",
+    request: HttpRequest, form: forms.AddressForm, *, status: int = 200, keyword: str = ""
 ) -> HttpResponse:
-    context = {"form": form, "is_too_many": is_too_many, "keyword": keyword}
-    response = render(request, "web/subscriptions/preferences_link.html", context, status=status)
-    if is_too_many:
-        response["Retry-After"] = "900"
-    return response
+    return render(request, PAGE, {"form": form, "keyword": keyword}, status=status)

@@ -1,5 +1,6 @@
 """Changing the address: asked for by the reader, agreed to by the owner of the new one."""
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +11,7 @@ from django.core.cache import cache
 from django.urls import reverse
 from lxml import html as lxml_html
 
-from subscriptions import addresses, emails, messages, selectors, services, tokens
+from subscriptions import addresses, emails, forms, messages, selectors, services, tokens
 from subscriptions.errors import AddressError, RefusedError, TokenError
 from subscriptions.models import Subscriber, Suppression, TransactionalMessage
 from tests.builders import make_subscriber, make_topic
@@ -189,6 +190,31 @@ def test_tries_are_counted_alike_for_known_and_unknown_addresses(client):
         codes = [asked(client, reader, address).status_code for _ in range(4)]
         cache.clear()
         assert codes == [200, 200, 200, 429]
+
+
+def test_what_is_no_address_counts_for_its_client(client, settings):
+    settings.SIGNUP_RATE_CLIENT = "2/h"
+    codes = [asked(client, make_subscriber(), "x").status_code for _ in range(3)]
+    assert codes == [400, 400, 429]
+
+
+def test_what_is_refused_is_not_held(client, monkeypatch):
+    slept = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    path = ask_path(make_subscriber())
+    client.post(path, {"email": "x", "stamp": forms.make_stamp()})
+    with time_machine.travel(NOW + timedelta(days=8), tick=False):
+        late = client.post(path, {"email": NEW, "stamp": forms.make_stamp()})
+    assert (late.status_code, max(slept) < 0.1) == (410, True)
+
+
+def test_reader_who_asked_too_often_is_told_when_to_come_back(client):
+    reader = make_subscriber()
+    *_, told = [asked(client, reader, f"{number}@example.net") for number in range(4)]
+    seconds = int(told["Retry-After"])
+    assert f"Please try again in {math.ceil(seconds / 3600)} hours." in words(told)
+    with time_machine.travel(NOW + timedelta(seconds=seconds), tick=False):
+        assert asked(client, reader).status_code == 200
 
 
 def test_one_address_is_not_asked_by_many_readers(client):

@@ -1,14 +1,19 @@
 """EMAIL_STANDARDS section 6: limits per client, and whom X-Forwarded-For is believed from."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+import time_machine
 from django.core.cache import cache
 
-from subscriptions import limits
+from subscriptions import limits, services
+from tests.builders import make_subscriber
 
 
 @pytest.fixture(autouse=True)
-def _empty_cache():
+def _empty_counts():
     cache.clear()
+    limits.OWN_COUNTS.clear()
 
 
 @pytest.mark.parametrize(
@@ -62,7 +67,7 @@ def test_client_without_an_address_is_nobody(rf):
 
 
 def tries(rf, addresses):
-    return [limits.client_has_had_enough(rf.post("/", REMOTE_ADDR=each)) for each in addresses]
+    return [bool(limits.seconds_until_client(rf.post("/", REMOTE_ADDR=each))) for each in addresses]
 
 
 def test_client_has_had_enough_after_its_rate(rf, settings):
@@ -79,14 +84,14 @@ def test_ipv6_clients_of_one_network_are_counted_together(rf, settings):
 def test_a_mail_domain_has_a_limit(rf, monkeypatch):
     monkeypatch.setattr(limits, "DOMAIN_RATE", "1/h")
     domains = ["a@one.example", "b@one.example", "c@two.example"]
-    found = [limits.domain_has_had_enough(rf.post("/"), address) for address in domains]
+    found = [limits.seconds_until_mail(rf.post("/"), address) > 0 for address in domains]
     assert found == [False, True, False]
 
 
 def test_the_site_has_a_limit(rf, monkeypatch):
     monkeypatch.setattr(limits, "SITE_RATE", "1/h")
     domains = ["a@one.example", "b@two.example"]
-    found = [limits.domain_has_had_enough(rf.post("/"), address) for address in domains]
+    found = [limits.seconds_until_mail(rf.post("/"), address) > 0 for address in domains]
     assert found == [False, True]
 
 
@@ -109,7 +114,7 @@ def test_clients_behind_a_proxy_are_one_until_it_is_configured(rf, settings):
 
     def ask(number):
         seen = {"X-Forwarded-For": f"198.51.{number}.9"}
-        return limits.client_has_had_enough(rf.post("/", REMOTE_ADDR="127.0.0.1", headers=seen))
+        return limits.seconds_until_client(rf.post("/", REMOTE_ADDR="127.0.0.1", headers=seen)) > 0
 
     unknown = [ask(number) for number in range(2)]
     settings.TRUSTED_PROXIES = 1
@@ -121,7 +126,7 @@ def test_what_a_client_claims_before_our_proxies_gives_it_no_other_name(rf, sett
 
     def ask(claimed):
         seen = {"X-Forwarded-For": f"{claimed}, 203.0.113.5, 10.0.0.1"}
-        return limits.client_has_had_enough(rf.post("/", REMOTE_ADDR="10.0.0.2", headers=seen))
+        return limits.seconds_until_client(rf.post("/", REMOTE_ADDR="10.0.0.2", headers=seen)) > 0
 
     assert [ask(f"192.0.2.{number}") for number in range(3)] == [False, False, True]
 
@@ -150,19 +155,47 @@ def sign_up(client, number, **seen):
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("_cache_away")
-def test_a_client_is_counted_by_consent_records_while_the_cache_is_away(client, settings, caplog):
+def test_a_client_is_counted_while_the_cache_is_away(client, settings, caplog):
     settings.SIGNUP_RATE_CLIENT = "2/h"
     found = [sign_up(client, number, REMOTE_ADDR="192.0.2.1") for number in range(3)]
     assert (found, sign_up(client, 9, REMOTE_ADDR="192.0.2.2")) == ([200, 200, 429], 200)
-    assert "rate limits off" in caplog.text
+    assert "limits counted here" in caplog.text
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_cache_away")
+@pytest.mark.parametrize("is_erased", [True, False])
+def test_count_tells_of_no_erased_address_while_the_cache_is_away(client, settings, is_erased):
+    settings.SIGNUP_RATE_CLIENT = "3/h"
+    if is_erased:
+        services.erase(make_subscriber("reader9@example.org"))
+    assert [sign_up(client, number) for number in (1, 2, 9, 3)] == [200, 200, 200, 429]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("_cache_away")
+def test_counting_needs_no_query_while_the_cache_is_away(rf, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        limits.seconds_until_client(rf.post("/"))
+        limits.mailbox_has_had_enough(rf.post("/"), "ada@example.org")
+        limits.seconds_until_sign_up(rf.post("/"), "ada@example.org")
 
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("_cache_away")
 def test_the_site_has_a_limit_while_the_cache_is_away(client, monkeypatch):
-    monkeypatch.setattr(limits, "UNCOUNTED_RATE", 3)
+    monkeypatch.setattr(limits, "SITE_RATE", "3/h")
     found = [sign_up(client, number, REMOTE_ADDR=f"192.0.{number}.1") for number in range(5)]
     assert found == [200, 200, 200, 429, 429]
+
+
+@pytest.mark.usefixtures("_cache_away")
+def test_own_count_begins_anew_when_its_time_is_over(rf, settings):
+    settings.SIGNUP_RATE_CLIENT = "1/h"
+    with time_machine.travel(datetime(2026, 8, 20, 12, 20, tzinfo=UTC), tick=False) as clock:
+        waits = [limits.seconds_until_client(rf.post("/")) for _ in range(2)]
+        clock.shift(timedelta(seconds=waits[1]))
+        assert (waits, limits.seconds_until_client(rf.post("/"))) == ([0, 2400], 0)
 
 
 @pytest.mark.django_db
@@ -174,5 +207,8 @@ def test_an_open_breaker_holds_while_the_cache_is_away(client, monkeypatch):
 
 
 @pytest.mark.usefixtures("_cache_away")
-def test_search_and_api_are_open_while_the_cache_is_away(rf):
-    assert limits.seconds_until_search(rf.get("/")) == limits.seconds_until_api(rf.get("/")) == 0
+def test_search_and_api_have_their_limits_while_the_cache_is_away(rf, settings):
+    settings.API_RATE = "1/h"
+    for seconds_until in (limits.seconds_until_search, limits.seconds_until_api):
+        first, second = [seconds_until(rf.get("/")) for _ in range(2)]
+        assert (first, second > 0) == (0, True)

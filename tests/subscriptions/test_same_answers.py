@@ -1,5 +1,5 @@
 """Nothing in an answer tells whether an address is known here: not its status, a header, a cookie or a
-byte of its body, whichever way it was asked. How long answers take is in tests/flows/test_sign_up.py."""
+byte of its body, whichever way it was asked. How long answers take is in tests/bench/timing.py."""
 
 from datetime import UTC, datetime
 

@@ -214,6 +214,24 @@ def test_new_address_that_readers_name_counts_for_its_mailbox():
     assert kinds() == ["change_address"]
 
 
+def test_count_of_a_mailbox_tells_nothing_of_who_was_erased():
+    other = make_subscriber("eve@example.org")
+    services.request_address_change(make_subscriber("ada@example.org"), "bob@example.org")
+    services.request_link_for(other)
+    services.suppress_address("bob@example.org", Suppression.Reason.ERASED)
+    services.erase(make_subscriber("bob@example.org"))
+    kept = set(Suppression.objects.values_list("address_hash", flat=True))
+    assert not TransactionalMessage.objects.filter(mailbox__in=kept).exists()
+
+
+def test_mailbox_gets_no_second_mail_because_a_key_was_replaced(settings):
+    subscribe("ada+1@example.org")
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another"
+    subscribe("ada+2@example.org")
+    assert kinds() == ["confirm"]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_many_forms_of_one_mailbox_at_once_get_one_mail():
     barrier = threading.Barrier(8)

@@ -24,7 +24,6 @@ API_TEXT = "Asked for through the API by a program: POST /api/v1/subscribe"
 """What the consent record says: no page and no button of ours was there. Changed words need a new
 version."""
 API_TEXT_VERSION = "api-1"
-_PATIENCE = 900
 
 
 @router.post(
@@ -42,16 +41,16 @@ _PATIENCE = 900
 def subscribe(request: HttpRequest, wish: SignUp) -> Any:
     """A mail to the address asks its owner to confirm; before that it gets nothing else. The answer
     is the same for every address, known or unknown."""
-    if limits.client_has_had_enough(request):
-        return problems.too_many(request, seconds=_PATIENCE)
+    if seconds := limits.seconds_until_client(request):
+        return problems.too_many(request, seconds=seconds)
     try:
         email = addresses.canonical(wish.email)
     except AddressError as error:
         return problems.invalid(request, [{"pointer": "#/email", "detail": str(error)}])
     if not limits.mailbox_has_had_enough(request, email):
         # Only now, or programs would use up what honest people at this mail domain have.
-        if limits.mails_are_too_many(request, email):
-            return problems.too_many(request, seconds=_PATIENCE)
+        if seconds := limits.seconds_until_sign_up(request, email):
+            return problems.too_many(request, seconds=seconds)
         services.subscribe(
             email,
             topics=wish.topics,

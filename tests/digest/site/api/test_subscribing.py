@@ -120,7 +120,7 @@ def test_client_shares_its_limit_with_the_form(client, settings):
     client.post("/subscribe/", {"email": "a@example.org"})
     answers = [ask(client, f"{n}@example.org") for n in range(2)]
     assert [answer.status_code for answer in answers] == [202, 429]
-    assert answers[1]["Retry-After"] == "900"
+    assert 0 < int(answers[1]["Retry-After"]) <= 3600
     assert answers[1]["Content-Type"] == "application/problem+json"
 
 
