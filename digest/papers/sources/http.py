@@ -182,8 +182,12 @@ class _Unpacker:
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port (RFC 6454); ValueError where it is none."""
-    parts = urlsplit(url)
+    """Scheme, host and port (RFC 6454) of where it would be fetched from; ValueError where it is none.
+
+    requests writes an address anew before it connects. Only in that form is there one reading of it:
+    in `http://a\\@b/` some see the host a, and others b.
+    """
+    parts = urlsplit(requests.Request("GET", url).prepare().url or "")
     return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
 
