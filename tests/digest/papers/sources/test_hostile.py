@@ -3,7 +3,9 @@
 import gzip
 import json
 import re
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -19,6 +21,7 @@ from digest.errors import DigestError, SourceError
 from digest.papers.sources import arxiv_feed, base, hugging_face
 from digest.papers.sources.http import Http, Limits
 from digest.records import BadEntry, PaperRecord
+from tests.services import missing
 from tests.upstream import FakeUpstream, Fault, atom, hugging_face_entry
 
 DAY = date(2026, 8, 20)
@@ -39,14 +42,16 @@ def upstream():
 
 
 @contextmanager
-def raw(*pieces, endless=b""):
-    """A server that sends these bytes to whoever asks, and `endless` until that one hangs up."""
+def raw(*pieces, endless=b"", pause=0.0, again=b"", tls=None):
+    """A server that sends these bytes to whoever asks, and `endless` until that one hangs up, with
+    pauses between; `again` to who asks once more on the same connection."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve():
         while True:
             try:
                 caller, _ = listener.accept()
+                caller = tls.wrap_socket(caller, server_side=True) if tls else caller
             except OSError:
                 return
             with caller:
@@ -56,6 +61,10 @@ def raw(*pieces, endless=b""):
                         caller.sendall(piece)
                     while endless:
                         caller.sendall(endless)
+                        time.sleep(pause)
+                    if again and caller.recv(65_536):
+                        caller.sendall(again)
+                        caller.recv(65_536)
                 except OSError:
                     pass
 
@@ -173,6 +182,56 @@ def test_answer_without_an_end_is_given_up(http, start, endless):
     with raw(start, endless=endless) as url, pytest.raises(SourceError, match="given up"):
         http.get(url)
     assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"HTTP/1.1 200 OK\r\nX: ",
+        b"HTTP/1.1 302 Found\r\nLocation: /",
+        head(b"Transfer-Encoding: chunked") + b"1;",
+        head(b"Transfer-Encoding: chunked") + b"0\r\nX: ",
+        head(),
+    ],
+)
+def test_answer_that_drips_is_given_up_wherever_it_is(http, start):
+    started = time.monotonic()
+    with raw(start, endless=b"x", pause=0.3) as url, pytest.raises(SourceError) as caught:
+        http.get(url)
+    assert str(caught.value) == "Source: slower than 1 s, given up"
+    assert time.monotonic() - started < 2
+
+
+@pytest.fixture
+def tls(tmp_path, monkeypatch):
+    """For a server on this machine, with a certificate that this process believes."""
+    if shutil.which("openssl") is None:
+        missing("no openssl")
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "cert.pem")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-batch",
+         "-keyout", key, "-out", certificate, "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def test_answer_that_drips_through_tls_is_given_up(http, tls):
+    started = time.monotonic()
+    server = raw(b"HTTP/1.1 200 OK\r\nX: ", endless=b"x", pause=0.3, tls=tls)
+    with server as url, pytest.raises(SourceError, match="slower than 1 s, given up"):
+        http.get(url.replace("http:", "https:"))
+    assert time.monotonic() - started < 2
+
+
+def test_connection_is_not_kept_for_a_time_that_has_no_end(http):
+    drip = b"HTTP/1.1 200 OK\r\nX: "
+    with raw(head(b"Content-Length: 2"), b"ok", again=drip) as url:
+        assert [http.get(url), http.get(url)] == [b"ok", b"ok"]
 
 
 def test_length_that_lies_is_one_clear_line(http):
