@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 from digest.records import BadEntry, PaperRecord
 
 MOST_NODES = 200_000
-"""Elements, lists or objects of one answer. The largest page of a day has some thousands; a parser
-makes a hundred bytes of memory of each, and they are written with three."""
+"""Elements and attributes, or values, lists and objects of one answer. The largest page of a day has
+some ten thousand; a parser makes hundreds of bytes of memory of each, and they are written with two."""
+LONGEST_TEXT = 1_000_000
+"""Letters of any text that are looked at. Of fifteen million, the words alone would fill a memory."""
 LONGEST_TITLE = 2_000
 LONGEST_ABSTRACT = 50_000
 MOST_AUTHORS = 10_000
@@ -101,7 +103,7 @@ def one_line(text: object) -> str:
         return ""
     if not isinstance(text, str):
         raise EntryError(f"{type(text).__name__} where text belongs")
-    return " ".join(_NO_TEXT.sub("", text).split())
+    return " ".join(_NO_TEXT.sub("", text[:LONGEST_TEXT]).split())
 
 
 def moment(text: object) -> datetime:
