@@ -476,6 +476,14 @@ def test_nothing_is_included_and_no_entity_is_known():
         "http://printer.local/",
         "http://a.localhost/",
         "http://metadata.google.internal/",
+        "http://printer.ｌｏｃａｌ/",
+        "http://printer.LOCAL/",
+        "http://printer。local/",
+        "http://printer.xn--local-/",
+        "http://metadata.google.ｉnternal/",
+        "http://router.home.arpa/",
+        "http://１２７.0.0.1/",
+        "http://１２７。０。０。１/",
         17,
     ],
 )
@@ -492,6 +500,8 @@ def test_link_that_nobody_should_follow_is_none(link):
         "https://example.org:8443/~ada/x?y=1&z=%20#top",
         "https://bücher.example/",
         "https://xn--bcher-kva.example/",
+        "https://papers.xn--p1ai/",
+        "https://our_lab.example.org/",
         "https://en.wikipedia.org/wiki/A_(b)",
     ],
 )
