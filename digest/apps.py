@@ -18,6 +18,8 @@ class DigestConfig(AppConfig):
         import_module(f"{self.name}.checks")
         # The last app whose models are migrated: by then all permissions are there.
         held = import_module("subscriptions.held")
-        held.also("papers_of_digests", import_module(f"{self.name}.editions.history").papers_sent)
+        held.also(
+            "papers_of_digests", import_module(f"{self.name}.editions.history").papers_of_digests
+        )
         roles = import_module("subscriptions.roles")
         post_migrate.connect(roles.ensure, sender=self)

@@ -32,21 +32,23 @@ def sent_to(
     return found
 
 
-def papers_sent(subscriber: Subscriber) -> list[dict[str, Any]]:
+def papers_of_digests(subscriber: Subscriber) -> list[dict[str, Any]]:
     """The digests of a reader, the oldest first, with their papers by name and why each was in it: for the
-    download of all that is held. Two queries."""
+    download of all that is held. That is those, too, that were made and not sent: each says what became
+    of it. Two queries."""
     rows = Delivery.objects.filter(subscriber=subscriber, audience__isnull=False).order_by("pk")
     rows = rows.select_related("edition", "audience")
-    lists = [(row.edition.name, row.audience.cards) for row in rows if row.audience is not None]
+    lists = [(row, row.audience.cards) for row in rows if row.audience is not None]
     names = Paper.objects.in_bulk({card[0] for _, cards in lists for card in cards})
     return [
         {
-            "edition": edition,
+            "edition": row.edition.name,
+            "state": row.state,
             "papers": [
                 {"arxiv_id": names[card[0]].arxiv_id, "title": names[card[0]].title, "why": card[1]}
                 for card in cards
                 if card[0] in names
             ],
         }
-        for edition, cards in lists
+        for row, cards in lists
     ]

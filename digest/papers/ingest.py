@@ -39,7 +39,7 @@ def store(
     the error is raised. `counts` is filled as it goes. Two fetches may run side by side.
     """
     counts = FetchCounts() if counts is None else counts
-    for chunk, error in _chunks(records):
+    for chunk, error in _chunks(map(_with_title, records)):
         good = {entry.arxiv_id: entry for entry in chunk if isinstance(entry, PaperRecord)}
         for entry in chunk:
             if isinstance(entry, BadEntry):
@@ -67,6 +67,14 @@ def rank_trending(arxiv_ids: Sequence[str]) -> None:
         for paper in papers:
             paper.trending_rank = places[paper.arxiv_id]
         Paper.objects.bulk_update(papers, ["trending_rank"])
+
+
+def _with_title(record: PaperRecord | BadEntry) -> PaperRecord | BadEntry:
+    """The record, if anything of its title can be read: what is left of some is empty, and what they
+    were must not be shown in its place."""
+    if isinstance(record, PaperRecord) and not text.readable(record.title):
+        return BadEntry(record.arxiv_id, "no title that can be read")
+    return record
 
 
 def _chunks(
@@ -145,7 +153,7 @@ def _fields(record: PaperRecord) -> dict[str, Any]:
     return {
         "arxiv_id": record.arxiv_id,
         "version": record.version,
-        "title": text.readable(record.title) or record.title,
+        "title": text.readable(record.title),
         "abstract": text.readable(record.abstract),
         "summary": text.readable(record.summary),
         "authors": [text.readable(name) for name in record.authors],

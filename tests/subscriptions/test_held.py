@@ -83,6 +83,13 @@ def test_download_has_the_papers_of_digests_by_name_and_why_they_came():
     ]
 
 
+@pytest.mark.parametrize("state", ["pending", "sent", "failed", "skipped", "suppressed"])
+def test_download_says_of_a_digest_whether_it_was_sent(state):
+    reader = make_subscriber()
+    make_batch([reader], deliveries=state)
+    assert [digest["state"] for digest in downloaded(reader)["papers_of_digests"]] == [state]
+
+
 def test_download_says_what_operators_did_and_not_who():
     reader, other = make_subscriber(), make_subscriber()
     logbook.note(reader, "Suppressed the address")

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from email.utils import parsedate_to_datetime
-from io import BytesIO
 
 from lxml import etree
 
 from digest.errors import SourceError, SourceRefusedError
 from digest.records import BadEntry, PaperRecord
 
-from . import base
+from . import base, elements
 
 _ATOM = "{http://www.w3.org/2005/Atom}"
 _ARXIV = "{http://arxiv.org/schemas/atom}"
@@ -57,22 +56,8 @@ def read(body: bytes) -> Feed:
 
 
 def _collect(feed: Feed, body: bytes) -> None:
-    events = etree.iterparse(
-        BytesIO(body),
-        events=("end", "comment", "pi"),
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-    )
-    for number, (_, element) in enumerate(events, start=1):
-        if number > base.MOST_NODES:
-            raise SourceError(f"arXiv: the feed has more than {base.MOST_NODES:,} elements")
+    for element in elements.ended(body):
         tag, parent = element.tag, element.getparent()
-        if not isinstance(element.tag, str):
-            continue
-        if element.getroottree().docinfo.doctype:
-            raise SourceError("arXiv: the feed declares a document type, which no feed needs")
         is_head = parent is not None and parent.tag in (f"{_ATOM}feed", "channel")
         if tag in (f"{_ATOM}entry", "item"):
             feed.entries.append(element)
@@ -155,7 +140,8 @@ def _authors(entry: etree._Element) -> tuple[str, ...]:
     if not any(found):
         # Announcements name all in one element; affiliations stand in brackets, with commas.
         creators = ",".join(element.text or "" for element in entry.iterfind(f"{_DC}creator"))
-        found = [*re.sub(r"\([^()]*\)", "", creators).split(",")]
+        named = re.sub(r"\([^()]*\)", "", base.one_line(creators))
+        found = [*named.split(",", base.MOST_AUTHORS)]
     return base.names(found)
 
 

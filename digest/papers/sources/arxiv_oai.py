@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from io import BytesIO
 
 from lxml import etree
 
 from digest.errors import SourceError, SourceRefusedError
 from digest.records import BadEntry, PaperRecord
 
-from . import base
+from . import base, elements
 
 _OAI = "{http://www.openarchives.org/OAI/2.0/}"
 _FORMATS = ("{http://arxiv.org/OAI/arXiv/}", "{http://arxiv.org/OAI/arXivRaw/}")
@@ -25,19 +24,10 @@ def parse(body: bytes) -> Iterator[PaperRecord | BadEntry]:
     """
     number = 0
     try:
-        for _, element in etree.iterparse(
-            BytesIO(body),
-            events=("end",),
-            tag=(f"{_OAI}record", f"{_OAI}error"),
-            resolve_entities=False,
-            no_network=True,
-            load_dtd=False,
-        ):
+        for element in elements.ended(body, f"{_OAI}record", f"{_OAI}error"):
             if element.tag == f"{_OAI}error":
                 said = base.one_line(element.text)[:200]
                 raise SourceRefusedError(f"arXiv: OAI error {element.get('code')}: {said}")
-            if element.getroottree().docinfo.doctype:
-                raise SourceError("arXiv: the answer declares a document type")
             number += 1
             yield _record_or_bad(element, number)
             element.clear()
@@ -74,7 +64,7 @@ def _record(element: etree._Element) -> PaperRecord:
         published_at=base.mail_moment(first)
         if first
         else base.moment(paper.findtext(f"{space}created")),
-        categories=base.categories((paper.findtext(f"{space}categories") or "").split()),
+        categories=base.categories(base.one_line(paper.findtext(f"{space}categories")).split()),
     )
 
 
@@ -86,4 +76,4 @@ def _authors(paper: etree._Element, space: str) -> tuple[str, ...]:
     if named:
         return base.names(list(named))
     text = re.sub(r"\([^()]*\)", "", paper.findtext(f"{space}authors") or "")
-    return base.names(list(_BETWEEN_NAMES.split(base.one_line(text))))
+    return base.names(list(_BETWEEN_NAMES.split(base.one_line(text), base.MOST_AUTHORS)))

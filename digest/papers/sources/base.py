@@ -8,11 +8,15 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+import idna
+
 from digest.records import BadEntry, PaperRecord
 
 MOST_NODES = 200_000
-"""Elements, lists or objects of one answer. The largest page of a day has some thousands; a parser
-makes a hundred bytes of memory of each, and they are written with three."""
+"""Elements and attributes, or values, lists and objects of one answer. The largest page of a day has
+some ten thousand; a parser makes hundreds of bytes of memory of each, and they are written with two."""
+LONGEST_TEXT = 1_000_000
+"""Letters of any text that are looked at. Of fifteen million, the words alone would fill a memory."""
 LONGEST_TITLE = 2_000
 LONGEST_ABSTRACT = 50_000
 MOST_AUTHORS = 10_000
@@ -33,8 +37,11 @@ _CATEGORY = re.compile(r"[A-Za-z0-9_.-]{2,20}")
 _NO_TEXT = re.compile("[\x00-\x08\x0e-\x1b\x7f\ud800-\udfff]")
 _NOT_IN_LINKS = re.compile(r'[\s<>"\\^`{|}]')
 # What ends in a number is an IP address to a browser, and a name without a dot a machine nearby.
-_PUBLIC_HOST = re.compile(r"(?:[\w-]+\.)+(?:[^\W\d_]{2,}|xn--[a-z0-9-]+)")
-_INNER_NAMES = frozenset({"internal", "intranet", "lan", "local", "localdomain", "localhost"})
+_PUBLIC_HOST = re.compile(r"(?:[\w-]+\.)+(?:[^\W\d_]{2,}|xn--[a-z0-9-]*[a-z0-9])")
+_INNER_NAMES = frozenset(
+    # home.arpa is the network of a home (RFC 8375), and nothing in arpa is a page for people.
+    {"arpa", "internal", "intranet", "lan", "local", "localdomain", "localhost"}
+)
 _MARKS = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Mn", "Me", "Zl", "Zp", "Zs"})
 """Categories of Unicode in which nothing can be seen that stands by itself."""
 _FIRST_YEAR = 1991
@@ -101,7 +108,7 @@ def one_line(text: object) -> str:
         return ""
     if not isinstance(text, str):
         raise EntryError(f"{type(text).__name__} where text belongs")
-    return " ".join(_NO_TEXT.sub("", text).split())
+    return " ".join(_NO_TEXT.sub("", text[:LONGEST_TEXT]).split())
 
 
 def moment(text: object) -> datetime:
@@ -155,8 +162,13 @@ def link(value: object) -> str:
 
 
 def _is_public(host: str) -> bool:
-    top = host.rpartition(".")[2]
-    return bool(_PUBLIC_HOST.fullmatch(host)) and top not in _INNER_NAMES
+    try:
+        # As browsers read it (UTS #46), to whom letters in full width are letters.
+        name = idna.uts46_remap(host, std3_rules=False)
+    except UnicodeError:
+        return False
+    top = name.rpartition(".")[2]
+    return bool(_PUBLIC_HOST.fullmatch(name)) and top not in _INNER_NAMES
 
 
 def categories(values: Iterable[str]) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ import urllib3
 
 from digest.errors import RetryLaterError, SourceError, SourceRefusedError
 
+from .deadline import Adapter, Deadline
+
 MEBIBYTE = 1024 * 1024
 _PIECE = 64 * 1024
 _GZIP_ONLY = 16 + zlib.MAX_WBITS
@@ -33,7 +35,7 @@ class Limits:
     read: float = 30.0
     """Seconds between two bytes."""
     whole: float = 120.0
-    """Seconds for the whole response."""
+    """Seconds for all of it: headers, redirects and body."""
     size: int = 16 * MEBIBYTE
     """Bytes after unpacking; and before, as there are packed ones of which nothing comes out."""
     redirects: int = 3
@@ -55,6 +57,8 @@ class Http:
     def __post_init__(self) -> None:
         # Sources are asked without any memory of what they said before.
         self.session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, Adapter())
 
     def get(self, url: str, params: Mapping[str, str | int] | None = None) -> bytes:
         """The body of a 200 answer.
@@ -72,7 +76,21 @@ class Http:
         return self._get(url, params)
 
     def _get(self, url: str, params: Mapping[str, str | int] | None) -> bytes:
-        ends_at = time.monotonic() + self.limits.whole
+        slow = f"slower than {self.limits.whole:.0f} s, given up"
+        # The session, too: a connection that it kept would be nobody's to cut the next time.
+        with Deadline(self.limits.whole) as deadline, self.session:
+            try:
+                body = self._followed(url, params)
+            except (SourceError, SourceRefusedError) as error:
+                if deadline.is_over:
+                    raise self._error(slow) from error
+                raise
+            # What was cut may look whole: the length of an answer is its end where it names none.
+            if deadline.is_over:
+                raise self._error(slow)
+        return body
+
+    def _followed(self, url: str, params: Mapping[str, str | int] | None) -> bytes:
         for _ in range(self.limits.redirects + 1):
             try:
                 with self.session.get(
@@ -87,7 +105,7 @@ class Http:
                         url, params = self._redirected(url, response), None
                         continue
                     self._check_status(response)
-                    return self._body(response, ends_at)
+                    return self._body(response)
             # requests lets errors of its own reading of a Location through as they are.
             except (requests.RequestException, ValueError) as error:
                 raise self._error(_in_words(error)) from error
@@ -126,7 +144,7 @@ class Http:
         if status != requests.codes.ok:
             raise self._error(f"HTTP {status}")
 
-    def _body(self, response: requests.Response, ends_at: float) -> bytes:
+    def _body(self, response: requests.Response) -> bytes:
         body, read = bytearray(), 0
         unpacker = self._unpacker(response)
         try:
@@ -138,8 +156,6 @@ class Http:
                     body += piece
                     if max(read, len(body)) > self.limits.size:
                         raise self._error(f"more than {self.limits.size:,} bytes, given up")
-                if time.monotonic() > ends_at:
-                    raise self._error(f"slower than {self.limits.whole:.0f} s, given up")
             body += unpacker.end()
         except (urllib3.exceptions.HTTPError, OSError, zlib.error, EOFError) as error:
             words = f"{_in_words(error)} after {len(body):,} bytes"
@@ -182,8 +198,12 @@ class _Unpacker:
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port (RFC 6454); ValueError where it is none."""
-    parts = urlsplit(url)
+    """Scheme, host and port (RFC 6454) of where it would be fetched from; ValueError where it is none.
+
+    requests writes an address anew before it connects. Only in that form is there one reading of it:
+    in `http://a\\@b/` some see the host a, and others b.
+    """
+    parts = urlsplit(requests.Request("GET", url).prepare().url or "")
     return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
 

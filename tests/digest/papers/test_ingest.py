@@ -176,3 +176,16 @@ def test_what_another_source_leaves_out_empties_nothing():
     store(record(), source="arxiv")
     paper = stored()
     assert (paper.summary, paper.upvotes, paper.code_url) == ("Kept", 5, "https://github.com/a/b")
+
+
+@pytest.mark.parametrize("title", ["\u3164\u202e", "\u115f\u1160\uffa0", "\u202e$\\,$"])
+def test_title_of_which_nothing_can_be_read_is_left_out(title):
+    counts = store(record(1, title=title), record(2))
+    assert str(counts) == "1 new, 0 updated, 0 skipped, 1 bad"
+    assert not Paper.objects.filter(arxiv_id="2608.00001").exists()
+
+
+def test_title_of_which_nothing_can_be_read_replaces_none():
+    store(record(title="A title"))
+    store(record(title="\u3164\u202e", version=9))
+    assert stored().title == "A title"

@@ -1,30 +1,26 @@
-"""Sources that mean harm: packed bombs, endless answers, ways inside, documents that grow, and links."""
+"""Sources that mean harm over HTTP: ways inside, packed bombs, answers that have no end or none in time."""
 
 import gzip
-import json
 import re
-import socket
+import shutil
+import ssl
 import subprocess
-import sys
-import threading
 import time
 import zlib
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
-from pathlib import Path
+from datetime import date
 
 import pytest
 
 from digest.errors import DigestError, SourceError
-from digest.papers.sources import arxiv_feed, base, hugging_face
 from digest.papers.sources.http import Http, Limits
-from digest.records import BadEntry, PaperRecord
-from tests.upstream import FakeUpstream, Fault, atom, hugging_face_entry
+from tests.servers import head, raw
+from tests.services import missing
+from tests.upstream import FakeUpstream, Fault
 
 DAY = date(2026, 8, 20)
 MEBIBYTE = 1024 * 1024
 QUICK = Limits(connect=1.0, read=1.0, whole=1.0, size=MEBIBYTE, patience=0.0)
-ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture
@@ -36,36 +32,6 @@ def http():
 def upstream():
     with FakeUpstream() as running:
         yield running
-
-
-@contextmanager
-def raw(*pieces, endless=b""):
-    """A server that sends these bytes to whoever asks, and `endless` until that one hangs up."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve():
-        while True:
-            try:
-                caller, _ = listener.accept()
-            except OSError:
-                return
-            with caller:
-                caller.recv(65_536)
-                try:
-                    for piece in pieces:
-                        caller.sendall(piece)
-                    while endless:
-                        caller.sendall(endless)
-                except OSError:
-                    pass
-
-    threading.Thread(target=serve, daemon=True).start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}/x"
-    listener.close()
-
-
-def head(*lines):
-    return b"\r\n".join([b"HTTP/1.1 200 OK", *lines, b"", b""])
 
 
 def bomb(size, *, times=1):
@@ -96,6 +62,8 @@ def bomb(size, *, times=1):
         "gopher://127.0.0.1:{port}/_x",
         "ftp://127.0.0.1:{port}/",
         "http://127.0.0.1:{port}@169.254.169.254/",
+        "http://127.0.0.2:{port}\\@127.0.0.1:{port}/x",
+        "//127.0.0.2:{port}\\@127.0.0.1:{port}/x",
         "http://127.0.0.1:99999999/",
         "http://[",
         "javascript:alert(1)",
@@ -173,6 +141,56 @@ def test_answer_without_an_end_is_given_up(http, start, endless):
     assert time.monotonic() - started < 10
 
 
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"HTTP/1.1 200 OK\r\nX: ",
+        b"HTTP/1.1 302 Found\r\nLocation: /",
+        head(b"Transfer-Encoding: chunked") + b"1;",
+        head(b"Transfer-Encoding: chunked") + b"0\r\nX: ",
+        head(),
+    ],
+)
+def test_answer_that_drips_is_given_up_wherever_it_is(http, start):
+    started = time.monotonic()
+    with raw(start, endless=b"x", pause=0.3) as url, pytest.raises(SourceError) as caught:
+        http.get(url)
+    assert str(caught.value) == "Source: slower than 1 s, given up"
+    assert time.monotonic() - started < 2
+
+
+@pytest.fixture
+def tls(tmp_path, monkeypatch):
+    """For a server on this machine, with a certificate that this process believes."""
+    if shutil.which("openssl") is None:
+        missing("no openssl")
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "cert.pem")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-batch",
+         "-keyout", key, "-out", certificate, "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+def test_answer_that_drips_through_tls_is_given_up(http, tls):
+    started = time.monotonic()
+    server = raw(b"HTTP/1.1 200 OK\r\nX: ", endless=b"x", pause=0.3, tls=tls)
+    with server as url, pytest.raises(SourceError, match="slower than 1 s, given up"):
+        http.get(url.replace("http:", "https:"))
+    assert time.monotonic() - started < 2
+
+
+def test_connection_is_not_kept_for_a_time_that_has_no_end(http):
+    drip = b"HTTP/1.1 200 OK\r\nX: "
+    with raw(head(b"Content-Length: 2"), b"ok", again=drip) as url:
+        assert [http.get(url), http.get(url)] == [b"ok", b"ok"]
+
+
 def test_length_that_lies_is_one_clear_line(http):
     start, cut = head(b"Content-Length: 100"), "cut off after 5 bytes"
     with raw(start, b"short") as url, pytest.raises(SourceError, match=cut) as caught:
@@ -191,202 +209,6 @@ def test_packed_answer_is_read_in_all_its_members_and_not_half(http):
         start = head(b"Content-Encoding: gzip")
         with raw(start, body) as url, pytest.raises(SourceError, match=words):
             http.get(url)
-
-
-_MEASURE = """
-import resource, sys
-from digest.errors import DigestError
-from digest.papers.sources import arxiv_feed, hugging_face
-from digest.papers.sources.http import Http
-def most(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-before = most()
-try:
-    body = Http("Source", "agent").get(sys.argv[1])
-    arxiv_feed.read(body) if sys.argv[2] == "xml" else list(
-        hugging_face.parse(hugging_face.entries_of(body), None, set()))
-except DigestError as error:
-    print(round(most() - before))
-"""
-
-
-@pytest.mark.parametrize(
-    ("kind", "start", "piece"),
-    [
-        ("json", b"[", b"{},"),
-        ("json", b'[{"paper":{"authors":[', b"[],"),
-        ("xml", b'<feed xmlns="http://www.w3.org/2005/Atom">', b"<a/>"),
-        ("xml", b'<feed xmlns="http://www.w3.org/2005/Atom">', b"<?a?>"),
-    ],
-)
-def test_memory_of_a_bomb_is_bounded(kind, start, piece):
-    """15 MB of such pieces took 500 to 1,000 MiB to parse; a list of 100 MB of zeros is as packed."""
-    body = gzip.compress(start + piece * (15 * MEBIBYTE // len(piece)), 1)
-    with raw(head(b"Content-Encoding: gzip"), body) as url:
-        command = [sys.executable, "-c", _MEASURE, url, kind]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 150
-
-
-# --- What it says --------------------------------------------------------------------------------
-
-
-def entry_with(**fields):
-    made = hugging_face_entry(DAY, 1)
-    made["paper"] |= fields
-    return made
-
-
-def parsed(entry):
-    (found,) = hugging_face.parse(hugging_face.entries_of(json.dumps([entry]).encode()), DAY, set())
-    return found
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"title": "t" * 10 * MEBIBYTE},
-        {"summary": "s" * 10 * MEBIBYTE},
-        {"authors": [{"name": "a"}] * 100_000},
-        {"title": "\u202e\u200b\u2066\x00"},
-        {"title": ["a"]},
-        {"title": {"a": 1}},
-        {"publishedAt": "0000-01-01T00:00:00Z"},
-        {"publishedAt": "0001-01-01T00:00:00Z"},
-        {"publishedAt": "9999-12-31T23:59:59-12:00"},
-        {"publishedAt": "9999-12-31"},
-        {"publishedAt": 10**30},
-        {"id": "../../etc/passwd"},
-        {"id": "2608.00001\u0661"},
-    ],
-)
-def test_absurd_entry_costs_itself_only(fields):
-    good = hugging_face_entry(DAY, 2)
-    body = json.dumps([entry_with(**fields), good]).encode()
-    found = list(hugging_face.parse(hugging_face.entries_of(body), DAY, set()))
-    assert [type(each) for each in found] == [BadEntry, PaperRecord]
-    assert len(found[0].reason) < 100
-
-
-@pytest.mark.parametrize(
-    "number", ["1e400", "-5", "NaN", "Infinity", "1.5", "true", '"9"', "9" * 99]
-)
-def test_number_that_makes_no_sense_is_not_known(number):
-    text = json.dumps([entry_with(upvotes="HERE")]).replace('"HERE"', number)
-    (found,) = hugging_face.parse(hugging_face.entries_of(text.encode()), DAY, set())
-    assert found.upvotes is None
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"[" * 100_000,
-        b'{"a":' * 100_000,
-        b"[" + b"9" * 5000 + b"]",
-        b"[{},{},",
-        b"\xff\xfe",
-        b"",
-        b"null",
-        b'{"error": {"a": 1}}',
-    ],
-)
-def test_json_that_can_not_be_read_is_one_clear_line(body):
-    with pytest.raises(SourceError, match=r"^Hugging Face: [^\n]*$"):
-        hugging_face.entries_of(body)
-
-
-def test_last_of_two_equal_keys_counts():
-    text = json.dumps([entry_with()]).replace('"title": ', '"title": "<b>", "title": ')
-    (found,) = hugging_face.parse(hugging_face.entries_of(text.encode()), DAY, set())
-    assert found.title.startswith("Paper 1")
-
-
-LAUGHS = b"""<!DOCTYPE feed [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">
-<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;"><!ENTITY d "&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;">]>"""
-OUTSIDE = b'<!DOCTYPE feed [<!ENTITY a SYSTEM "file:///etc/passwd">]>'
-
-
-@pytest.mark.parametrize(
-    "types", [LAUGHS, OUTSIDE, b'<!DOCTYPE feed SYSTEM "http://127.0.0.1:9/">']
-)
-@pytest.mark.parametrize("before", [b"", b" " * 5000, b"<!--" + b"x" * 5000 + b"-->"])
-@pytest.mark.parametrize("in_utf_16", [False, True])
-def test_document_type_is_refused_wherever_it_stands(types, before, in_utf_16):
-    body = before + types + b'<feed xmlns="http://www.w3.org/2005/Atom"><entry/></feed>'
-    with pytest.raises(SourceError, match="document type"):
-        arxiv_feed.read(body.decode().encode("utf-16") if in_utf_16 else body)
-
-
-def test_nothing_is_included_and_no_entity_is_known():
-    include = '<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="file:///etc/passwd"/>'
-    entry = f"<entry><id>http://arxiv.org/abs/2608.00001</id><title>{include}</title></entry>"
-    (bad,) = arxiv_feed.parse(arxiv_feed.read(atom([entry])), DAY)
-    assert bad == BadEntry("2608.00001", "no title")
-    assert "broken" in arxiv_feed.read(atom(["<entry>&a;</entry>"])).error
-
-
-@pytest.mark.parametrize(
-    "link",
-    [
-        "javascript:alert(1)",
-        "JaVaScRiPt:alert(1)",
-        " javascript:alert(1)",
-        "java\nscript:alert(1)",
-        "data:text/html,<script>alert(1)</script>",
-        "vbscript:x",
-        "file:///etc/passwd",
-        "//example.org/x",
-        "/admin/",
-        "https:///x",
-        "https://user:password@example.org/",
-        "https://example.org@evil.example/",
-        "https://example.org\\@evil.example/",
-        "https://example.org/\u202egnp.exe",
-        "https://exam\u200bple.org/",
-        "https://example.org/a b",
-        "https://example.org/\x00",
-        "https://example.org/\r\nBcc: x",
-        'https://example.org/"onmouseover="x',
-        "https://example.org/<script>",
-        "https://example.org/{{params.unsubscribe}}",
-        "https://example.org/" + "x" * 500,
-        "https://example.org:99999/",
-        "http://127.0.0.1/",
-        "http://2130706433/",
-        "http://0x7f.0x1/",
-        "http://[::1]/",
-        "http://169.254.169.254/latest/",
-        "http://router/",
-        "http://localhost/",
-        "http://printer.local/",
-        "http://a.localhost/",
-        "http://metadata.google.internal/",
-        17,
-    ],
-)
-def test_link_that_nobody_should_follow_is_none(link):
-    found = parsed(entry_with(projectPage=link, githubRepo=link))
-    assert (found.project_url, found.code_url) == ("", "")
-
-
-@pytest.mark.parametrize(
-    "link",
-    [
-        "https://github.com/example/agents",
-        "http://example.org",
-        "https://example.org:8443/~ada/x?y=1&z=%20#top",
-        "https://bücher.example/",
-        "https://xn--bcher-kva.example/",
-        "https://en.wikipedia.org/wiki/A_(b)",
-    ],
-)
-def test_plain_link_is_kept(link):
-    assert base.link(link) == link
-
-
-def test_dates_are_those_that_a_paper_can_have():
-    assert base.moment("1991-08-14T00:00:00Z") == datetime(1991, 8, 14, tzinfo=UTC)
-    with pytest.raises(base.EntryError, match="a date in the year 1990"):
-        base.moment("1990-01-01T00:00:00Z")
 
 
 @pytest.mark.parametrize(

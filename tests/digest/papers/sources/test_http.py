@@ -121,6 +121,7 @@ def test_cut_body_comes_with_the_error(http, upstream):
 
 def test_slow_drip_is_given_up(http, upstream):
     started = time.monotonic()
+    upstream.faults["/"] = [Fault(stall=0.2)]
     slow = Http("Source", "x", Limits(read=0.3, whole=0.0, size=1000), http.sleep)
     with pytest.raises(SourceError, match="slower than 0 s"):
         slow.get(upstream.url + "/x")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from digest.errors import SourceError, SourceRefusedError
-from digest.papers.sources import stored
+from digest.papers.sources import base, stored
 from digest.records import PaperRecord
 
 UPSTREAM = Path(__file__).resolve().parents[5] / "shared" / "upstream"
@@ -65,6 +65,12 @@ def test_recorded_papers_are_whole(name, count):
         assert "\n" not in record.title + record.abstract
         assert record.authors
         assert record.published_at.tzinfo is not None
+
+
+@pytest.mark.parametrize("name", [name for name, _ in expected()])
+def test_recorded_response_is_far_below_what_is_refused(name):
+    body = (UPSTREAM / name).read_bytes()
+    assert len(re.findall(rb"<[^/]|=|[{[,]", body)) < base.MOST_NODES / 5
 
 
 def test_authors_keep_their_order_however_many():
