@@ -37,7 +37,7 @@ run: $(RUN_STAMP) ## Start everything on http://127.0.0.1:8000, or at PORT=8001;
 
 test: $(DEV_STAMP) $(PAGES_STAMP) ## Run the tests, on PostgreSQL and SQLite side by side, then all flows
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-postgres test-sqlite
-	$(BIN)/python -m pytest -q -m flow
+	$(BIN)/python -m pytest -q -m flow --durations=20
 
 test-postgres:
 	$(BIN)/python -m tests.postgres -q -m "not flow"

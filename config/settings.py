@@ -171,12 +171,13 @@ EMBEDDED_REDIS = env.str("EMBEDDED_REDIS", "auto")
 EMBEDDED_REDIS_SOCKET = VAR_DIR / "redis.sock"
 _redis = REDIS_URL or (f"unix://{EMBEDDED_REDIS_SOCKET}" if EMBEDDED_REDIS_SOCKET.exists() else "")
 if _redis:
+    _cache = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _redis}
     CACHES: dict[str, Any] = {
-        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _redis},
+        # One that hangs is as one that is away.
+        "default": _cache | {"OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1}},
         # Pages that are kept for a minute; a page is sooner made anew than waited for.
-        "pages": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
-            "LOCATION": _redis,
+        "pages": _cache
+        | {
             "KEY_PREFIX": "pages",
             "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5},
         },

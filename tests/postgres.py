@@ -1,4 +1,5 @@
-"""`python -m tests.postgres [pytest arguments]`: the test suite on PostgreSQL, where there is one."""
+"""`python -m tests.postgres [pytest arguments]`: all tests that ask a database, on PostgreSQL, where there
+is one."""
 
 import os
 import subprocess
@@ -12,7 +13,7 @@ def main() -> int:
         print(f"The suite was not run on PostgreSQL: {reason}")
         return int(os.environ.get("REQUIRE_SERVICES") == "1")
     environment = {**os.environ, "DATABASE_URL": POSTGRES_URL}
-    command = [sys.executable, "-m", "pytest", *sys.argv[1:]]
+    command = [sys.executable, "-m", "pytest", "-p", "tests.asking_database", *sys.argv[1:]]
     return subprocess.run(command, env=environment, check=False).returncode
 
 

@@ -1,5 +1,6 @@
 """EMAIL_STANDARDS section 6: limits per client, and whom X-Forwarded-For is believed from."""
 
+import socket
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -159,6 +160,20 @@ def test_a_client_is_counted_while_the_cache_is_away(client, settings, caplog):
     settings.SIGNUP_RATE_CLIENT = "2/h"
     found = [sign_up(client, number, REMOTE_ADDR="192.0.2.1") for number in range(3)]
     assert (found, sign_up(client, 9, REMOTE_ADDR="192.0.2.2")) == ([200, 200, 429], 200)
+    assert "limits counted here" in caplog.text
+
+
+@pytest.mark.django_db
+def test_redis_that_hangs_is_as_one_that_is_away(client, settings, caplog):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hung = {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": f"redis://127.0.0.1:{silent.getsockname()[1]}/0",
+            "OPTIONS": {"socket_timeout": 0.05, "socket_connect_timeout": 0.05},
+        }
+        settings.CACHES = settings.CACHES | {"default": hung}
+        settings.SIGNUP_RATE_CLIENT = "2/h"
+        assert [sign_up(client, number) for number in range(3)] == [200, 200, 429]
     assert "limits counted here" in caplog.text
 
 
