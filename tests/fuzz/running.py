@@ -40,8 +40,9 @@ class Tried:
 def mutated(check: Check, mutator: Mutator, *, seconds: float) -> Tried:
     """What became of spoilt copies of real files."""
     tried = Tried()
-    # The first one is whole, and takes the time to load what is needed.
-    data, ends_at = mutator.seeds[0], 0.0
+    # The first ones are whole, and the very first takes the time to load what is needed.
+    whole, ends_at = iter(mutator.seeds), 0.0
+    data = next(whole)
     while not ends_at or time.monotonic() < ends_at:
         try:
             tried.took(check, data)
@@ -49,7 +50,7 @@ def mutated(check: Check, mutator: Mutator, *, seconds: float) -> Tried:
             tried.crash, tried.words = smallest(check, data, type(error)), _words(error)
             break
         ends_at = ends_at or time.monotonic() + seconds
-        data = mutator.next()
+        data = next(whole, None) or mutator.next()
     return tried
 
 
