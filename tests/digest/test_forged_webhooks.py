@@ -343,6 +343,12 @@ def told_at(row, stamp):
     return path, headers, json.dumps(told).encode()
 
 
+def test_signed_call_of_unisender_go_without_events_is_refused(client):
+    body = json.dumps({"auth": KEY, "events_by_user": []}).encode()
+    body = body.replace(KEY.encode(), hashlib.md5(body).hexdigest().encode())  # noqa: S324  as it does
+    assert post(client, "/webhooks/unisender_go/tracking/", AUTH, body) == 400
+
+
 @pytest.mark.parametrize("stamp", [0, -1, 1e9, 4e9, 1e11, -6e10, 253402300799])
 def test_event_of_another_time_is_stored_without_it(client, row, stamp):
     assert post(client, *told_at(row, stamp)) == 200

@@ -2,11 +2,13 @@
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import hypothesis
+from django.db import transaction
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
@@ -106,6 +108,16 @@ def _round(
         attempt()
     except Exception as error:
         tried.crash, tried.words = last[0] if last else "?", _words(error)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Afterwards the database is as it was."""
+    with transaction.atomic():
+        try:
+            yield
+        finally:
+            transaction.set_rollback(True)
 
 
 def quick(**options: Any) -> settings:
