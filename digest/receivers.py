@@ -141,6 +141,7 @@ _waker = _Waker()
 # What Anymail raises where a body is JSON of another form, or none: it was made for what providers say.
 _UNREADABLE = (
     AnymailError,
+    AssertionError,  # of Unisender Go's events, where there are none
     AttributeError,
     LookupError,
     OSError,  # of a time that no clock has

@@ -76,7 +76,7 @@ def test_wrong_setting_is_named(settings, name, value, message):
 
 def test_provider_that_replaces_our_headers_is_named(settings):
     settings.EMAIL_PROVIDERS = ["mailgun", "sparkpost"]
-    settings.ANYMAIL |= {"SPARKPOST_API_KEY": "key"}
+    settings.ANYMAIL = settings.ANYMAIL | {"SPARKPOST_API_KEY": "key"}
     assert found() == {"digest.W002"}
 
 

@@ -52,7 +52,7 @@ def public(key):
 @pytest.fixture(autouse=True)
 def _keys(settings):
     settings.EMAIL_PROVIDERS = ["mailgun"]
-    settings.ANYMAIL |= {
+    settings.ANYMAIL = settings.ANYMAIL | {
         "WEBHOOK_SECRET": [SECRET],
         "MAILGUN_WEBHOOK_SIGNING_KEY": KEY,
         "MAILERSEND_SIGNING_SECRET": KEY,
@@ -335,13 +335,30 @@ def test_genuine_calls_with_strange_parts_are_no_error_of_ours(client, row, name
     assert not Suppression.objects.exists()
 
 
-@pytest.mark.parametrize("stamp", [0, -1, 1e9, 4e9, 1e11, 1e18, -6e10, 253402300799, "x", None])
-def test_event_of_another_time_is_stored_without_it(client, row, stamp):
+def told_at(row, stamp):
+    """The headers and the body of a genuine call that tells of another time than it is."""
     path, headers, body = house_call(row, "mailgun")
     told = json.loads(body)
     told["event-data"]["timestamp"] = stamp
-    assert post(client, path, headers, json.dumps(told).encode()) in (200, 400)
-    assert not Event.objects.filter(occurred_at__isnull=False).exists()
+    return path, headers, json.dumps(told).encode()
+
+
+def test_signed_call_of_unisender_go_without_events_is_refused(client):
+    body = json.dumps({"auth": KEY, "events_by_user": []}).encode()
+    body = body.replace(KEY.encode(), hashlib.md5(body).hexdigest().encode())  # noqa: S324  as it does
+    assert post(client, "/webhooks/unisender_go/tracking/", AUTH, body) == 400
+
+
+@pytest.mark.parametrize("stamp", [0, -1, 1e9, 4e9, 1e11, -6e10, 253402300799])
+def test_event_of_another_time_is_stored_without_it(client, row, stamp):
+    assert post(client, *told_at(row, stamp)) == 200
+    assert Event.objects.get().occurred_at is None
+
+
+@pytest.mark.parametrize("stamp", [1e18, "x", None])
+def test_event_of_a_time_that_no_clock_has_is_refused(client, row, stamp):
+    assert post(client, *told_at(row, stamp)) == 400
+    assert not Event.objects.exists()
 
 
 # --- Size and number --------------------------------------------------------------------------

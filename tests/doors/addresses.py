@@ -15,8 +15,10 @@ from django.urls import URLResolver, get_resolver, reverse
 
 from digest.delivery import sending
 from digest.delivery.due import planning
+from digest.delivery.esp import local_outbox
 from digest.models import Batch, Delivery, Edition, Event, Fetch, Notice, Paper
-from subscriptions import logbook, tokens
+from digest.site.preferences import trying
+from subscriptions import logbook, selectors, tokens
 from subscriptions.models import ConsentRecord, LeaveReason, Subscriber, Suppression, Topic
 from tests.builders import make_subscriber
 from tests.digest.builders import make_edition, make_listing, make_paper
@@ -45,6 +47,10 @@ class Address:
         return self.name in TOKENS
 
     @property
+    def is_outbox(self) -> bool:
+        return self.name.startswith("site:outbox")
+
+    @property
     def is_webhook(self) -> bool:
         return self.path.startswith("/webhooks/")
 
@@ -64,6 +70,7 @@ TOKENS = {
     "site:opinion": _digest_token,
     "site:own_feed": tokens.make_feed,
     "site:history": tokens.make_preferences,
+    "site:manage": lambda reader: tokens.make_manage(reader.public_id),
     "site:opinions": tokens.make_preferences,
     "site:preferences": tokens.make_preferences,
     "site:preview": tokens.make_preferences,
@@ -78,6 +85,8 @@ TOKENS = {
     "subscriptions:unsubscribe": lambda reader: tokens.make_unsubscribe(reader.public_id),
 }
 """What opens each page that wants a link of the reader's."""
+IN_DIGESTS = ["site:digest", "site:manage", "site:opinion", "subscriptions:unsubscribe"]
+"""What digests lead to, and so whoever finds one."""
 
 _PK = {
     "admin_logentry": LogEntry,
@@ -97,7 +106,6 @@ _PK = {
     "subscriptions_topic": Topic,
 }
 _BY_PAGE = {
-    "api-v1:get_edition": {"name": "daily"},
     "site:sitemap_part": {"name": "pages"},
     "site:cite": {"form": "bib"},
 }
@@ -108,6 +116,8 @@ class House:
     """One of everything, with a paper whose words are meant to do harm, and a reader who got it."""
 
     reader: Subscriber = field(init=False)
+    tried: str = field(init=False)
+    """By which the digest that the reader tries is found."""
 
     def __post_init__(self) -> None:
         now = datetime.now(UTC)
@@ -145,6 +155,7 @@ class House:
         Suppression.objects.create(address_hash="0" * 64, reason="manual")
         User.objects.create_user("olga", is_staff=True)
         logbook.note(self.reader, HOSTILE_TITLE)
+        self.tried = trying.tried(selectors.selection_of(self.reader), self.reader.pk).key
 
     def addresses(self, *, is_forged: bool = False) -> list[Address]:
         """All of them; with links that nobody signed where `is_forged`."""
@@ -155,9 +166,12 @@ class House:
 
     def _values(self, name: str, wanted: list[str], *, is_forged: bool) -> dict[str, Any]:
         known = self._known(name) | _BY_PAGE.get(name, {})
-        if is_forged and "token" in wanted:
-            token = known["token"]
-            known["token"] = ("B" if token[0] == "A" else "A") + token[1:]
+        if name == "site:preview_mail":
+            known["key"] = self.tried
+        if "token" in wanted:
+            token = TOKENS[name](self.reader)
+            forged = ("B" if token[0] == "A" else "A") + token[1:]
+            known["token"] = forged if is_forged else token
         return {each: known[each] for each in wanted}
 
     def _known(self, name: str) -> dict[str, Any]:
@@ -172,13 +186,12 @@ class House:
             "form": "atom",
             "frequency": "daily",
             "id": User.objects.get(username="olga").pk,
-            "key": "none",
+            "key": next(local_outbox.maildir().iterkeys()),
             "month": f"{edition.date:%Y-%m}",
-            "name": "smtp",
+            "name": edition.name if name == "api-v1:get_edition" else "smtp",
             "object_id": self._key(table),
             "pk": self.reader.pk,
             "slug": "agents",
-            "token": TOKENS.get(name, lambda reader: "none")(self.reader),
             "topic_id": Topic.objects.get(slug="agents").pk,
             "verdict": "more",
             "view": "html",

@@ -5,9 +5,11 @@ token is in any log, task, key of the cache, metric or report; and who is erased
 import gzip
 import json
 import re
+import secrets
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from base64 import b64decode
 from email import message_from_bytes, policy
@@ -19,7 +21,9 @@ import redis
 import requests
 from aiosmtpd.controller import Controller
 
+from tests.esp.events import Events, path_of, request_of
 from tests.esp.faults import named
+from tests.esp.records import Event
 from tests.esp.server import FakeEsp
 from tests.flows import leaks
 from tests.flows.processes import Installation, free_port, wait_for
@@ -233,10 +237,26 @@ def bring_list(papers):
     return done.stderr
 
 
-def report(papers, esp, way):
-    """Events, with words of a mail server that name the reader; and a forged one."""
+def report(papers, esp, way, database):
+    """An event, with words of a mail server that name the reader, which is applied; and a forged one."""
     if way != "mailgun":
         return
+    (digest,) = [copy for copy in esp.inbox[READER] if "delivery" in copy.metadata]
+    told = Event("deferred", digest, time.time(), secrets.token_hex(25))
+    headers, body = request_of(told, Events(papers.url, SECRETS["WEBHOOK_SECRET"],
+                                            SECRETS["MAILGUN_WEBHOOK_SIGNING_KEY"]))  # fmt: skip
+    words = json.loads(body)
+    said = f"452 4.2.2 <{READER}>: the mailbox of {READER} is full"
+    words["event-data"]["delivery-status"] |= {"message": said, "description": said}
+    posted = requests.post(
+        papers.url + path_of(told), json.dumps(words), headers=headers, timeout=10
+    )
+    assert posted.status_code == 200
+    applied = (
+        "SELECT 1 FROM digest_event"
+        " WHERE description LIKE '%: the mailbox of %' AND applied_at IS NOT NULL"
+    )
+    wait_for(lambda: database.execute(applied).fetchone(), what="the event's effect")
     url = f"{papers.url}/webhooks/mailgun/tracking/"
     body = json.dumps({"event-data": {"event": "failed", "recipient": READER}})
     forged = requests.post(url, body, auth=("papers", "wrong"), timeout=10)
@@ -288,7 +308,7 @@ def test_no_address_and_no_token_is_written_anywhere(  # noqa: PLR0917  all that
     moved_link = mailboxes.link(MOVED, "preferences")
     with psycopg.connect(postgres_database, autocommit=True) as database:
         run_into_errors(life, papers, database)
-    report(papers, esp, way)
+        report(papers, esp, way, database)
     wait_for(sentry.events, what="a report")
 
     form = life.get(moved_link).text

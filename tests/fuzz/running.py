@@ -2,11 +2,13 @@
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import hypothesis
+from django.db import transaction
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
@@ -40,8 +42,9 @@ class Tried:
 def mutated(check: Check, mutator: Mutator, *, seconds: float) -> Tried:
     """What became of spoilt copies of real files."""
     tried = Tried()
-    # The first one is whole, and takes the time to load what is needed.
-    data, ends_at = mutator.seeds[0], 0.0
+    # The first ones are whole, and the very first takes the time to load what is needed.
+    whole, ends_at = iter(mutator.seeds), 0.0
+    data = next(whole)
     while not ends_at or time.monotonic() < ends_at:
         try:
             tried.took(check, data)
@@ -49,7 +52,7 @@ def mutated(check: Check, mutator: Mutator, *, seconds: float) -> Tried:
             tried.crash, tried.words = smallest(check, data, type(error)), _words(error)
             break
         ends_at = ends_at or time.monotonic() + seconds
-        data = mutator.next()
+        data = next(whole, None) or mutator.next()
     return tried
 
 
@@ -105,6 +108,16 @@ def _round(
         attempt()
     except Exception as error:
         tried.crash, tried.words = last[0] if last else "?", _words(error)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Afterwards the database is as it was."""
+    with transaction.atomic():
+        try:
+            yield
+        finally:
+            transaction.set_rollback(True)
 
 
 def quick(**options: Any) -> settings:

@@ -156,6 +156,17 @@ def test_who_says_no_after_the_planning_is_not_counted_any_more(esp):
 
 
 @pytest.mark.usefixtures("counted")
+def test_one_who_says_no_after_the_planning_says_it_for_all_of_the_call(esp):
+    ada, alan = (
+        make_subscriber(f"{name}@example.org", counts_clicks=True, next_digest_at=NOW)
+        for name in ("ada", "alan")
+    )
+    Subscriber.objects.update(selection_key=_key_of(ada.email))
+    send(but=lambda: Subscriber.objects.filter(pk=alan.pk).update(counts_clicks=False))
+    assert clicks(esp) == {(ada.email, alan.email): "no"}
+
+
+@pytest.mark.usefixtures("counted")
 def test_confirm_mail_is_never_counted(esp, client, settings):
     reader = joined(client)
     providers.offer(

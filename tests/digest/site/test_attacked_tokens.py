@@ -99,7 +99,8 @@ class Attacker:
         self.genuine = {name: [make(reader) for reader in readers] for name, make in MAKE.items()}
         with override_settings(SECRET_KEY="another installation's key"):
             self.foreign = {name: make(readers[0]) for name, make in MAKE.items()}
-        self.all_genuine = {each for found in self.genuine.values() for each in found}
+        # Those of two purposes that were the same would be passed over as genuine.
+        assert len({each for found in self.genuine.values() for each in found}) == 2 * len(MAKE)
 
     def token(self, purpose):
         """One that is not genuine for the purpose."""
@@ -192,6 +193,16 @@ def test_a_hundred_thousand_tokens_are_refused():
             READ[purpose](token)
         refused += 1
     assert refused == MOST
+
+
+@pytest.mark.parametrize("purpose", MAKE)
+def test_link_for_one_purpose_is_none_for_any_other(purpose):
+    with time_machine.travel(NOW, tick=False):
+        token = MAKE[purpose](fresh(1))
+        assert READ[purpose](token)
+        for other in MAKE.keys() - {purpose}:
+            with pytest.raises(TokenError):
+                READ[other](token)
 
 
 @given(st.sampled_from([*MAKE]), st.one_of(st.text(), st.binary(max_size=200).map(encoded)))
