@@ -248,7 +248,6 @@ class Life(RuleBasedStateMachine):
     @rule(which=some, kind=kinds, names_delivery=st.booleans())
     def hear_of_it_from_another(self, which: int, kind: str, names_delivery: bool) -> None:
         """A provider that was handed nothing of it tells of it, and nothing changes."""
-        # Left out: that it names a delivery of its own beside the batch, which is settled by it.
         self.apply()
         before, pk = self._rows(), self._handed(which)
         self._store("brevo", kind, pk if names_delivery else 0, self.batches[pk])
