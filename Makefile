@@ -18,7 +18,7 @@ PAGES_STAMP := $(PAGES)/node_modules/.installed
 
 # What `check --deploy` looks at: a production installation, without its secrets.
 DEPLOY := DEBUG=0 SECRET_KEY=only-for-the-check-$(shell printf 'x%.0s' $$(seq 50)) \
-	SITE_URL=https://papers.example.org DATABASE_URL=postgres://localhost/check \
+	SITE_URL=https://papers.example.org TRUSTED_PROXIES=1 DATABASE_URL=postgres://localhost/check \
 	REDIS_URL=redis://localhost DEFAULT_FROM_EMAIL=digest@papers.example.org \
 	POSTAL_ADDRESS=somewhere OPERATOR_EMAIL=you@example.org EMAIL_PROVIDERS=mailgun MAILGUN_API_KEY=key WEBHOOK_SECRET=a:b \
 	MAILGUN_WEBHOOK_SIGNING_KEY=key UNSUBSCRIBE_EMAIL=
