@@ -45,7 +45,7 @@ test-postgres:
 test-sqlite:
 	$(BIN)/python -m pytest -q -m "not flow"
 
-bench: $(DEV_STAMP) ## Run the benchmarks; BENCH=delivery one of them, SUBSCRIBERS=100000 its size
+bench: $(DEV_STAMP) ## Run the benchmarks; BENCH=delivery one of them, SUBSCRIBERS=100000 its size, FUZZ_SECONDS=20 of each target
 	@$(BIN)/python -m tests.bench $(BENCH) --subscribers $(SUBSCRIBERS) --audiences $(AUDIENCES) \
 		--papers $(PAPERS) --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) $(if $(PARTITIONED),--partitioned)
 

@@ -4,6 +4,7 @@ Of each failure the smallest input is printed, and `make bench` ends with 1. The
 makes the same inputs; a longer run tries more of them.
 """
 
+import logging
 import sys
 import time
 import warnings
@@ -24,6 +25,8 @@ def run(*, subscribers: int, seconds: float, seed: int) -> Iterator[tuple[str, .
     from tests.fuzz import targets  # noqa: PLC0415
 
     warnings.simplefilter("ignore")
+    # Of thousands of refusals nobody reads the lines.
+    logging.disable()
     made = connection.creation.create_test_db(verbosity=0)
     try:
         for target in targets.targets():
@@ -37,6 +40,7 @@ def run(*, subscribers: int, seconds: float, seed: int) -> Iterator[tuple[str, .
             yield target.name, target.method, *row
         yield _lives(seconds, seed)
     finally:
+        logging.disable(logging.NOTSET)
         connection.creation.destroy_test_db(made, verbosity=0)
     print(f"seed {seed}, {seconds:g} s each")
     for failure in failures:
