@@ -1,6 +1,8 @@
 """The pages of the second factor: giving a code, setting an app up, and what one has; and that of one's
 password, which is the admin's."""
 
+from collections.abc import Callable
+from functools import wraps
 from http import HTTPStatus
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -25,7 +27,6 @@ else:
 _KEY = "second_factor_key"
 _WRONG = "This code is not right. Each is good once, and for half a minute: take the next one."
 _TWO_MINUTES = 120
-_allowed = require_http_methods(["GET", "HEAD", "POST"])
 
 
 class CodeForm(forms.Form):
@@ -44,14 +45,23 @@ class CodeForm(forms.Form):
     )
 
 
-@never_cache
-@_allowed
-@sensitive_post_parameters("code")
-def code(request: HttpRequest) -> HttpResponse:
+def _page(view: Callable[[HttpRequest, User], HttpResponse]) -> Callable[..., HttpResponse]:
+    """A page for operators who gave the password: kept by nobody, and no code of theirs in any report."""
+
+    @never_cache
+    @require_http_methods(["GET", "HEAD", "POST"])
+    @sensitive_post_parameters("code")
+    @wraps(view)
+    def wrapped(request: HttpRequest) -> HttpResponse:
+        user = _operator(request)
+        return redirect("admin:login") if user is None else view(request, user)
+
+    return wrapped
+
+
+@_page
+def code(request: HttpRequest, user: User) -> HttpResponse:
     """Asks who gave the password for the second factor."""
-    user = _operator(request)
-    if user is None:
-        return redirect("admin:login")
     if second_factor.device_of(user) is None or _is_in(user):
         return redirect(gate.next_page(request))
     if refusal := lockout.refusal(request, user.get_username()):
@@ -62,14 +72,9 @@ def code(request: HttpRequest) -> HttpResponse:
     return _shown(request, "code", form, title="Your second factor")
 
 
-@never_cache
-@_allowed
-@sensitive_post_parameters("code")
-def set_up(request: HttpRequest) -> HttpResponse:
+@_page
+def set_up(request: HttpRequest, user: User) -> HttpResponse:
     """Shows the secret of a new app, takes its first code, and tells the recovery codes."""
-    user = _operator(request)
-    if user is None:
-        return redirect("admin:login")
     had_one = second_factor.device_of(user) is not None
     if had_one and not (_is_in(user) and entering.is_proved(request)):
         return redirect("door:own" if _is_in(user) else "door:code")
@@ -107,14 +112,9 @@ def _has_set_up(
     return _codes(request, codes)
 
 
-@never_cache
-@_allowed
-@sensitive_post_parameters("code")
-def own(request: HttpRequest) -> HttpResponse:
+@_page
+def own(request: HttpRequest, user: User) -> HttpResponse:
     """What one has, and what one may do with it, for a code."""
-    user = _operator(request)
-    if user is None:
-        return redirect("admin:login")
     device = second_factor.device_of(user)
     form = CodeForm(request.POST or None)
     form.fields["code"].widget.attrs.pop("autofocus", None)
