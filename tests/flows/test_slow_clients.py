@@ -161,10 +161,24 @@ def test_honest_requests_are_answered_beside_slow_clients(house, put_before):
             assert max(each.elapsed.total_seconds() for each in answers) < BOUND
 
 
+def is_late(url):
+    try:
+        requests.get(url, timeout=BOUND)
+    except requests.Timeout:
+        return True
+    return False
+
+
 # Not those who read nothing: a page, and the largest file, fit into the buffers of the system.
 @pytest.mark.parametrize("kind", ["bodies", "headers"])
 def test_slow_senders_stop_gunicorn_without_a_proxy(house, kind):
     few = {"bodies": 0, "headers": 0, "readers": 0} | {kind: READERS}
-    with slow_clients(house, **few), pytest.raises(requests.Timeout):
-        requests.get(f"{house.url}/healthz", timeout=BOUND)
+    with ExitStack() as stack:
+        # A worker takes more than it has threads for, and may have left the other one idle.
+        is_stopped = False
+        for _ in range(5):
+            stack.enter_context(slow_clients(house, **few))
+            if is_stopped := is_late(f"{house.url}/healthz"):
+                break
+        assert is_stopped
     wait_for(house.is_up, what="the web process, once they are gone")
