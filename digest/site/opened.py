@@ -7,7 +7,7 @@ from django.views.decorators.http import require_POST
 
 from digest.editions import opened as recording
 from subscriptions import limits
-from subscriptions.views import opened_cookie
+from subscriptions.views import common, opened_cookie
 
 
 @csrf_exempt  # the origin is checked here, and no page sets a CSRF cookie
@@ -19,7 +19,7 @@ def opened(request: HttpRequest) -> HttpResponse:
     Pages are the same for everybody, so they say it apart from being fetched.
     """
     paper = request.POST.get("paper", "")
-    reader = opened_cookie.reader_of(request) if _is_of_our_pages(request) else None
+    reader = opened_cookie.reader_of(request) if common.is_from_our_pages(request) else None
     if (
         reader
         and paper.isprintable()
@@ -27,11 +27,3 @@ def opened(request: HttpRequest) -> HttpResponse:
     ):
         recording.record(reader, paper)
     return HttpResponse(status=204)
-
-
-def _is_of_our_pages(request: HttpRequest) -> bool:
-    # Browsers name the site that asks only to addresses that they trust, with https or on this
-    # machine; the origin is named everywhere.
-    if site := request.headers.get("Sec-Fetch-Site"):
-        return site == "same-origin"
-    return request.headers.get("Origin") == f"{request.scheme}://{request.get_host()}"

@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -65,12 +64,11 @@ def private_page(*methods: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            response: HttpResponseBase
             if request.method == "POST" and is_from_elsewhere(request):
-                raise PermissionDenied
-            try:
-                response = require_http_methods(methods)(view)(request, *args, **kwargs)
-            except TokenError:
-                response = render(request, "web/subscriptions/broken_link.html", status=404)
+                response = render(request, "web/subscriptions/elsewhere.html", status=403)
+            else:
+                response = _answered(require_http_methods(methods)(view), request, *args, **kwargs)
             for name, value in _HEADERS.items():
                 response[name] = value
             return response
@@ -80,14 +78,33 @@ def private_page(*methods: str) -> Callable[[View], View]:
     return decorate
 
 
+def _answered(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    try:
+        return view(request, *args, **kwargs)
+    except TokenError:
+        return render(request, "web/subscriptions/broken_link.html", status=404)
+
+
 def is_from_elsewhere(request: HttpRequest) -> bool:
-    """Whether a page of another site has a browser ask for this: by the word of the browser
-    (Sec-Fetch-Site), or where it has none, as over http, by the origin that it names."""
+    """Whether a page of another site has a browser ask for this."""
+    return _is_of_ours(request) is False
+
+
+def is_from_our_pages(request: HttpRequest) -> bool:
+    """Whether a page of ours, and nothing else, has a browser ask for this."""
+    return _is_of_ours(request) is True
+
+
+def _is_of_ours(request: HttpRequest) -> bool | None:
+    """Whether the page that asks is; None where nobody says which one, or no page does.
+
+    Browsers name its site (Sec-Fetch-Site) to addresses that they trust, with https or on this machine,
+    and its origin everywhere, but for pages that say no referrer: they have it say null.
+    """
     if site := request.headers.get("Sec-Fetch-Site"):
-        return site not in {"same-origin", "none"}
-    # Pages that say no referrer have browsers say null.
-    ours = f"{request.scheme}://{request.get_host()}"
-    return request.headers.get("Origin", "null") not in {"null", ours}
+        return None if site == "none" else site == "same-origin"
+    origin = request.headers.get("Origin", "null")
+    return None if origin == "null" else origin == f"{request.scheme}://{request.get_host()}"
 
 
 def in_like_time(view: View) -> View:

@@ -43,7 +43,8 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         return answer
     words = "List-Unsubscribe=One-Click"
     if "button" in request.POST:
-        words = f"{_question(request, subscriber)} [{_('Unsubscribe')}]"
+        question = _question(subscriber, is_known=known_cookie.is_of(request, subscriber))
+        words = f"{question} [{_('Unsubscribe')}]"
     has_left = services.unsubscribe(subscriber, evidence=common.evidence(request, words))
     return _left(request, subscriber, has_left=has_left)
 
@@ -65,21 +66,21 @@ def _answered(request: HttpRequest, subscriber: Subscriber) -> HttpResponse | No
 
 
 def _ask(request: HttpRequest, subscriber: Subscriber) -> HttpResponse:
+    is_known = known_cookie.is_of(request, subscriber)
     return common.masked_page(
         request,
         "unsubscribe",
         subscriber,
-        question=_question(request, subscriber),
-        is_known=known_cookie.is_of(request, subscriber),
+        question=_question(subscriber, is_known=is_known),
+        is_known=is_known,
         can_get_less=_is_daily(subscriber),
     )
 
 
-def _question(request: HttpRequest, subscriber: Subscriber) -> str:
+def _question(subscriber: Subscriber, *, is_known: bool) -> str:
     # How often it comes is the reader's choice, which nobody else is shown.
-    if known_cookie.is_of(request, subscriber) and _is_daily(subscriber):
-        return _("Stop the daily digest?")
-    return _("Stop the digest?")
+    is_told = is_known and _is_daily(subscriber)
+    return _("Stop the daily digest?") if is_told else _("Stop the digest?")
 
 
 def _is_daily(subscriber: Subscriber) -> bool:

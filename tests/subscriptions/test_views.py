@@ -838,6 +838,7 @@ def test_page_elsewhere_has_no_browser_act_behind_a_link(client, headers):
     for purpose in PURPOSES:
         answer = client.post(link(purpose, reader), {"learns": "1", "save": "1"}, headers=headers)
         assert (answer.status_code, len(answer.cookies)) == (403, 0), purpose
+        assert "open the link from the mail again" in words(answer)
     assert fresh(reader).state == "active"
     # What no browser sends is no page's doing, and our own pages say no referrer.
     for own in ({}, {"Origin": "null"}, {"Sec-Fetch-Site": "same-origin", "Origin": "null"}):
