@@ -29,7 +29,7 @@ BANNED = ["script", "form", "iframe", "video", "img", "svg", "link", "input", "o
 
 @pytest.fixture(params=KINDS)
 def row(request):
-    reader = make_subscriber("ada@xn--bcher-kva.example", state="pending")
+    reader = make_subscriber("ada.lovelace@xn--bcher-kva.example", state="pending")
     return TransactionalMessage.objects.create(subscriber=reader, kind=request.param)
 
 
@@ -52,7 +52,7 @@ def link_of(row):
 
 def test_section_1_mail_goes_to_one_address_only(row):
     mail = parsed(row)
-    assert mail["To"] == "ada@xn--bcher-kva.example"
+    assert mail["To"] == "ada.lovelace@xn--bcher-kva.example"
     assert mail["Cc"] is None
     assert mail["Bcc"] is None
 
@@ -199,8 +199,8 @@ def test_both_parts_have_the_same_link(row):
 
 @pytest.mark.parametrize("row", ["confirm"], indirect=True)
 def test_section_6_confirm_mail_says_nothing_that_the_visitor_typed(row):
-    assert "ada" not in part(row, "plain")
-    assert "ada" not in document(row).text_content()
+    assert "lovelace" not in part(row, "plain")
+    assert "lovelace" not in document(row).text_content()
     assert parsed(row)["Subject"] == "Confirm your address for Daily Papers"
     holder = tokens.read_confirm(link_of(row).split("/")[-2])
     assert holder.public_id == row.subscriber.public_id
