@@ -21,6 +21,7 @@ from . import lockout, second_factor
 
 _BEGAN = "signed_in_at"
 _PROVED = "second_factor_proved_at"
+_GIVEN = "second_factor_given_at"
 _ASKED = "second_factor_asked"
 _PROOF_SECONDS = 600
 
@@ -55,12 +56,18 @@ def is_proved(request: HttpRequest) -> bool:
     return time.time() - proved <= _PROOF_SECONDS
 
 
+def has_just_given(request: HttpRequest) -> bool:
+    """Whether this session gave a code in the last ten minutes, at its sign-in or since."""
+    return time.time() - float(request.session.get(_GIVEN, 0)) <= _PROOF_SECONDS
+
+
 def let_in(request: HttpRequest, user: User, device: Device, *, how: str = "") -> None:
     """Afterwards this session has given the second factor, under a new key, and may not change it without
     another code; where `how` says by what, it is a sign-in, and in the log."""
     django_otp.login(request, device)
     ask(request.session)
     request.session.pop(_PROVED, None)
+    request.session[_GIVEN] = int(time.time())
     request.session.cycle_key()
     if how:
         _welcome(request, user, how)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from urllib.parse import unquote
 
+from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
@@ -10,9 +11,12 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django_otp import DEVICE_ID_SESSION_KEY
 
+from subscriptions import roles
+
 from . import entering, second_factor
 
 DESK = "/admin/"
+OPERATORS = "admin:auth_user_changelist"
 Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -51,13 +55,26 @@ def _stopped(request: HttpRequest) -> HttpResponseBase | None:
         return redirect_to_login(_wanted(request), reverse("admin:login"))
     if has_factor:
         entering.ask(request.session)
-    if has_given or request.path_info in _open():
+    if has_given:
+        return _asked_again(request, user)
+    if request.path_info in _open() or not (has_factor or second_factor.is_required()):
         return None
-    if has_factor:
-        return redirect_to_login(_wanted(request), reverse("door:code"))
-    if second_factor.is_required():
-        return redirect_to_login(_wanted(request), reverse("door:set_up"))
-    return None
+    return redirect_to_login(
+        _wanted(request), reverse("door:code" if has_factor else "door:set_up")
+    )
+
+
+def _asked_again(request: HttpRequest, user: User) -> HttpResponseBase | None:
+    """Who works at the desk is changed for a code of just now: a session that was left open, or was stolen,
+    makes nobody an owner."""
+    people = reverse(OPERATORS)
+    is_list = request.path_info == people and request.method in {"GET", "HEAD"}
+    is_theirs = request.path_info.startswith(people) and not is_list and roles.is_owner(user)
+    if not is_theirs or entering.has_just_given(request):
+        return None
+    if request.method == "POST":
+        messages.warning(request, "Nothing was saved: your last code is more than ten minutes old.")
+    return redirect_to_login(request.get_full_path(), reverse("door:code"))
 
 
 def _open() -> set[str]:

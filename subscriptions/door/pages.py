@@ -61,15 +61,22 @@ def _page(view: Callable[[HttpRequest, User], HttpResponse]) -> Callable[..., Ht
 
 @_page
 def code(request: HttpRequest, user: User) -> HttpResponse:
-    """Asks who gave the password for the second factor."""
-    if second_factor.device_of(user) is None or _is_in(user):
+    """Asks who gave the password for the second factor; and who is in for another code, after a while."""
+    is_in = _is_in(user)
+    if second_factor.device_of(user) is None or (is_in and entering.has_just_given(request)):
         return redirect(gate.next_page(request))
     if refusal := lockout.refusal(request, user.get_username()):
         return refusal
     form = CodeForm(request.POST or None)
-    if form.is_valid() and _check(request, user, form, is_sign_in=True):
+    if form.is_valid() and _check(request, user, form, is_sign_in=not is_in):
         return redirect(gate.next_page(request))
-    return _shown(request, "code", form, title="Your second factor")
+    return _shown(
+        request,
+        "code",
+        form,
+        title="A code once more" if is_in else "Your second factor",
+        is_in=is_in,
+    )
 
 
 @_page

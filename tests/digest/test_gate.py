@@ -106,6 +106,48 @@ def test_other_pages_ask_nobody_for_it(client, zoe):
     assert client.post("/webhooks/smtp/tracking/").status_code != 302
 
 
+def test_who_works_here_is_changed_by_a_code_of_just_now_alone(client, zoe):
+    eve = make_operator("eve", roles.Role.EDITOR)
+    come_in(client, zoe)
+    one = f"/admin/auth/user/{eve.pk}"
+    pages = [f"{one}/change/", f"{one}/delete/", f"{one}/password/", f"{one}/second-factor/"]
+    pages = [*pages, "/admin/auth/user/add/"]
+    assert [client.get(page).status_code for page in pages] == [200] * 5
+    role = {"username": "eve", "role": "owner", "is_active": "on"}
+    many = {"action": "delete_selected", "_selected_action": [eve.pk], "post": "yes"}
+    with later(601):
+        assert client.get("/admin/auth/user/").status_code == 200
+        for page in pages:
+            for answer in (client.get(page), client.post(page, role)):
+                assert answer.status_code == 302
+                assert answer["Location"] == f"{CODE}?next={page}"
+        assert client.post("/admin/auth/user/", many)["Location"].startswith(CODE)
+        asked = client.get(f"{CODE}?next={pages[0]}")
+        assert "Nothing was saved" in words(asked)
+        assert "in the last ten minutes" in words(asked)
+        assert roles.role_of(eve) == roles.Role.EDITOR
+        given = client.post(CODE, {"code": code_now(), "next": pages[0]})
+        assert given["Location"] == pages[0]
+        assert client.post(pages[0], role).status_code == 302
+    assert roles.role_of(User.objects.get(pk=eve.pk)) == roles.Role.OWNER
+
+
+def test_wrong_code_changes_nobody_and_is_counted(client, zoe):
+    come_in(client, zoe)
+    with later(601):
+        wrong = client.post(CODE, {"code": "000000", "next": "/admin/auth/user/add/"})
+        assert "not right" in words(wrong)
+        assert client.get("/admin/auth/user/add/")["Location"].startswith(CODE)
+        assert entries(action_flag=logbook.SIGN_IN)[-1][1].startswith("Sign-in failed")
+
+
+def test_who_may_not_change_operators_is_refused_and_asked_for_no_code(client):
+    eve = make_operator("eve", roles.Role.EDITOR)
+    come_in(client, eve)
+    with later(601):
+        assert client.get("/admin/auth/user/add/").status_code == 403
+
+
 def test_session_ends_twelve_hours_after_the_sign_in_whatever_is_done_in_it(client, zoe):
     come_in(client, zoe)
     for hours in (4, 8, 11.9):
