@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import time_machine
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from django.conf import settings
 from django.test import Client
 from django.test.utils import override_settings
@@ -49,6 +51,9 @@ _ONE: dict[str, Any] = {
                      "event_data": {"job_id": "1", "email": "ada@example.org", "status": "hard_bounced",
                                     "event_time": "2026-08-20 08:00:00", "metadata": {"delivery": "1"},
                                     "delivery_info": {"delivery_status": "err_user_unknown"}}}]}]},
+    "postal": {"timestamp": _AT, "uuid": "e1", "event": "MessageBounced", "payload": {"bounce": {"id": 2},
+               "details": "550 5.1.1", "output": "gone", "original_message": {"id": 1, "token": "t",
+               "direction": "outgoing", "to": "ada@example.org", "tag": "digest"}}},
     "mailgun": {"signature": {"timestamp": str(_AT), "token": "t" * 50, "signature": ""},
                 "event-data": {"event": "failed", "severity": "permanent", "reason": "bounce", "id": "1",
                                "timestamp": float(_AT), "recipient": "ada@example.org", "tags": ["digest"],
@@ -64,11 +69,14 @@ _ONE: dict[str, Any] = {
                        "bouncedRecipients": [{"emailAddress": "ada@example.org", "status": "5.1.1"}]}})},
 }  # fmt: skip
 _UNISENDER_KEY = "the key of Unisender Go"
+_POSTAL_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 NAMES = [name for name in _ONE if name in providers.PROVIDERS]
 AUTH = "Basic " + base64.b64encode(b"user:word").decode()
 KEYS = {
     "WEBHOOK_SECRET": "user:word", "MAILGUN_WEBHOOK_SIGNING_KEY": "key", "MAILERSEND_SIGNING_SECRET": "key",
     "AMAZON_SES_AUTO_CONFIRM_SNS_SUBSCRIPTIONS": False, "UNISENDER_GO_API_KEY": _UNISENDER_KEY,
+    "POSTAL_WEBHOOK_KEY": base64.b64encode(_POSTAL_KEY.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)).decode(),
 }  # fmt: skip
 
 
@@ -98,6 +106,9 @@ def _headers(name: str, body: bytes) -> dict[str, str]:
         case "mailersend":
             mac = hmac.new(b"key", body, hashlib.sha256).hexdigest()
             return {"authorization": AUTH, "signature": mac}
+        case "postal":
+            mac = _POSTAL_KEY.sign(body, padding.PKCS1v15(), hashes.SHA1())  # noqa: S303  as Postal does
+            return {"authorization": AUTH, "x-postal-signature": base64.b64encode(mac).decode()}
         case "amazon_ses":
             sns = {"x-amz-sns-message-type": "Notification", "x-amz-sns-message-id": "1"}
             return {"authorization": AUTH} | sns
