@@ -156,7 +156,7 @@ def test_answer_that_drips_is_given_up_wherever_it_is(http, start):
     with raw(start, endless=b"x", pause=0.3) as url, pytest.raises(SourceError) as caught:
         http.get(url)
     assert str(caught.value) == "Source: slower than 1 s, given up"
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_answer_that_drips_through_tls_is_given_up(http, tls):
     server = raw(b"HTTP/1.1 200 OK\r\nX: ", endless=b"x", pause=0.3, tls=tls)
     with server as url, pytest.raises(SourceError, match="slower than 1 s, given up"):
         http.get(url.replace("http:", "https:"))
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
 
 
 def test_connection_is_not_kept_for_a_time_that_has_no_end(http):
