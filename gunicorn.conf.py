@@ -21,3 +21,5 @@ class Logger(glogging.Logger):
 
 
 logger_class = Logger
+# A proxy passes a client's own SCRIPT_NAME and PATH_INFO on, which would move the whole site for them.
+forwarder_headers = ""

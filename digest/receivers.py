@@ -173,10 +173,11 @@ def _gathering(name: str) -> Callable[..., HttpResponseBase]:
     def wrapped(request: HttpRequest) -> HttpResponseBase:
         if not signing.is_provable(name):
             raise Http404
+        view = _view_of(name)
         reports: list[intake.Report] = []
         token = _gathered.set(reports)
         try:
-            answer = _view_of(name)(request)
+            answer = view(request)
             stale = bool(reports) and signing.is_stale(request, str(reports[0].provider))
         except ImproperlyConfigured as error:
             raise Http404 from error

@@ -61,21 +61,21 @@ def has_just_given(request: HttpRequest) -> bool:
     return time.time() - float(request.session.get(_GIVEN, 0)) <= _PROOF_SECONDS
 
 
-def let_in(request: HttpRequest, user: User, device: Device, *, how: str = "") -> None:
+def let_in(request: HttpRequest, user: User, device: Device, *, what: str = "") -> None:
     """Afterwards this session has given the second factor, under a new key, and may not change it without
-    another code; where `how` says by what, it is a sign-in, and in the log."""
+    another code; where `what` says what it was for, failures are forgiven, and it is in the log."""
     django_otp.login(request, device)
     ask(request.session)
     request.session.pop(_PROVED, None)
     request.session[_GIVEN] = int(time.time())
     request.session.cycle_key()
-    if how:
-        _welcome(request, user, how)
+    if what:
+        _welcome(request, user, what)
 
 
-def _welcome(request: HttpRequest, user: User, how: str) -> None:
+def _welcome(request: HttpRequest, user: User, what: str) -> None:
     lockout.clear(request, user.get_username())
-    note(request, user, f"Signed in, by {how}", by=user)
+    note(request, user, what, by=user)
 
 
 def note(
@@ -99,7 +99,7 @@ def note_password(request: HttpRequest, user: User, **_: Any) -> None:
     is_all = not second_factor.is_required() and not has_factor
     # A session that no form began, as in tests, is nobody's sign-in.
     if is_all and request.method == "POST":
-        _welcome(request, user, "password alone")
+        _welcome(request, user, "Signed in, by password alone")
 
 
 @receiver(user_login_failed, dispatch_uid=__name__)
@@ -113,9 +113,12 @@ def note_failure(credentials: dict[str, Any], request: HttpRequest | None = None
     _note_lock(request, user)
 
 
-def note_wrong_code(request: HttpRequest, user: User) -> None:
-    """Afterwards the wrong code is counted, and in the log."""
-    note(request, user, "Sign-in failed: the password was right, the second factor wrong")
+def note_wrong_code(request: HttpRequest, user: User, *, is_in: bool) -> None:
+    """Afterwards the wrong code is counted, and in the log: of somebody who signs in, or is in."""
+    if is_in:
+        note(request, user, "Gave a wrong code where one is asked for again", by=user)
+    else:
+        note(request, user, "Sign-in failed: the password was right, the second factor wrong")
     lockout.count_failure(request, user.get_username())
     _note_lock(request, user)
 

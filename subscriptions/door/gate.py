@@ -16,7 +16,7 @@ from subscriptions import roles
 from . import entering, second_factor
 
 DESK = "/admin/"
-OPERATORS = "admin:auth_user_changelist"
+OPERATORS = f"{DESK}auth/user/"
 Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -67,9 +67,10 @@ def _stopped(request: HttpRequest) -> HttpResponseBase | None:
 def _asked_again(request: HttpRequest, user: User) -> HttpResponseBase | None:
     """Who works at the desk is changed for a code of just now: a session that was left open, or was stolen,
     makes nobody an owner."""
-    people = reverse(OPERATORS)
-    is_list = request.path_info == people and request.method in {"GET", "HEAD"}
-    is_theirs = request.path_info.startswith(people) and not is_list and roles.is_owner(user)
+    # Both without the prefix of the site, if it has one.
+    path, is_reading = request.path_info, request.method in {"GET", "HEAD"}
+    is_theirs = path.startswith(OPERATORS) and not (path == OPERATORS and is_reading)
+    is_theirs = is_theirs and roles.is_owner(user)
     if not is_theirs or entering.has_just_given(request):
         return None
     if request.method == "POST":

@@ -16,6 +16,7 @@ from django.template.defaultfilters import pluralize
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
+from django_otp.models import Device
 
 from . import entering, gate, lockout, second_factor
 
@@ -68,7 +69,8 @@ def code(request: HttpRequest, user: User) -> HttpResponse:
     if refusal := lockout.refusal(request, user.get_username()):
         return refusal
     form = CodeForm(request.POST or None)
-    if form.is_valid() and _check(request, user, form, is_sign_in=not is_in):
+    if form.is_valid() and (device := _given(request, user, form)):
+        _let_in(request, user, device, is_in=is_in)
         return redirect(gate.next_page(request))
     return _shown(
         request,
@@ -112,8 +114,8 @@ def _has_set_up(
     device = second_factor.device_of(user)
     del request.session[_KEY]
     is_sign_in = not had_one and second_factor.is_required()
-    how = "password and a second factor that was just set up" if is_sign_in else ""
-    entering.let_in(request, user, device, how=how)
+    signed_in = "Signed in, by password and a second factor that was just set up"
+    entering.let_in(request, user, device, what=signed_in if is_sign_in else "")
     what = "Replaced the second factor" if had_one else "Set up a second factor"
     entering.note(request, user, what, by=user)
     return _codes(request, codes)
@@ -128,7 +130,8 @@ def own(request: HttpRequest, user: User) -> HttpResponse:
     if device and form.is_valid():
         if refusal := lockout.refusal(request, user.get_username()):
             return refusal
-        if _check(request, user, form, is_sign_in=False):
+        if given := _given(request, user, form):
+            entering.let_in(request, user, given)
             return _done(request, user, request.POST.get("do", ""))
     return _shown(
         request,
@@ -177,28 +180,31 @@ def _done(request: HttpRequest, user: User, wanted: str) -> HttpResponse:
     return redirect("door:own")
 
 
-def _check(request: HttpRequest, user: User, form: CodeForm, *, is_sign_in: bool) -> bool:
-    """Whether the code of the form is right, and this session has given it; else the form says why not."""
+def _given(request: HttpRequest, user: User, form: CodeForm) -> Device | None:
+    """What the code of the form is of, where it is right; else the form says why not."""
     text = form.cleaned_data["code"]
     if seconds := second_factor.wait(user, text):
         form.add_error("code", f"After wrong codes one has to wait: {_words(seconds)} more.")
-        return False
+        return None
     device = second_factor.verify(user, text)
     if device is None:
-        entering.note_wrong_code(request, user)
+        entering.note_wrong_code(request, user, is_in=_is_in(user))
         form.add_error("code", _WRONG)
-        return False
+    return device
+
+
+def _let_in(request: HttpRequest, user: User, device: Device, *, is_in: bool) -> None:
     is_app = device == second_factor.device_of(user)
-    how = f"password and {'a code of the app' if is_app else 'a recovery code'}"
-    entering.let_in(request, user, device, how=how if is_sign_in else "")
-    if is_sign_in and not is_app:
+    code = "a code of the app" if is_app else "a recovery code"
+    what = f"Gave {code} again" if is_in else f"Signed in, by password and {code}"
+    entering.let_in(request, user, device, what=what)
+    if not is_app:
         left = second_factor.codes_left(user)
         messages.warning(
             request,
             f"You used a recovery code; {left} {pluralize(left, 'is,are')} left. Where the phone is gone, "
             "set up another one under Second factor, in the menu of your name.",
         )
-    return True
 
 
 def _words(seconds: int) -> str:

@@ -8,6 +8,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from anymail.signals import tracking
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from django.core.cache import cache
@@ -290,8 +291,25 @@ KINDS = [JSON, "application/x-www-form-urlencoded", "multipart/form-data; bounda
 PATHS = sorted(receivers._VIEWS)
 
 
-# An address that Anymail still answers, for those who have it.
-@pytest.mark.filterwarnings("ignore::anymail.exceptions.AnymailDeprecationWarning")
+@pytest.mark.parametrize("name", sorted(receivers._NAMES))
+def test_each_provider_has_its_own_view_of_anymail(name):
+    view = receivers._view_of(name)
+    assert view.view_class.__module__ == f"anymail.webhooks.{name}"
+    assert view.view_class.signal is tracking
+
+
+def test_view_that_cannot_be_loaded_has_the_provider_try_again(client, monkeypatch):
+    """Too many open files are no fault of the call."""
+    monkeypatch.setattr(receivers, "import_module", broken)
+    receivers._view_of.cache_clear()
+    client.raise_request_exception = False
+    assert post(client, "/webhooks/mailgun/tracking/", AUTH, b"{}") == 500
+
+
+def broken(name):
+    raise OSError(24, "Too many open files")
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_bodies_that_nobody_can_read_are_no_error_of_ours(client, row, path):
     client.raise_request_exception = False

@@ -103,6 +103,17 @@ def test_lock_holds_in_all_processes_and_the_log_has_no_name(web):
         assert word not in log
 
 
+@pytest.mark.parametrize("name", ["SCRIPT_NAME", "Script_name", "PATH_INFO"])
+def test_no_header_of_a_client_moves_the_site(web, name):
+    """A proxy on this machine, which gunicorn believes, passes them on."""
+    for there, status in (("/x/", 404), ("/", 200)):
+        with_it = requests.get(web.url + there, headers=PROXIED | {name: "/x"}, timeout=20)
+        without = requests.get(web.url + there, headers=PROXIED, timeout=20)
+        assert with_it.status_code == without.status_code == status
+        assert "/x/admin" not in with_it.text
+        assert 'href="/x/' not in with_it.text
+
+
 @pytest.mark.parametrize("verb", ["GET", "HEAD", "POST", "PUT", "DELETE"])
 def test_outbox_is_not_there(web, verb):
     assert Visitor(web).ask(verb, "/outbox/").status_code == 404
