@@ -66,10 +66,20 @@ class Formatter(logging.Formatter):
         beside = "".join(
             f" {name}={value}" for name, value in vars(record).items() if name not in _STANDARD
         )
-        line = f"{at:%H:%M:%S} {record.levelname:7} {record.name}: {record.getMessage()}{beside}"
+        said = _shown(f"{record.getMessage()}{beside}")
+        line = f"{at:%H:%M:%S} {record.levelname:7} {record.name}: {said}"
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
+            # Set in, so that no error's own words begin a line as a record does.
+            for each in self.formatException(record.exc_info).split("\n"):
+                line += f"\n  {_shown(each)}"
         return logs.masked(line)
+
+
+def _shown(text: str) -> str:
+    """In one line, whoever wrote it: what would begin another, or steer a terminal, as its escape."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class Json(JsonFormatter):

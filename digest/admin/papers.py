@@ -2,51 +2,21 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
-from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.db import models
 from django.http import HttpRequest
 
-from digest.models import Fetch, Paper, PaperTopic, TopicCorrection
+from digest.models import ARXIV_ID, Fetch, Paper, PaperTopic, TopicCorrection
 from digest.papers import search, topics, vectors
-from subscriptions.admin.theme import ModelAdmin, TabularInline, Textarea
+from subscriptions.admin import LinesField
+from subscriptions.admin.theme import ModelAdmin, TabularInline
 
 from .read_only import ReadOnlyAdmin
 
 MOST_LINES = 5_000
 LONGEST_LINE = 300
-
-
-class LinesField(forms.CharField):
-    """A list of texts, one a line."""
-
-    widget = Textarea
-
-    def prepare_value(self, value: Any) -> Any:
-        return "\n".join(map(str, value)) if isinstance(value, list) else value
-
-    def to_python(self, value: Any) -> Any:
-        lines = value if isinstance(value, list) else str(value or "").splitlines()
-        found = [" ".join(str(line).split()) for line in lines]
-        return [line for line in found if line]
-
-    def validate(self, value: Any) -> None:
-        super().validate(value)
-        if len(value) > MOST_LINES:
-            raise ValidationError(f"These are {len(value):,} lines; {MOST_LINES:,} at most.")
-        for number, line in enumerate(value, start=1):
-            if len(line) > LONGEST_LINE:
-                raise ValidationError(
-                    f"Line {number} has {len(line):,} characters; {LONGEST_LINE} at most."
-                )
-            if line.startswith(("[", "{")):
-                raise ValidationError(
-                    f"Line {number} begins with “{line[0]}”: write one a line, without brackets."
-                )
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return bool(self.to_python(initial) != self.to_python(data))
+NO_ID = "Write an arXiv id without its version, such as 2608.01234 or cs/0610105."
 
 
 class TopicCorrectionInline(TabularInline[TopicCorrection, Paper]):
@@ -85,8 +55,18 @@ class PaperAdmin(ModelAdmin[Paper]):
         """Authors, categories and keywords are lists of texts, and may be empty."""
         if isinstance(db_field, models.JSONField):
             label = str(db_field.verbose_name).capitalize()
-            return LinesField(label=label, required=False, help_text="One a line.")
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
+            return LinesField(
+                label=label, required=False, help_text="One a line.",
+                most=MOST_LINES, longest=LONGEST_LINE,
+            )  # fmt: skip
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "arxiv_id" and field is not None:
+            field.validators.append(RegexValidator(rf"\A{ARXIV_ID}\Z", NO_ID))
+        return field
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Paper | None = None) -> list[str]:
+        """A paper stays what it is: its id stands in links that were mailed."""
+        return [*super().get_readonly_fields(request, obj), *(["arxiv_id"] if obj else [])]
 
     def save_model(self, request: HttpRequest, obj: Paper, form: Any, change: Any) -> None:
         """Afterwards search finds the paper by what it says now."""

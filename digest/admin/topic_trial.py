@@ -22,8 +22,6 @@ from subscriptions.admin import LinesField, TopicAdmin
 from subscriptions.models import Topic
 
 admin.site.unregister(Topic)
-_MOST_LINES = 500
-"""Phrases that a trial looks for."""
 
 
 @admin.register(Topic)
@@ -49,11 +47,10 @@ class TopicTrialAdmin(TopicAdmin):
         """The part of the page that says what the topic, as it stands in the form, would take."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        lines = LinesField(required=False)
         rule = TopicRule(
             request.POST.get("slug", "")[:60],
-            tuple(lines.clean(request.POST.get("phrases", ""))[:_MOST_LINES]),
-            tuple(lines.clean(request.POST.get("categories", ""))[:_MOST_LINES]),
+            _lines(request.POST.get("phrases", "")),
+            _lines(request.POST.get("categories", "")),
         )
         topic = Topic.objects.filter(slug=rule.slug).first()
         context = _context(rule, topic, may_correct=self.has_change_permission(request, topic))
@@ -99,6 +96,13 @@ class TopicTrialAdmin(TopicAdmin):
         self.log_change(request, topic, f"Corrected {paper.arxiv_id}: {said or 'taken back'}")
         messages.success(request, f"Noted for “{paper.title[:100]}”.")
         return back
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    """Those that the form would take; what it would refuse is looked for once it is shorter."""
+    field = LinesField(required=False)
+    lines = [line for line in field.to_python(text) if len(line) <= field.longest]
+    return tuple(lines[: field.most])
 
 
 def _context(rule: TopicRule, topic: Topic | None, *, may_correct: bool) -> dict[str, Any]:

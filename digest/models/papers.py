@@ -6,6 +6,9 @@ from django.db import models
 
 from subscriptions.models import Topic
 
+ARXIV_ID = r"(?:[0-9]{4}\.[0-9]{4,5}|[a-z-]+(?:\.[A-Z]{2})?/[0-9]{7})"
+"""An id of arXiv, without version (https://info.arxiv.org/help/arxiv_identifier.html)."""
+
 
 class Paper(models.Model):
     """One paper, whatever sources and versions it came through. Text is readable and unescaped."""

@@ -2,6 +2,8 @@
 
 from django.urls import path, re_path
 
+from digest.models import ARXIV_ID
+
 from . import (
     crawlers,
     digests,
@@ -22,7 +24,6 @@ from . import (
 
 app_name = "site"
 
-ARXIV_ID = r"(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})"
 FEED_FORM = r"(?P<form>atom|json)"
 
 urlpatterns = [

@@ -1,9 +1,10 @@
 """The operator's side of readers, topics and staff."""
 
+from .lines import LinesField
 from .readers import ReadOnly, SubscriberAdmin
 from .staff import GroupAdmin, UserAdmin
 from .suppressions import SuppressionAdmin
-from .topics import LinesField, TopicAdmin
+from .topics import TopicAdmin
 
 __all__ = [
     "GroupAdmin",

@@ -11,23 +11,8 @@ from subscriptions import arxiv, services
 from subscriptions.errors import CategoryError
 from subscriptions.models import Topic
 
+from .lines import LinesField
 from .theme import ModelAdmin, Textarea
-
-
-class LinesField(forms.CharField):
-    """A list of texts, one a line."""
-
-    widget = Textarea
-
-    def prepare_value(self, value: Any) -> Any:
-        return "\n".join(value) if isinstance(value, list) else value
-
-    def to_python(self, value: Any) -> Any:
-        lines = (" ".join(line.split()) for line in (super().to_python(value) or "").splitlines())
-        return [line for line in lines if line]
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        return bool(self.to_python(self.prepare_value(initial)) != self.to_python(data))
 
 
 class TopicForm(forms.ModelForm[Topic]):

@@ -53,6 +53,20 @@ def test_console_line_has_message_values_and_what_is_bound(lines):
     assert {"new=12", "batch=7", "edition=4"} <= set(line.split())
 
 
+def test_text_of_others_begins_no_line_of_its_own_and_steers_no_terminal(lines):
+    logger, written = lines("console")
+    forged = "550 no\n14:00:00 ERROR   digest: forged\x1b[2J\x07\u202e\u2028\ud800"
+    try:
+        raise ValueError(forged)
+    except ValueError:
+        logger.exception("events\rdone", extra={"example": forged})
+    first, *traceback = written()
+    escaped = r"550 no\n14:00:00 ERROR   digest: forged\x1b[2J\x07\u202e\u2028\ud800"
+    assert first.endswith(rf"events\rdone example={escaped}")
+    assert all(line.isprintable() and line.startswith("  ") for line in traceback)
+    assert traceback[-1] == r"  14:00:00 ERROR   digest: forged\x1b[2J\x07\u202e\u2028\ud800"
+
+
 def test_json_line_is_an_object_with_the_constant_message(lines):
     logger, written = lines("json")
     with logs.bound(task="digest.tasks.send", task_id="abc"):

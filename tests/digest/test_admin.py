@@ -89,6 +89,49 @@ def test_paper_that_is_added_by_hand_is_found(admin_client):
     assert search.find(search.parse("birds")).total == 1
 
 
+@pytest.mark.parametrize(
+    "odd", ["2611.00099v2", '"><img src=//e.example>', "2611.00099\n", "../x", "٢٦١١.00099"]
+)
+def test_paper_is_added_by_the_id_that_arxiv_gave_it(admin_client, odd):
+    sent = paper_form(Paper(arxiv_id=odd.strip() + "x" * odd.endswith("\n"), title="Flying birds"))
+    answer = admin_client.post(reverse("admin:digest_paper_add"), sent)
+    assert "Write an arXiv id without its version" in answer.content.decode()
+    assert not Paper.objects.exists()
+
+
+def test_paper_keeps_its_id(admin_client):
+    paper = make_paper()
+    sent = paper_form(paper, arxiv_id="2608.00009", title="Flying birds")
+    address = reverse("admin:digest_paper_change", args=[paper.pk])
+    assert admin_client.post(address, sent).status_code == 302
+    assert Paper.objects.get().title == "Flying birds"
+    assert Paper.objects.get().arxiv_id == paper.arxiv_id
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "subscriptions/topic/?subscribers=1", "subscriptions/topic/?subscribers__id__lt=8",
+        "subscriptions/topic/?subscription=1", "digest/paper/?opinions__id=1",
+        "digest/edition/?deliveries__id__in=1", "digest/paper/?title__regex=(((",
+    ],
+)  # fmt: skip
+def test_lists_are_narrowed_by_what_stands_beside_them_alone(admin_client, question):
+    assert admin_client.get(f"/admin/{question}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "digest/edition/?frequency__exact=daily", "digest/paper/?published_at__year=2026",
+        "subscriptions/subscriber/?state__exact=active&suppressed=yes", "digest/fetch/?source=arxiv",
+        "auth/user/?is_active__exact=1&groups__id__exact=1", "digest/paper/?q=robots&o=1&p=1",
+    ],
+)  # fmt: skip
+def test_lists_are_narrowed_by_what_stands_beside_them(admin_client, question):
+    assert admin_client.get(f"/admin/{question}", follow=True).status_code == 200
+
+
 def test_lists_of_a_paper_are_one_a_line_and_may_be_empty(admin_client):
     paper = make_paper(authors=["Ada Lovelace", "Alan Turing"])
     address = reverse("admin:digest_paper_change", args=[paper.pk])

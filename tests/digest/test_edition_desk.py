@@ -330,6 +330,8 @@ def test_send_is_held_with_a_reason_and_released_both_logged(operator, day):
     assert "Say why" in client.post(hold, {"because": "  "}).content.decode()
     refused = client.post(hold, {"because": "ada@example.com complained"}).content.decode()
     assert "Leave addresses out" in refused
+    steering = client.post(hold, {"because": "A wrong \x1b[2J title"}).content.decode()
+    assert "Leave control characters out" in steering
     client.post(hold, {"because": "A wrong  title"})
     edition.refresh_from_db()
     assert (edition.held_at is not None, edition.held_because) == (True, "A wrong title")

@@ -28,6 +28,23 @@ def titles(taken):
     return [each.paper.title for each in taken]
 
 
+def test_trial_looks_for_no_more_than_the_form_takes(admin_client, monkeypatch):
+    """Half a megabyte in one phrase held a thread for a quarter of a minute."""
+    tried = []
+    monkeypatch.setattr(
+        trial, "run", lambda rule: tried.append(rule) or trial.Trial(0, [], [], [], [])
+    )
+    typed = {
+        "slug": "new",
+        "phrases": "x " * 300_000 + "\n" + "leek\n" * 600,
+        "categories": "cs.CL",
+    }
+    admin_client.post(reverse("admin:topic_trial"), typed)
+    (rule,) = tried
+    assert rule.phrases == ("leek",) * 500
+    assert rule.categories == ("cs.CL",)
+
+
 def test_phrases_that_are_not_saved_yet_are_tried(admin_client):
     make_paper(title="Tomatoes at night")
     make_paper(title="A study of doors")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
+from urllib.parse import quote
 
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString, mark_safe
@@ -207,7 +208,7 @@ def _card_context(paper: PaperContent, site_url: str) -> dict[str, Any]:
         on_github = "github.com/" in paper.code_url
         links.append((_("Code on GitHub") if on_github else _("Code"), paper.code_url))
     # The page that such a link opens asks once more, as scanners open every link of a mail.
-    mine = f"{site_url}/digests/{token('digest')}"
+    mine, arxiv_id = f"{site_url}/digests/{token('digest')}", quote(paper.arxiv_id)
     tuning = f"{site_url}/digests/manage/{token('manage')}/#{token('anchor')}"
     return {
         "tuning": mark_safe(tuning),  # noqa: S308
@@ -218,9 +219,9 @@ def _card_context(paper: PaperContent, site_url: str) -> dict[str, Any]:
         "facts": _facts(paper),
         "links": links,
         "opinions": [
-            (_("More like this"), mark_safe(f"{mine}/more/{paper.arxiv_id}/")),  # noqa: S308
-            (_("Less like this"), mark_safe(f"{mine}/less/{paper.arxiv_id}/")),  # noqa: S308
-            (_("Save for later"), mark_safe(f"{mine}/save/{paper.arxiv_id}/")),  # noqa: S308
+            (_("More like this"), mark_safe(f"{mine}/more/{arxiv_id}/")),  # noqa: S308
+            (_("Less like this"), mark_safe(f"{mine}/less/{arxiv_id}/")),  # noqa: S308
+            (_("Save for later"), mark_safe(f"{mine}/save/{arxiv_id}/")),  # noqa: S308
         ],
     }
 

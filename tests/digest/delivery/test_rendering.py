@@ -80,6 +80,13 @@ def test_paper_cannot_name_a_readers_value():
     assert len(elsewhere) >= 16
 
 
+def test_id_of_a_paper_begins_no_element():
+    """Its links are put together by hand, as they hold a reader's tokens."""
+    html, _ = filled(make_body([make_paper_content(1, arxiv_id='"><img src=//e.example>')]))
+    assert "<img src=//e" not in html
+    assert "/more/%22%3E%3Cimg%20src%3D//e.example%3E/" in html
+
+
 def test_cards_come_in_the_order_of_the_audience():
     html, text = filled(make_body([make_paper_content(2), make_paper_content(1)]))
     titles = [link.text_content() for link in lxml_html.fromstring(html).iterfind(".//h2/a")]
