@@ -12,6 +12,7 @@ from digest.delivery import lookup
 from digest.delivery.esp.providers import MIME_PROVIDERS, PROVIDERS
 from digest.delivery.lookup import Page
 from digest.models import Delivery, Event
+from subscriptions.admin.finding import is_id
 
 from . import sent
 from .keyed import (
@@ -156,7 +157,7 @@ class DeliveryAdmin(WithReaders):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """The delivery, the papers that its reader got and why, and what the provider told of it."""
-        is_number = object_id.isdecimal() and len(object_id) < 19  # noqa: PLR2004  a bigint
+        is_number = is_id(object_id)
         found = Delivery.objects.filter(pk=int(object_id)) if is_number else None
         rows = list(sent.with_all(found)) if found is not None else []
         more = {}

@@ -60,7 +60,8 @@ def asked(frequency: str, day: str) -> tuple[str, date]:
         found = date.fromisoformat(day)
     except ValueError as error:
         raise Http404 from error
-    if frequency not in Edition.Frequency.values or found.isoformat() != day:
+    is_none = frequency not in Edition.Frequency.values or found.year not in building.YEARS
+    if is_none or found.isoformat() != day:
         raise Http404
     return frequency, building.first_day(found, frequency)
 

@@ -30,6 +30,7 @@ from digest.delivery.mails.proofs import Proof
 from digest.editions import drafts
 from digest.models import Draft, Edition
 from subscriptions import addresses, limits, selectors
+from subscriptions.admin.finding import is_id
 from subscriptions.errors import AddressError, RefusedError, TemporaryError
 from subscriptions.models import Subscriber, Topic
 from subscriptions.records import Selection
@@ -104,15 +105,11 @@ def _reader(request: HttpRequest, pk: str) -> Subscriber | None:
         return None
     if not may_look_at_readers(request):
         raise PermissionDenied
-    found = Subscriber.objects.select_related("slot").filter(pk=pk) if _is_number(pk) else None
+    found = Subscriber.objects.select_related("slot").filter(pk=pk) if is_id(pk) else None
     reader = found.first() if found is not None else None
     if reader is None:
         raise Http404
     return reader
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < 19  # noqa: PLR2004  a big integer
 
 
 def may_look_at_readers(request: HttpRequest) -> bool:
@@ -250,7 +247,7 @@ def _found(
     if not (model_admin.has_view_permission(request) and may_look_at_readers(request)):
         raise PermissionDenied
     named = request.POST.get("who", "").strip()
-    if _is_number(named):
+    if is_id(named):
         reader = Subscriber.objects.filter(pk=named).first()
     else:
         try:

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from digest.models import Delivery
 from subscriptions.admin import SubscriberAdmin
+from subscriptions.admin.finding import is_id
 from subscriptions.models import Subscriber
 
 from . import sent
@@ -28,7 +29,7 @@ class ReaderAdmin(SubscriberAdmin):
         if not request.user.has_perm("digest.view_delivery"):
             return shown | {"deliveries": None}
         before = request.GET.get("before", "")
-        return shown | _deliveries(reader, int(before) if before.isdecimal() else None)
+        return shown | _deliveries(reader, int(before) if is_id(before) else None)
 
 
 def _deliveries(reader: Subscriber, before: int | None) -> dict[str, Any]:

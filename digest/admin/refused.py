@@ -1,22 +1,28 @@
 """What the desk answers to whoever asks for a page that they may not see, or that is not there: in its own
 look, with what is needed and whom to ask. Pages of readers have Django's answers."""
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import Group, Permission, User
 from django.core.exceptions import FieldDoesNotExist
 from django.core.paginator import InvalidPage
+from django.db import DataError
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views import csrf, defaults
 
 from subscriptions import roles
 from subscriptions.admin.acting import ERASE, OPERATE
+from subscriptions.admin.finding import is_id
 from subscriptions.door.gate import DESK
+
+logger = logging.getLogger(__name__)
 
 _OWN: Mapping[str, str] = {
     "edition_coming": "digest.view_edition",
@@ -75,8 +81,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 class OddQuestions:
-    """Middleware: what Django's admin and its theme stumble over in an address of the desk, as a page of a
-    search that has none, is a page that is not there."""
+    """Middleware: what the desk, Django's admin and its theme stumble over in an address or a form, as a page
+    of a search that has none, or a letter that no database keeps, is a page that is not there."""
 
     def __init__(self, answer: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._answer = answer
@@ -84,11 +90,26 @@ class OddQuestions:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         return self._answer(request)
 
+    def process_view(self, request: HttpRequest, *_: Any) -> HttpResponse | None:
+        """Behind the check of the form's token, which has read the form."""
+        if not request.path.startswith(DESK):
+            return None
+        asked = [request.path, *_texts(request.GET), *_texts(request.POST)]
+        # A search by an expression may be none, or take for ever.
+        is_odd = any("\0" in each for each in asked) or any(
+            name.endswith("regex") for name in request.GET
+        )
+        return not_found(request, Http404()) if is_odd else None
+
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         is_odd = isinstance(error, InvalidPage) or (
             isinstance(error, FieldDoesNotExist)
             and ("_to_field" in request.GET or "_to_field" in request.POST)
         )
+        if isinstance(error, ValueError | OverflowError | DataError) and _asks_oddly(request):
+            # The fault may be ours all the same.
+            logger.warning("list of the desk could not be read as it was asked for", exc_info=error)
+            is_odd = True
         return not_found(request, error) if is_odd and request.path.startswith(DESK) else None
 
 
@@ -118,6 +139,21 @@ def right_for(request: HttpRequest) -> str:
             verb = _VERBS.get(page, "change" if is_writing or page != "change" else "view")
             return f"{opts.app_label}.{verb}_{opts.model_name}"
     return ""
+
+
+def _texts(values: QueryDict) -> Iterator[str]:
+    for name, given in values.lists():
+        yield from (name, *given)
+
+
+def _asks_oddly(request: HttpRequest) -> bool:
+    """Whether a list is asked for by what stands in its address, or to do something to what is no row."""
+    match = request.resolver_match
+    if not (match and match.url_name and match.url_name.endswith("_changelist")):
+        return False
+    if request.method == "POST":
+        return not all(map(is_id, request.POST.getlist(ACTION_CHECKBOX_NAME)))
+    return bool(request.GET)
 
 
 def _is_at_desk(request: HttpRequest) -> bool:

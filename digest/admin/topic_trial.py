@@ -19,6 +19,7 @@ from digest.papers import topics
 from digest.papers.topics import tagging, trial
 from digest.papers.topics.rules import TopicRule
 from subscriptions.admin import LinesField, TopicAdmin
+from subscriptions.admin.finding import is_id
 from subscriptions.models import Topic
 
 admin.site.unregister(Topic)
@@ -67,7 +68,7 @@ class TopicTrialAdmin(TopicAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        topic = Topic.objects.filter(pk=object_id).first() if object_id.isdecimal() else None
+        topic = Topic.objects.filter(pk=object_id).first() if is_id(object_id) else None
         may = self.has_change_permission(request, topic)
         tried = _context(tagging.rule_of(topic), topic, may_correct=may) if topic else {}
         return super().change_view(request, object_id, form_url, (extra_context or {}) | tried)

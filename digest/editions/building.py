@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 DAILY = Edition.Frequency.DAILY
 WEEKLY = Edition.Frequency.WEEKLY
 CATCH_UP_DAYS = 14
+YEARS = range(1991, 2200)
+"""Of editions that can be asked for: arXiv began in the first."""
 _PAGE = 500
 _SATURDAY = 5
 

@@ -4,18 +4,20 @@ import argparse
 from datetime import UTC, date, datetime
 
 from digest.delivery import because as reasons
+from digest.editions import building
 from digest.errors import UnfitReasonError
 
-_FIRST_YEAR, _LAST_YEAR = 1991, 2199
 _LONGEST_PAUSE = 600
 
 
 def day(text: str) -> date:
     """`2026-08-20`; anything else is refused with a line that says what is wanted."""
     try:
-        return date.fromisoformat(text)
+        parsed = date.fromisoformat(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no date; write it as YYYY-MM-DD") from error
+    _refuse_if_far(parsed, text)
+    return parsed
 
 
 def moment(text: str) -> datetime:
@@ -26,9 +28,13 @@ def moment(text: str) -> datetime:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no time; write it as YYYY-MM-DDTHH:MM:SSZ"
         ) from error
-    if not _FIRST_YEAR <= parsed.year <= _LAST_YEAR:
-        raise argparse.ArgumentTypeError(f"{text!r} is too far from now")
+    _refuse_if_far(parsed, text)
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def _refuse_if_far(day: date, text: str) -> None:
+    if day.year not in building.YEARS:
+        raise argparse.ArgumentTypeError(f"{text!r} is too far from now")
 
 
 def because(text: str) -> str:

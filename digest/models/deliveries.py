@@ -68,8 +68,16 @@ class Batch(models.Model):
 
 def without_person(collector: Any, field: Any, rows: Any, _using: str) -> None:
     """An `on_delete`: the count stays, the person does not. Nor does what the provider calls the message,
-    by which its own records would name whom it went to."""
+    by which its own records would name whom it went to, nor what it and their mail server said of it."""
     columns: Any = field.model._meta  # noqa: SLF001  it has no other name
+    told: Any = Event._meta  # noqa: SLF001  as above
+    with_words = Event.objects.exclude(description="").only("pk")
+    people = collector.data[Subscriber]
+    # Read, so that each is found by an index of its own.
+    for about in ({"delivery__in": rows}, {"message__subscriber__in": people}):
+        collector.add_field_update(
+            told.get_field("description"), "", list(with_words.filter(**about))
+        )
     # The key last: the rows are found by it.
     for name in ("esp_message_id", "detail"):
         collector.add_field_update(columns.get_field(name), "", rows)

@@ -18,7 +18,14 @@ MOST_SUPPRESSED = 5000
 """Suppressions, the newest, that readers are looked for at."""
 _AT_ONCE = 1000
 _MOST_LETTERS = 2000
+_MOST_DIGITS = 18
+"""Of a number that fits 64 bits."""
 _ID = re.compile(r"(?:subscriber\s+|reader\s+|#)?(\d{1,18})", re.IGNORECASE)
+
+
+def is_id(text: str) -> bool:
+    """Whether the text can be the number of a row."""
+    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
 
 
 def readers(rows: QuerySet[Subscriber], text: str) -> QuerySet[Subscriber]:

@@ -160,7 +160,7 @@ class SubscriberAdmin(ReadOnly, SearchedAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        reader = self._reader(int(object_id)) if object_id.isdecimal() else None
+        reader = self._reader(int(object_id)) if finding.is_id(object_id) else None
         shown = self.shown(request, reader) if reader and self.has_view_permission(request) else {}
         return super().change_view(request, object_id, form_url, (extra_context or {}) | shown)
 

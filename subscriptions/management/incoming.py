@@ -15,6 +15,7 @@ from django.core.management.base import CommandError, OutputWrapper
 from rich.console import Console
 
 from subscriptions import importing
+from subscriptions.errors import PermanentError
 
 from . import files
 
@@ -92,9 +93,14 @@ def bad_rows(errors: Path | None, *, of: Path) -> BadRows:
 
 @contextmanager
 def opened(file: Path, encoding: str, stderr: OutputWrapper) -> Iterator[TextIO]:
-    """The file, or stdin, as text; with a bar on a terminal."""
-    with _raw(file, stderr) as raw, importing.opened(raw, encoding) as text:
-        yield text
+    """The file, or stdin, as text; with a bar on a terminal. PermanentError, perhaps late in the file, where
+    it is not written in the encoding."""
+    with _raw(file, stderr) as raw:
+        try:
+            with importing.opened(raw, encoding) as text:
+                yield text
+        except UnicodeError as error:
+            raise PermanentError(f"It is not written in {encoding!r} ({error}).") from error
 
 
 @contextmanager

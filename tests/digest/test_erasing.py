@@ -46,8 +46,9 @@ def reader(edition):
     message = TransactionalMessage.objects.create(subscriber=made, kind="confirm", address=ADDRESS)
     for number, about in enumerate([{"delivery": Delivery.objects.get()}, {"message": message}]):
         Event.objects.create(
-            provider="mailgun", event_id=str(number), type="delivered", applied_at=NOW, **about
-        )
+            provider="mailgun", event_id=str(number), type="delivered", applied_at=NOW,
+            description="to Erika, the Mustermanns' mailbox", **about,
+        )  # fmt: skip
     first, second = (place.paper for place in edition.places.all())
     opened.record(tokens.read_opened(tokens.make_opened(made)), first.arxiv_id)
     Opinion.objects.create(subscriber=made, paper=second, verdict="more")
@@ -72,7 +73,7 @@ def everything_stored():
 def traces(reader):
     return [
         ADDRESS, "mustermann's law", "Mustermann Institute", "neu@example.net", reader.public_id.hex,
-        "192.0.2.77", "Erikas Browser", "abc@mailgun", "a-mark",
+        "192.0.2.77", "Erikas Browser", "abc@mailgun", "a-mark", "the Mustermanns' mailbox",
     ]  # fmt: skip
 
 
@@ -97,6 +98,44 @@ def test_counts_stay_and_lead_to_nobody(reader, edition):
     left = Delivery.objects.get()
     assert (left.subscriber_id, left.esp_message_id, left.detail) == (None, "", "")
     assert LogEntry.objects.get().object_repr == f"subscriber {reader.pk}"
+
+
+def test_words_of_other_readers_mail_servers_stay(reader, edition):
+    """Of a digest, of a single mail, and of nothing that is known."""
+    other = make_subscriber("other@example.org")
+    message = TransactionalMessage.objects.create(
+        subscriber=other, kind="confirm", address="o@x.org"
+    )
+    for about in ({"message": message}, {}):
+        Event.objects.create(
+            provider="brevo", event_id=str(about), type="bounced", description="full", **about
+        )
+    services.erase(reader)
+    assert list(Event.objects.order_by("pk").values_list("description", flat=True)) == [
+        "",
+        "",
+        "full",
+        "full",
+    ]
+
+
+def test_number_of_queries_of_an_erasure_does_not_grow_with_events(
+    reader, django_assert_max_num_queries
+):
+    delivery = Delivery.objects.get()
+    Event.objects.bulk_create(
+        Event(
+            provider="mailgun",
+            event_id=f"more-{number}",
+            type="bounced",
+            delivery=delivery,
+            description="full",
+        )
+        for number in range(50)
+    )
+    with django_assert_max_num_queries(40):
+        services.erase(reader)
+    assert not Event.objects.exclude(description="").exists()
 
 
 def test_hash_is_keyed(reader, settings):

@@ -471,6 +471,12 @@ def test_one_row_that_says_no_counts_for_all_of_its_address(bring, order):
     assert not Subscriber.objects.exists()
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "idna", "punycode", "undefined"])
+def test_file_in_another_encoding_than_was_said_is_one_line(bring, encoding):
+    with pytest.raises(CommandError, match=f"can't be read: .*'{encoding}'"):
+        bring("email\nada@exämple.org\n", "--encoding", encoding)
+
+
 @pytest.mark.parametrize("status", ["pending", "Unconfirmed", "unactivated"])
 def test_who_has_not_confirmed_elsewhere_is_asked_and_never_taken_as_confirmed(bring, status):
     text = f"email,status\nada@example.org,{status}\n"

@@ -37,6 +37,13 @@ def test_addresses_of_another_service_are_never_mailed(bring):
     assert set(Suppression.objects.values_list("reason", flat=True)) == {"bounced"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "idna", "punycode", "undefined"])
+def test_file_in_another_encoding_than_was_said_is_one_line(bring, encoding):
+    with pytest.raises(CommandError, match=f"can't be read: .*'{encoding}'"):
+        bring("email\nada@exämple.org\n", "--encoding", encoding)
+    assert not Suppression.objects.exists()
+
+
 def test_bounces_of_mailgun_are_read_as_they_are(bring):
     text = "address,code,error,created_at\nada@example.org,550,gone,2026-01-01\n"
     assert bring(text, "--reason", "bounced")[0].startswith("1 never to be mailed now")

@@ -21,7 +21,15 @@ and never kept. Nothing can be sent there (RFC 2606)."""
 
 # Events outlive the erasure of their reader. An address is looked for where a word begins, not at every
 # letter of it: that would take hours for a word of a megabyte, which whoever answers our mail may send.
-_ADDRESS = re.compile(r"(?<![^\s<>()\[\],;:\"@])[^\s<>()\[\],;:\"@]+@[^\s<>()\[\],;:\"]+")
+# The sign in it may be written as in a link or a page, be a wide one, and have spaces around it.
+_ADDRESS = re.compile(
+    r"(?<![^\s<>()\[\],;:\"@])[^\s<>()\[\],;:\"@]+"
+    r"\s{0,3}(?:@|%40|&#64;|\uff20)\s{0,3}[^\s<>()\[\],;:\"]+"
+)
+_CONTROLS = {
+    **dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)]),
+    **dict.fromkeys(map(ord, "\t\n"), " "),
+}
 _NEAR = timedelta(days=1000)
 """Around now: what is told of another time has a wrong clock, or none."""
 _MOST_DIGITS = 18
@@ -117,9 +125,7 @@ def _insert(rows: Sequence[_Row]) -> None:
 def _row(report: Report) -> _Row:
     """The values of _COLUMNS."""
     now = timezone.now()
-    description = _storable(report.description)
-    if "@" in description:
-        description = _ADDRESS.sub("an address", description)
+    description = _ADDRESS.sub("an address", _storable(report.description))
     return (
         report.provider[:20],
         _storable(report.event_id)[:200] or _made_up_id(report),
@@ -135,8 +141,9 @@ def _row(report: Report) -> _Row:
 
 
 def _storable(text: str) -> str:
-    """The text without what JSON can carry and no database can: NUL, and halves of letters."""
-    return text.replace("\0", "").encode(errors="replace").decode()
+    """The text in one line, without what moves a terminal, and without what JSON can carry and no database
+    can: NUL, and halves of letters."""
+    return text.translate(_CONTROLS).encode(errors="replace").decode()
 
 
 def _time(time: datetime | None) -> Any:

@@ -97,6 +97,26 @@ def test_text_that_the_database_can_not_hold_is_cut_or_cleaned():
     assert event.description.startswith("? said <an address> x")
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "<ada.lovelace%40example.org>", "<ada.lovelace @ example.org>", "<ada.lovelace&#64;example.org>",
+        "<ada.lovelace\uff20example.org>", "<ada.lovelace\r\n\t@ example.org>", "<ada.lovelace&#64; example.org>",
+    ],
+)  # fmt: skip
+def test_address_is_not_kept_however_it_is_written(written):
+    intake.store([make_report("bounced", description=f"550 no {written} at example.org")])
+    assert Event.objects.get().description == "550 no <an address> at example.org"
+
+
+def test_words_of_a_provider_are_one_line_and_move_no_terminal():
+    words = "550 \x1b[2Jno\r\nsuch\x9b mailbox\x07"
+    intake.store([make_report("bounced\x1b", event_id="1\n2", description=words)])
+    event = Event.objects.get()
+    assert (event.type, event.event_id) == ("bounced", "1 2")
+    assert event.description == "550 [2Jno such mailbox"
+
+
 def test_hard_bounce_suppresses_and_does_not_unsubscribe():
     reader = make_subscriber()
     tell(make_report("bounced", delivery_of(reader), reject_reason="bounced"))

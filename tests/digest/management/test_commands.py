@@ -100,6 +100,8 @@ def test_bad_entries_are_counted_and_the_rest_goes_in(upstream):
         ("fetch_papers", "--date", "2026-02-30"),
         ("fetch_papers", "--source", "elsewhere"),
         ("build_edition", "--frequency", "hourly"),
+        ("build_edition", "--frequency", "weekly", "--date", "0001-01-01"),
+        ("send_digests", "--date", "9999-12-31"),
         ("send_digests", "--now", "soon"),
         ("ledger", "--date", "1"),
         ("settle_deliveries",),
