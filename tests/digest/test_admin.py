@@ -113,7 +113,7 @@ def test_paper_keeps_its_id(admin_client):
     [
         "subscriptions/topic/?subscribers=1", "subscriptions/topic/?subscribers__id__lt=8",
         "subscriptions/topic/?subscription=1", "digest/paper/?opinions__id=1",
-        "digest/edition/?deliveries__id__in=1", "digest/paper/?title__regex=(((",
+        "digest/edition/?deliveries__id__in=1", "digest/paper/?title__contains=robots",
     ],
 )  # fmt: skip
 def test_lists_are_narrowed_by_what_stands_beside_them_alone(admin_client, question):
