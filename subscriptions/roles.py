@@ -103,6 +103,11 @@ def give(user: User, role: Role | None) -> None:
     user.refresh_from_db()
 
 
+def lock() -> None:
+    """Afterwards nobody else who asks for it changes who is an owner until this transaction ends."""
+    Group.objects.select_for_update().get_or_create(name=Role.OWNER.value)
+
+
 def is_last_owner(user: User) -> bool:
     """Whether nobody else could say who works here."""
     owners = User.objects.filter(

@@ -1,5 +1,6 @@
 """The send of an edition in the admin: held, released and called off by hand."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -19,6 +20,7 @@ from digest.models import Edition
 from digest.tasks import wake_senders
 
 from . import edition_closed, edition_draft
+from .dashboard import stops
 
 _TITLES = {"hold": "Hold", "release": "Release", "drop": "Call off"}
 
@@ -52,16 +54,15 @@ def release(model_admin: ModelAdmin[Any], request: HttpRequest, edition_id: int)
     edition, back = _edition(request, edition_id)
     if request.method != "POST":
         return _confirm(model_admin, request, edition, does="release")
-    because = edition.held_because
+    seen, because = _seen(request, edition), edition.held_because
     with transaction.atomic():
-        is_new = watch.release(edition)
+        is_new = seen is not None and watch.release(edition, seen=seen)
         if is_new:
             model_admin.log_change(request, edition, f"Released; it was held: {because}")
-    if is_new:
-        messages.success(request, f"Released {_name(edition)}: it is sent on.")
-        wake_senders()
-    else:
-        messages.info(request, f"Nothing to do: {_name(edition)} was not held.")
+    if not is_new:
+        return _not_done(model_admin, request, edition, does="release") or back
+    messages.success(request, f"Released {_name(edition)}: it is sent on.")
+    wake_senders()
     return back
 
 
@@ -69,20 +70,34 @@ def drop(model_admin: ModelAdmin[Any], request: HttpRequest, edition_id: int) ->
     """Asks once more, then calls the edition off."""
     edition, back = _edition(request, edition_id)
     if request.method != "POST":
-        waiting = figures.ledger_of(edition).pending
-        return _confirm(model_admin, request, edition, does="drop", waiting=waiting)
-    because = edition.held_because
+        return _confirm(model_admin, request, edition, does="drop")
+    seen, because = _seen(request, edition), edition.held_because
     with transaction.atomic():
         # What waits is given up below, in steps of its own.
-        is_new = dropping.drop(edition, timezone.now(), most=0)
+        is_new = seen is not None and dropping.drop(edition, timezone.now(), seen=seen, most=0)
         if is_new:
             model_admin.log_change(request, edition, f"Called off; it was held: {because}")
-    if is_new:
-        dropping.give_up(edition, most=dropping.AT_ONCE)
-        messages.success(request, f"Called off {_name(edition)}.")
-    else:
-        messages.info(request, f"Nothing to do: {_name(edition)} was not held.")
+    if not is_new:
+        return _not_done(model_admin, request, edition, does="drop") or back
+    dropping.give_up(edition, most=dropping.AT_ONCE)
+    messages.success(request, f"Called off {_name(edition)}.")
     return back
+
+
+def _seen(request: HttpRequest, edition: Edition) -> datetime | None:
+    """When the hold began, where it is the one that the form was about."""
+    return edition.held_at if request.POST.get("held_at") == stops.hold_of(edition) else None
+
+
+def _not_done(
+    model_admin: ModelAdmin[Any], request: HttpRequest, edition: Edition, *, does: str
+) -> HttpResponse | None:
+    """Asks again, about the hold that is there now; None, with a line, where there is none."""
+    edition.refresh_from_db()
+    if edition.held_at:
+        return _confirm(model_admin, request, edition, does=does, another=True)
+    messages.info(request, f"Nothing to do: {_name(edition)} was not held.")
+    return None
 
 
 def _edition(request: HttpRequest, edition_id: int) -> tuple[Edition, HttpResponse]:
@@ -106,6 +121,8 @@ def _confirm(
         "title": f"{_TITLES[what['does']]} {_name(edition)}",
         "edition": edition,
         "name": _name(edition),
+        "hold": stops.hold_of(edition),
+        "waiting": figures.ledger_of(edition).pending if what["does"] == "drop" else 0,
         "held_by": edition_closed.held_by(edition),
         "longest_reason": reasons.LONGEST,
         **what,

@@ -4,6 +4,7 @@ import logging
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from digest.models import Batch, Circuit, Delivery, Edition
@@ -22,15 +23,23 @@ _MOST = 10_000
 State = Delivery.State
 
 
-def drop(edition: Edition, now: datetime, *, most: int | None = None) -> bool:
+def held(edition: Edition, seen: datetime | None = None) -> QuerySet[Edition]:
+    """The edition while it is held; with the time at which a hold began, while it is that one."""
+    rows = Edition.objects.filter(pk=edition.pk, held_at__isnull=False)
+    return rows if seen is None else rows.filter(held_at=seen)
+
+
+def drop(
+    edition: Edition, now: datetime, *, seen: datetime | None = None, most: int | None = None
+) -> bool:
     """Afterwards nothing more of the held edition is sent to anybody, and it is not held any more;
-    False where it was not held. What a worker has in its hands still goes.
+    False where it was not held, or not by the hold that was seen. What a worker has in its hands
+    still goes.
 
     The first `most` batches are given up at once (None: all), the others by `sweep`.
     """
-    held = Edition.objects.filter(pk=edition.pk, held_at__isnull=False)
     with transaction.atomic():
-        if not held.update(held_at=None, held_because="", dropped_at=now):
+        if not held(edition, seen).update(held_at=None, held_because="", dropped_at=now):
             return False
         Circuit.objects.filter(name=f"edition {edition.pk}").delete()
         notices.end(notices.HELD, edition.pk, now=now)

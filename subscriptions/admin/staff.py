@@ -1,5 +1,6 @@
 """Who works at the desk: owners say it, for everybody but themselves."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -7,6 +8,8 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
@@ -120,6 +123,18 @@ class UserAdmin(FactorAdmin, DjangoUserAdmin[User], ModelAdmin[User]):
             kwargs["form"] = OwnForm
         return super().get_form(request, obj, **kwargs)
 
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """As Django has it, one owner at a time."""
+        return _in_turn(request, super().changeform_view, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """As Django has it, one owner at a time."""
+        return _in_turn(request, super().delete_view, *args, **kwargs)
+
+    def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """As Django has it, one owner at a time."""
+        return _in_turn(request, super().response_action, *args, **kwargs)
+
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: Any) -> None:
         super().save_model(request, obj, form, change)
         if "role" in form.cleaned_data and not obj.is_superuser:
@@ -151,6 +166,19 @@ class UserAdmin(FactorAdmin, DjangoUserAdmin[User], ModelAdmin[User]):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         is_self = obj is not None and obj == request.user
         return roles.is_owner(request.user) and not is_self
+
+
+def _in_turn(request: HttpRequest, view: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What the view answers, which changes who works here for an owner alone. Owners take turns, as
+    two who take the role from each other would leave none."""
+    if request.method != "POST":
+        return view(request, *args, **kwargs)
+    with transaction.atomic():
+        roles.lock()
+        # They may have lost the role while they waited.
+        if not any(map(roles.is_owner, User.objects.filter(username=request.user.get_username()))):
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
 
 
 def _note_role(request: HttpRequest, user: User, before: Role | None) -> None:

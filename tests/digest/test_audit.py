@@ -66,18 +66,19 @@ def posts():
             {"paper": "2611.00001", "is_about": "no"},
         ),
         "edition_hold": (address("edition_hold", edition), {"because": "x"}),
-        "edition_release": (address("edition_release", edition), {}),
-        "edition_drop": (address("edition_drop", _held()), {}),
+        "edition_release": _about_a_hold("edition_release", ago=8),
+        "edition_drop": _about_a_hold("edition_drop", ago=7),
         "edition_draft": (address("edition_draft", "daily", day), draft),
         "edition_proof_test": (address("edition_proof_test", "daily", day), {}),
         "reader_act": (address("reader_act", pk(Subscriber)), {"act": "suppress"}),
     }
 
 
-def _held():
-    edition = make_edition(TODAY - timedelta(days=8), [make_paper(arxiv_id="2611.00009")])
-    watch.hold(edition, because="x", now=datetime.now(UTC))
-    return edition.pk
+def _about_a_hold(name, *, ago):
+    edition = make_edition(TODAY - timedelta(days=ago), [make_paper(arxiv_id=f"2611.0001{ago}")])
+    now = datetime.now(UTC)
+    watch.hold(edition, because="x", now=now)
+    return address(name, edition.pk), {"held_at": now.isoformat()}
 
 
 def _doubtful():

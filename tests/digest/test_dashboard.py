@@ -381,7 +381,8 @@ def test_held_edition_is_released_at_the_headline(admin_client):
     assert (
         "the daily edition 2026-08-20 is held since Aug 21, 09:00 UTC: “0.40% complained”" in said
     )
-    admin_client.post(headline.find(".//form").get("action"))
+    form = headline.find(".//form")
+    admin_client.post(form.get("action"), dict(form.form_values()))
     assert Edition.objects.get(pk=batch.edition_id).held_at is None
 
 

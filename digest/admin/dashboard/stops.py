@@ -24,6 +24,8 @@ class Stop:
     url: str = ""
     may: bool = False
     """Whether this person may press it."""
+    hold: str = ""
+    """Of an edition: which hold was seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,11 @@ class Headline:
     stops: list[Stop]
     is_all: bool
     """Nothing goes at all."""
+
+
+def hold_of(edition: Edition) -> str:
+    """Which hold it is, as forms post it: when it began; "" where there is none."""
+    return edition.held_at.isoformat() if edition.held_at else ""
 
 
 def some_way_goes(ways: Sequence[Health]) -> bool:
@@ -79,4 +86,5 @@ def _of_edition(edition: Edition, may: May) -> Stop:
         f"Release {edition.name}",
         reverse("admin:edition_release", args=[edition.pk]),
         may("digest.change_edition"),
+        hold_of(edition),
     )

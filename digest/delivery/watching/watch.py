@@ -128,13 +128,13 @@ def _trouble(edition: Edition, because: str) -> Trouble:
     )
 
 
-def release(edition: Edition) -> bool:
-    """Afterwards the edition is sent on; False where it was not held."""
-    held = Edition.objects.filter(pk=edition.pk, held_at__isnull=False)
+def release(edition: Edition, *, seen: datetime | None = None) -> bool:
+    """Afterwards the edition is sent on; False where it was not held, or not by the hold that was
+    seen (when it began)."""
     with transaction.atomic():
-        Circuit.objects.filter(name=_circuit(edition.pk)).delete()
-        if not held.update(held_at=None, held_because=""):
+        if not dropping.held(edition, seen).update(held_at=None, held_because=""):
             return False
+        Circuit.objects.filter(name=_circuit(edition.pk)).delete()
         notices.end(notices.HELD, edition.pk, now=timezone.now())
     return True
 

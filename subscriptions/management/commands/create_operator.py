@@ -32,22 +32,30 @@ class Command(BaseCommand):
             email = addresses.canonical(email).lower()
         except AddressError as error:
             raise CommandError(str(error)) from error
-        user = User.objects.filter(username=email).first()
-        is_new = user is None
-        if user is None:
-            user = User(username=email, email=email)
-            user.set_password(self._password(user))
-        elif role != roles.Role.OWNER and roles.is_last_owner(user):
-            raise CommandError("Nobody else is an owner: give somebody that role first.")
-        elif user.is_superuser:
-            raise CommandError("This is a superuser, who may do everything already.")
+        is_new = not User.objects.filter(username=email).exists()
+        new = self._new(email) if is_new else None
         with transaction.atomic():
+            roles.lock()
+            user = new or self._known(email, role)
             user.is_active = True
             user.save()
             roles.give(user, roles.Role(role))
             did = "Made an operator with the role" if is_new else "Gave the role"
             logbook.note(user, f"{did} {role}", is_new=is_new)
         self.stdout.write(f"{email} is {'now ' if is_new else ''}an operator: {role}")
+
+    def _new(self, email: str) -> User:
+        user = User(username=email, email=email)
+        user.set_password(self._password(user))
+        return user
+
+    def _known(self, email: str, role: str) -> User:
+        user = User.objects.get(username=email)
+        if role != roles.Role.OWNER and roles.is_last_owner(user):
+            raise CommandError("Nobody else is an owner: give somebody that role first.")
+        if user.is_superuser:
+            raise CommandError("This is a superuser, who may do everything already.")
+        return user
 
     def _password(self, user: User) -> str:
         if sys.stdin.isatty():
