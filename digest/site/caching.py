@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from digest.papers import search
 
+Answer = Callable[[HttpRequest], HttpResponseBase]
 View = Callable[..., HttpResponseBase]
 
 KEPT_SECONDS = 60
@@ -32,7 +33,6 @@ _MOST_LETTERS = 400
 """Of an address with its query; longer ones are answered, and not kept."""
 _STAMP = re.compile(rb'name="stamp" value="[^"]*"')
 """Says when a sign-up form was printed, and so makes no page another one."""
-_GZIP = re.compile(r"\bgzip\b")
 _VARY = ("Accept-Encoding", "Accept-Language")
 _PAGE = "[1-9][0-9]{0,3}"
 _CANONICAL = {
@@ -83,6 +83,27 @@ def public(*parameters: str, max_age: int = KEPT_SECONDS) -> Callable[[View], Vi
         return answer
 
     return kept
+
+
+def middleware(answer: Answer) -> Answer:
+    """No cookie chooses a language, which caches between could not know, and `Accept-Encoding` says
+    "gzip" to who takes it and nothing to others."""
+
+    def plainly(request: HttpRequest) -> HttpResponseBase:
+        request.COOKIES.pop(settings.LANGUAGE_COOKIE_NAME, None)
+        request.META["HTTP_ACCEPT_ENCODING"] = "gzip" if _takes_gzip(request) else ""
+        return answer(request)
+
+    return plainly
+
+
+def _takes_gzip(request: HttpRequest) -> bool:
+    """RFC 9110, 12.5.3: a weight of 0 is a refusal."""
+    for coding in request.META.get("HTTP_ACCEPT_ENCODING", "").lower().split(","):
+        name, _, weight = "".join(coding.split()).partition(";q=")
+        if name == "gzip":
+            return not weight or bool(weight.strip("0."))
+    return False
 
 
 def _key(request: HttpRequest, parameters: tuple[str, ...]) -> str:
@@ -136,7 +157,7 @@ def _keep(key: str, response: HttpResponse) -> _Kept:
 
 
 def _answer(request: HttpRequest, page: _Kept, max_age: int) -> HttpResponseBase:
-    is_compressed = bool(_GZIP.search(request.headers.get("Accept-Encoding", "")))
+    is_compressed = _takes_gzip(request)
     response = HttpResponse(
         page.body if is_compressed else gzip.decompress(page.body), headers=page.headers
     )

@@ -141,6 +141,23 @@ def test_page_is_kept_and_sent_compressed(client, kept, accepted):
     assert "Content-Encoding" not in plain
 
 
+@pytest.mark.parametrize("accepted", ["gzip;q=1.0", "br, GZIP ; q=0.001", "gzip;q=0.5, identity"])
+def test_page_is_compressed_for_who_takes_it_at_any_weight(client, kept, accepted):
+    response = client.get("/", headers={"accept-encoding": accepted})
+    assert response["Content-Encoding"] == "gzip"
+
+
+REFUSED = ["gzip;q=0", "br, gzip; q=0.000", "x-gzip", "gzip-2", "*;q=0", "identity", ""]
+
+
+@pytest.mark.parametrize("address", ["/", "/papers/2026-08-19/", "/api/v1/papers"])
+@pytest.mark.parametrize("accepted", REFUSED)
+def test_nothing_is_compressed_for_who_does_not_take_it(client, kept, accepted, address):
+    response = client.get(address, headers={"accept-encoding": accepted})
+    assert "Content-Encoding" not in response
+    assert "Accept-Encoding" in response["Vary"]
+
+
 def test_answer_depends_on_encoding_and_language_alone(client, kept):
     varies = {word.strip() for word in client.get("/")["Vary"].split(",")}
     assert varies == {"Accept-Encoding", "Accept-Language"}
@@ -151,6 +168,14 @@ def test_each_language_has_its_own_page(client, kept):
     number, german = queries_of(client, "/", **{"accept-language": "de"})
     assert number > 0
     assert b'lang="de"' in german.content
+
+
+@pytest.mark.parametrize("address", ["/", "/search/?q=first", "/api/v1/papers"])
+def test_cookie_chooses_no_language(client, kept, address):
+    client.cookies["django_language"] = "de"
+    response = client.get(address, headers={"accept-language": "en"})
+    assert response["Content-Language"] == "en"
+    assert b'lang="de"' not in response.content
 
 
 def test_known_parameters_have_pages_of_their_own(client, kept):
