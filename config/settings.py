@@ -82,6 +82,7 @@ MIDDLEWARE = [
     "digest.receivers.short_way",
     "config.bodies.middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "digest.site.caching.middleware",
     "django.middleware.gzip.GZipMiddleware",
     # Whatever goes wrong behind it under /api/ comes out as problem details.
     "digest.site.api.edge.middleware",
@@ -127,8 +128,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
-# Which languages pages and mails speak, of those that `locale/` has; a browser's wish decides for
-# pages, and what a reader chose for mails.
+# Some of those that `locale/` has: pages speak what a browser asks for, mails what a reader chose.
 LANGUAGES = env.languages("LANGUAGES", {"en": "English", "de": "Deutsch"})
 LANGUAGE_CODE = LANGUAGES[0][0]
 USE_I18N = True

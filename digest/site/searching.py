@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.formats import number_format
+from django.utils.http import http_date
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
@@ -49,15 +50,15 @@ def search_page(request: HttpRequest) -> HttpResponse:
         "nav_current": "search",
         "page_description": _("Search all papers of all years by words, phrases and authors."),
     }
-    if asked.is_empty:
-        context |= {"page_title": _("Search"), "canonical": f"{settings.SITE_URL}{request.path}"}
-        return render(request, "web/site/search.html", context)
-    # Only here: a page that is kept costs nothing.
-    if seconds := limits.seconds_until_search(request):
+    # Only here: a page that is kept costs nothing, and the form alone asks nothing.
+    if request.GET and (seconds := limits.seconds_until_search(request)):
         context |= {"page_title": _("Search"), "notes": [_TOO_MANY]}
         response = render(request, "web/site/search.html", context, status=429)
         response["Retry-After"] = str(seconds)
         return response
+    if asked.is_empty:
+        context |= {"page_title": _("Search"), "canonical": f"{settings.SITE_URL}{request.path}"}
+        return _told(render(request, "web/site/search.html", context), is_kept=not notes)
     narrowing = {
         "topic": topic,
         "year": str(year) if year else "",
@@ -66,6 +67,15 @@ def search_page(request: HttpRequest) -> HttpResponse:
     context |= _results(request, asked, narrowing)
     response = render(request, "web/site/search.html", context)
     response["X-Robots-Tag"] = "noindex"
+    return _told(response, is_kept=not notes)
+
+
+def _told(response: HttpResponse, *, is_kept: bool) -> HttpResponse:
+    """Changed now, so that nothing is noted on each question; what was asked of a topic or a year that
+    there is not, is nothing to keep."""
+    response["Last-Modified"] = http_date()
+    if not is_kept:
+        response["Cache-Control"] = "no-cache"
     return response
 
 

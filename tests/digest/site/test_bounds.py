@@ -119,6 +119,13 @@ def test_form_of_search_and_other_clients_are_not_counted(client, settings):
     assert (codes, mine, other) == ([200] * 3, [200, 429], 200)
 
 
+@pytest.mark.parametrize("asked", [{"topic": "none"}, {"year": "1800"}, {"order": "x"}])
+def test_search_without_words_is_counted(client, settings, asked):
+    settings.API_RATE = "1/m"
+    codes = [client.get("/search/", asked).status_code for _ in range(2)]
+    assert codes == [200, 429]
+
+
 def test_search_that_is_kept_costs_nothing(client, settings):
     settings.API_RATE = "1/m"
     kept = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "bounds"}

@@ -3,6 +3,7 @@
 import gzip
 import socket
 from datetime import UTC, date, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 import time_machine
@@ -25,8 +26,26 @@ PAGES = ["/", "/papers/2026-08-20/", "/papers/2026-W34/", "/papers/2026-08/", "/
          "/feeds/weekly.json", "/feeds/topics/agents.atom"]  # fmt: skip
 MEMORY = {
     "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
-    "pages": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "pages"},
+    "pages": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "pages",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    },
 }
+ODD_PAGES = ["0", "00", "01", "-1", "+1", " 1", "1 ", "1\n", "1.0", "1_0", "last", "", "x", "\0", "10000",
+             "\u0664", "\uff11"]  # fmt: skip
+ODD = [
+    *(f"/trending/?page={quote(number)}" for number in ODD_PAGES),
+    "/search/?topic=agents&page=0", "/topics/agents/?page=last", "/trending/?all=2", "/?all=",
+    "/sitemap-papers.xml?p=01", "/sitemap-papers.xml?p=%201",
+    "/search/?topic=none", "/search/?topic=%00", "/search/?topic=Agents", "/search/?topic=agents%0A",
+    "/search/?q=first&topic=none", "/search/?year=1800", "/search/?year=02026", "/search/?year=x",
+    "/search/?topic=agents&order=x", "/search/?topic=agents&order=Votes",
+]  # fmt: skip
+GOOD = ["/trending/?page=1", "/trending/?topic=agents", "/papers/2026-08-20/?topic=&all=1",
+        "/topics/agents/?page=2", "/sitemap-papers.xml?p=1", "/search/", "/search/?q=first",
+        "/search/?topic=agents&year=2026&order=votes&page=1",
+        "/search/?q=&topic=&year=&order=best"]  # fmt: skip
 
 
 @pytest.fixture
@@ -46,6 +65,10 @@ def queries_of(client, address, **headers):
         response = client.get(address, headers=headers)
     assert response.status_code in (200, 304)
     return len(captured), response
+
+
+def keys():
+    return set(caches["pages"]._cache)
 
 
 @pytest.mark.parametrize("address", PAGES)
@@ -99,7 +122,7 @@ def test_page_with_other_papers_is_another_page(client, kept):
 
 def test_stamp_of_the_form_makes_no_other_page(client, kept):
     first = client.get("/topics/")
-    kept.shift(timedelta(hours=3))
+    kept.shift(timedelta(minutes=59))
     second = client.get("/topics/")
     assert second.content != first.content
     assert second["ETag"] == first["ETag"]
@@ -118,6 +141,23 @@ def test_page_is_kept_and_sent_compressed(client, kept, accepted):
     assert "Content-Encoding" not in plain
 
 
+@pytest.mark.parametrize("accepted", ["gzip;q=1.0", "br, GZIP ; q=0.001", "gzip;q=0.5, identity"])
+def test_page_is_compressed_for_who_takes_it_at_any_weight(client, kept, accepted):
+    response = client.get("/", headers={"accept-encoding": accepted})
+    assert response["Content-Encoding"] == "gzip"
+
+
+REFUSED = ["gzip;q=0", "br, gzip; q=0.000", "x-gzip", "gzip-2", "*;q=0", "identity", ""]
+
+
+@pytest.mark.parametrize("address", ["/", "/papers/2026-08-19/", "/api/v1/papers"])
+@pytest.mark.parametrize("accepted", REFUSED)
+def test_nothing_is_compressed_for_who_does_not_take_it(client, kept, accepted, address):
+    response = client.get(address, headers={"accept-encoding": accepted})
+    assert "Content-Encoding" not in response
+    assert "Accept-Encoding" in response["Vary"]
+
+
 def test_answer_depends_on_encoding_and_language_alone(client, kept):
     varies = {word.strip() for word in client.get("/")["Vary"].split(",")}
     assert varies == {"Accept-Encoding", "Accept-Language"}
@@ -130,6 +170,14 @@ def test_each_language_has_its_own_page(client, kept):
     assert b'lang="de"' in german.content
 
 
+@pytest.mark.parametrize("address", ["/", "/search/?q=first", "/api/v1/papers"])
+def test_cookie_chooses_no_language(client, kept, address):
+    client.cookies["django_language"] = "de"
+    response = client.get(address, headers={"accept-language": "en"})
+    assert response["Content-Language"] == "en"
+    assert b'lang="de"' not in response.content
+
+
 def test_known_parameters_have_pages_of_their_own(client, kept):
     client.get("/papers/2026-08-20/")
     number, _ = queries_of(client, "/papers/2026-08-20/?topic=agents")
@@ -140,6 +188,33 @@ def test_unknown_parameters_are_passed_over(client, kept):
     first = client.get("/?utm_source=x")
     number, second = queries_of(client, "/?utm_source=y&fbclid=z")
     assert (number, second.content) == (0, first.content)
+
+
+@pytest.mark.parametrize("address", ODD)
+def test_odd_value_is_answered_and_not_kept(client, kept, address):
+    assert client.get(address).status_code == 200
+    assert keys() == set()
+
+
+@pytest.mark.parametrize("address", GOOD)
+def test_value_of_a_link_of_ours_is_kept(client, kept, address):
+    queries_of(client, address)
+    number, _ = queries_of(client, address)
+    assert number == 0
+
+
+def test_nothing_is_noted_of_questions(client, kept):
+    for word in ("first", "second", "third"):
+        client.get("/search/", {"q": word})
+    assert len(keys()) == 3
+
+
+def test_no_more_pages_are_kept_than_there_are_places(kept):
+    view = caching.public("page")(lambda request: HttpResponse(request.GET["page"]))
+    asked = [RequestFactory().get(f"/x/?page={number}") for number in range(1, 10_000)]
+    answers = [[view(request).content.decode() for request in asked] for _ in range(2)]
+    assert answers == [[request.GET["page"] for request in asked]] * 2
+    assert len(keys()) <= 2 * caching.MOST_KEPT < 2 * len(asked)
 
 
 def test_address_too_long_is_answered_and_not_kept(client, kept):

@@ -172,6 +172,13 @@ def test_client_over_its_limit_is_told_when_to_come_back(client, settings):
     assert 0 < int(answers[2]["Retry-After"]) <= 3600
 
 
+def test_refusal_speaks_the_language_of_the_browser_and_of_no_cookie(client, settings):
+    settings.API_RATE = "0/h"
+    client.cookies["django_language"] = "de"
+    found = problem(client.get(PAPERS, headers={"accept-language": "en"}), 429)
+    assert found["detail"] == "Too many requests. Please come back later."
+
+
 def test_limit_is_for_each_client(client, settings):
     settings.API_RATE = "1/h"
     client.get(PAPERS, REMOTE_ADDR="192.0.2.1")
