@@ -20,7 +20,7 @@ LISTS = [
     "digest/paper/?title=%00", "digest/edition/?frequency__exact=%00", "digest/paper/?%00=1",
     "digest/providerplan/%00/change/", "digest/paper/?title__regex=(((",
     "digest/paper/?title__iregex=(((", f"digest/paper/?published_at__year={NINES[0]}",
-    "digest/edition/?date__year=0", f"digest/paper/?id__in={NINES[0]}",
+    "digest/edition/?date__year=0",
     f"subscriptions/leavereason/?said_on__year={NINES[0]}",
 ]  # fmt: skip
 DAYS = ["weekly/0001-01-01", "weekly/9999-12-31", "daily/0001-01-01", "daily/1990-12-31"]
@@ -40,6 +40,12 @@ def test_list_that_is_asked_for_what_can_not_be_is_not_there(admin_client, where
     answer = admin_client.get(f"/admin/{where}")
     assert answer.status_code == 404
     assert "There is no such page" in answer.content.decode()
+
+
+def test_list_of_rows_that_no_column_can_number_is_empty_or_not_there(admin_client):
+    """PostgreSQL compares the number, SQLite can't hold it."""
+    answer = admin_client.get("/admin/digest/paper/", {"id__in": NINES[0]})
+    assert answer.status_code in (200, 404)
 
 
 def test_fault_of_a_list_stays_in_the_log(admin_client, caplog):
