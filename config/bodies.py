@@ -3,28 +3,48 @@
 from collections.abc import Callable
 from http import HTTPStatus
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+
+from subscriptions import limits
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
 
 MOST_BYTES = 262_144
 """All of the preference centre, with every field full, is a tenth of it."""
-_OTHERS = ("/webhooks/", "/admin/", "/api/")
-"""Have limits of their own: providers report by the thousand, operators paste long lists of phrases, and
-the API says problems in its own form."""
+_API = "/api/"
+"""Says problems in its own form, by limits of its own."""
+_DESK = "/admin/"
+_DOOR = (f"{_DESK}login/", f"{_DESK}second-factor/")
 
 
 def middleware(answer: Answer) -> Answer:
-    """Who announces more than a form can hold is told so at once."""
+    """Who announces more than a form can hold, or not how much, is told so at once."""
 
     def measured(request: HttpRequest) -> HttpResponseBase:
+        if request.path_info.startswith(_API):
+            return answer(request)
+        if limits.has_unknown_length(request):
+            return _refusal(HTTPStatus.LENGTH_REQUIRED, "The length of the body has to be said.\n")
         length = str(request.META.get("CONTENT_LENGTH") or "0")
         is_too_long = length.isdecimal() and int(length) > MOST_BYTES
-        if is_too_long and not request.path_info.startswith(_OTHERS):
+        if is_too_long and not _may_be_long(request):
             text = f"The body may have {MOST_BYTES} bytes.\n"
-            status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-            return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")
+            return _refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
         return answer(request)
 
     return measured
+
+
+def _may_be_long(request: HttpRequest) -> bool:
+    """Providers report by the thousand, operators paste long lists of phrases. Who has not signed in does
+    not: files of theirs would be on the disk before anybody asks who they are."""
+    path = request.path_info
+    is_inside = path.startswith(_DESK) and not path.startswith(_DOOR)
+    has_session = settings.SESSION_COOKIE_NAME in request.COOKIES
+    return path.startswith("/webhooks/") or (is_inside and has_session)
+
+
+def _refusal(status: HTTPStatus, text: str) -> HttpResponse:
+    return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")

@@ -47,10 +47,11 @@ SESSION_SECONDS = 12 * 3600
 
 
 def cookies(*, is_https: bool) -> dict[str, Any]:
-    """Django's settings for its cookies. Over https `__Host-` has browsers take them from this very host
-    alone, for all of it, and not from another one below the same domain."""
+    """Django's settings for its cookies, and for the sessions behind them. Over https `__Host-` has browsers
+    take them from this very host alone, for all of it, and not from another one below the same domain."""
     prefix = "__Host-" if is_https else ""
     return {
+        "SESSION_ENGINE": "subscriptions.door.sessions",
         "SESSION_COOKIE_NAME": f"{prefix}sessionid",
         "SESSION_COOKIE_SECURE": is_https,
         "SESSION_COOKIE_HTTPONLY": True,

@@ -33,6 +33,7 @@ from kombu.exceptions import OperationalError
 
 from digest.delivery.esp import providers
 from digest.delivery.feedback import intake, refusals, signing, watched
+from subscriptions import limits
 
 logger = logging.getLogger(__name__)
 
@@ -215,6 +216,12 @@ _PREFIX = "/webhooks/"
 _VIEWS = {f"{_PREFIX}{pattern.pattern}": pattern.callback for pattern in urlpatterns}
 
 
+def _refusal(request: HttpRequest) -> HttpResponse | None:
+    if limits.has_unknown_length(request):
+        return HttpResponse(status=refusals.NO_LENGTH)
+    return HttpResponse(status=refusals.TOO_LARGE) if _is_large(request) else None
+
+
 def _is_large(request: HttpRequest) -> bool:
     """Whether the body is longer than any that is read; a form with files would be read all the same."""
     length = str(request.META.get("CONTENT_LENGTH") or "0")
@@ -248,7 +255,7 @@ def short_way(answer: Callable[[HttpRequest], HttpResponseBase]) -> Callable[...
             _note_refusal(request, found.status_code)
             return found
         try:
-            found = HttpResponse(status=refusals.TOO_LARGE) if _is_large(request) else view(request)
+            found = _refusal(request) or view(request)
         except (RequestDataTooBig, SuspiciousOperation, Http404) as error:
             _note_refusal(request, _status(error))
             raise

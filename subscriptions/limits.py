@@ -1,5 +1,6 @@
 """How often a client, a mail domain and everybody together may ask us to send a mail, and how often
-a client may ask the API or search. How often a reader may open papers that count.
+a client may ask the API or search. How often a reader may open papers that count. Whether a body says its
+length, by which all others are limited.
 
 Limits for a single address are in `services.request_message`: they hold for every way in. What adds up
 to how many mails an hour is in docs/sign-up.md; whoever changes a number changes it there.
@@ -90,6 +91,12 @@ def client_address(request: HttpRequest) -> str:
         return ""
     # A listener for both families shows IPv4 clients as ::ffff:203.0.113.7.
     return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def has_unknown_length(request: HttpRequest) -> bool:
+    """Whether the body comes in pieces (RFC 9112, 7.1) and nothing says how long it is: Django takes
+    such a one for empty, so it has to be refused, or what it says is lost without a word."""
+    return "HTTP_TRANSFER_ENCODING" in request.META and not request.META.get("CONTENT_LENGTH")
 
 
 def seconds_until_client(request: HttpRequest) -> int:

@@ -402,6 +402,15 @@ def test_long_body_is_refused_before_it_is_read(length, kind):
     assert way(request).status_code == 413
 
 
+def test_body_in_pieces_is_refused_before_it_is_read():
+    way = receivers.short_way(lambda _: None)
+    request = RequestFactory().post(
+        "/webhooks/mailgun/tracking/", b"", JSON, headers=AUTH, CONTENT_LENGTH="",
+        HTTP_TRANSFER_ENCODING="chunked", **{"wsgi.input": Unread()},
+    )  # fmt: skip
+    assert way(request).status_code == 411
+
+
 def test_flood_of_forged_calls_touches_no_table_and_genuine_ones_get_through(client, row):
     path, headers, body = house_call(row, "mailgun", key="another")
     good_path, good_headers, good = house_call(row, "mailgun")

@@ -336,6 +336,13 @@ def test_address_that_is_not_quite_right_is_told_with_the_right_one(refused, bat
     assert "/webhooks/mailgun/tracking/" in mend
 
 
+def test_calls_in_pieces_without_their_length_are_told(refused, batch):
+    pieces = {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""}
+    statuses, [(name, _, mend)] = refused(refusals.FEWEST, payload(batch), **pieces)
+    assert (statuses, name) == ({411}, "mailgun")
+    assert "have the proxy pass on whole requests" in mend
+
+
 def test_stranger_beside_a_webhook_that_works_is_no_news(refused, batch, client):
     assert post(client, payload(batch)).status_code == 200
     assert refused(20, payload(batch, key="another")) == ({400}, [])

@@ -114,6 +114,28 @@ def test_no_header_of_a_client_moves_the_site(web, name):
         assert 'href="/x/' not in with_it.text
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("X-Forwarded-Ssl", "off"), ("X-Forwarded-Protocol", "http"), ("X-Forwarded-Ssl", "on")],
+)
+def test_https_is_what_the_proxy_says_it_is(web, name, value):
+    for proto, status in (("https", 200), ("http", 301)):
+        headers = PROXIED | {"X-Forwarded-Proto": proto, name: value}
+        answer = requests.get(f"{web.url}/", headers=headers, timeout=20, allow_redirects=False)
+        assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    "address", ["/subscribe/", "/admin/login/", "/webhooks/mailgun/tracking/", "/api/v1/subscribe"]
+)
+def test_body_in_pieces_is_refused_and_not_taken_for_empty(web, address):
+    pieces = iter([b"email=ada", b"@example.org"])
+    answer = Visitor(web).ask("POST", address, data=pieces)
+    assert answer.status_code == 411
+    is_problem = answer.headers["Content-Type"] == "application/problem+json"
+    assert is_problem == address.startswith("/api/")
+
+
 @pytest.mark.parametrize("verb", ["GET", "HEAD", "POST", "PUT", "DELETE"])
 def test_outbox_is_not_there(web, verb):
     assert Visitor(web).ask(verb, "/outbox/").status_code == 404

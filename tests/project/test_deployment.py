@@ -211,6 +211,13 @@ def test_caddy_takes_its_file_for_right(site):
     assert done.returncode == 0, done.stderr
 
 
+def test_nginx_sends_nobody_to_a_host_that_a_client_named():
+    text = (ROOT / "deploy" / "nginx.conf").read_text()
+    assert re.findall(r"^ *return 301 (.+);", text, re.MULTILINE) == [
+        "https://$server_name$request_uri"
+    ]
+
+
 def test_image_can_be_built():
     docker = shutil.which("docker")
     if not docker or said(docker, "info").returncode:

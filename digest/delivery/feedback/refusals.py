@@ -31,6 +31,7 @@ _KEPT_SECONDS = 2 * 86_400
 _NEWEST = 1000
 """Events that are looked through for one of the provider's."""
 TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+NO_LENGTH = HTTPStatus.LENGTH_REQUIRED
 _PER_CALL = 100
 """Events at most that a provider puts into one call, as a rule."""
 
@@ -122,6 +123,11 @@ def _mend(provider: str, status: int) -> str:
         )
     if status == TOO_LARGE:
         return f"Let {provider} put fewer events into one call. Type: manage.py doctor"
+    if status == NO_LENGTH:
+        return (
+            f"Calls of {provider} come in pieces, without their length: have the proxy pass on whole "
+            "requests, as deploy/nginx.conf does. Type: manage.py doctor"
+        )
     key = f" and {signing.KEYS[provider]}" if provider in signing.KEYS else ""
     return (
         f"Compare WEBHOOK_SECRET (user:password in the webhook's address){key} with what {provider} "

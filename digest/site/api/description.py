@@ -20,6 +20,7 @@ as `cursor`. Errors are problem details (RFC 9457). Reading is open to every ori
 _WORDS = {
     "400": "The request can’t be read",
     "404": "There is no such thing",
+    "411": "The body does not say its length",
     "413": "The body is too long",
     "415": "The body is not `application/json`",
     "422": "A value is not as described; `errors` has its place",

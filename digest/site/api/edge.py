@@ -43,6 +43,9 @@ def middleware(answer: Answer) -> Answer:
 def _refusal(request: HttpRequest) -> HttpResponseBase | None:
     if request.method in _READING and (seconds := limits.seconds_until_api(request)):
         return problems.too_many(request, seconds=seconds)
+    if limits.has_unknown_length(request):
+        detail = "The length of the body has to be said."
+        return problems.problem(request, HTTPStatus.LENGTH_REQUIRED, detail)
     try:
         length = int(request.headers.get("Content-Length") or 0)
     except ValueError:

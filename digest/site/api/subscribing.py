@@ -31,6 +31,7 @@ API_TEXT_VERSION = "api-1"
     response={
         202: Asked,
         400: Problem,
+        411: Problem,
         413: Problem,
         415: Problem,
         422: Problem,

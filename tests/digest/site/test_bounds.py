@@ -5,6 +5,7 @@ from base64 import b64encode
 
 import pytest
 from django.core.cache import cache
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from config import bodies
 from digest.models import Paper
@@ -14,6 +15,8 @@ from tests.digest.builders import make_paper
 pytestmark = pytest.mark.django_db
 
 FORMS = ["/subscribe/", "/preferences/", "/opened/", "/unsubscribe/x/", "/confirm/x/", "/nowhere/"]
+DOOR = ["/admin/login/", "/admin/second-factor/", "/admin/second-factor/set-up/"]
+PIECES = {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""}
 LISTS = ["/", "/search/?q=model", "/topics/theory/", "/trending/", "/sitemap.xml", "/api/v1/papers"]
 
 
@@ -26,6 +29,28 @@ def _fresh():
 def test_body_larger_than_a_form_is_refused(client, path):
     answer = client.post(path, {"email": "a@example.org", "x": "x" * bodies.MOST_BYTES})
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/admin/", "/admin/digest/paper/", *DOOR])
+def test_file_of_who_has_not_signed_in_is_refused_before_it_is_read(client, path):
+    file = SimpleUploadedFile("x", b"x" * bodies.MOST_BYTES)
+    assert client.post(path, {"file": file}).status_code == 413
+
+
+@pytest.mark.parametrize("path", DOOR)
+def test_nobody_signs_in_by_a_long_form(admin_client, path):
+    assert admin_client.post(path, {"x": "x" * bodies.MOST_BYTES}).status_code == 413
+
+
+def test_operator_may_post_more_than_a_reader(admin_client):
+    answer = admin_client.post("/admin/", {"x": "x" * bodies.MOST_BYTES})
+    assert answer.status_code not in (400, 413)
+
+
+@pytest.mark.parametrize("path", [*FORMS, *DOOR, "/webhooks/nobody/"])
+def test_form_in_pieces_without_its_length_is_refused_and_not_taken_for_empty(client, path):
+    answer = client.post(path, {"email": "a@example.org"}, **PIECES)
+    assert answer.status_code == 411
 
 
 @pytest.mark.parametrize("path", ["/subscribe/", "/preferences/"])

@@ -63,6 +63,13 @@ def test_fault_of_ours_is_a_problem_that_gives_nothing_away():
     assert "digest_paper" not in str(found)
 
 
+def test_body_in_pieces_without_its_length_is_a_problem(client):
+    body = {"email": "ada@example.org", "topics": ["theory"]}
+    pieces = {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""}
+    found = problem(client.post(SUBSCRIBE, body, "application/json", **pieces), 411)
+    assert found["title"] == "Length Required"
+
+
 def test_host_that_is_not_ours_is_a_problem(client):
     problem(client.get(PAPERS, headers={"Host": "evil.example"}), 400)
 
