@@ -23,6 +23,6 @@ class Logger(glogging.Logger):
 logger_class = Logger
 # A proxy passes a client's own SCRIPT_NAME and PATH_INFO on, which would move the whole site for them.
 forwarder_headers = ""
-# Nor does any header say for gunicorn that it is https: X-Forwarded-Proto is Django's to read, and a client's
-# X-Forwarded-Ssl beside it would be a 400.
-secure_scheme_headers = {}
+# Of what says that a visit is https, the one that our proxies set themselves: a client's X-Forwarded-Ssl beside it
+# would be a 400.
+secure_scheme_headers = {"X-FORWARDED-PROTO": "https"}

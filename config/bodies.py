@@ -28,22 +28,23 @@ def middleware(answer: Answer) -> Answer:
         if limits.has_unknown_length(request):
             return _refusal(HTTPStatus.LENGTH_REQUIRED, "The length of the body has to be said.\n")
         length = str(request.META.get("CONTENT_LENGTH") or "0")
-        is_too_long = length.isdecimal() and int(length) > MOST_BYTES
-        if is_too_long and not _may_be_long(request):
-            text = f"The body may have {MOST_BYTES} bytes.\n"
+        most = _most_of(request)
+        if length.isdecimal() and int(length) > most:
+            text = f"The body may have {most} bytes.\n"
             return _refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
         return answer(request)
 
     return measured
 
 
-def _may_be_long(request: HttpRequest) -> bool:
-    """Providers report by the thousand, operators paste long lists of phrases. Who has not signed in does
-    not: files of theirs would be on the disk before anybody asks who they are."""
+def _most_of(request: HttpRequest) -> int:
+    """In bytes. Providers report by the thousand, operators paste long lists of phrases; no more than is kept
+    in memory, as files would be on the disk before anybody asks who sends them."""
     path = request.path_info
     is_inside = path.startswith(_DESK) and not path.startswith(_DOOR)
     has_session = settings.SESSION_COOKIE_NAME in request.COOKIES
-    return path.startswith("/webhooks/") or (is_inside and has_session)
+    may_be_long = path.startswith("/webhooks/") or (is_inside and has_session)
+    return settings.DATA_UPLOAD_MAX_MEMORY_SIZE if may_be_long else MOST_BYTES
 
 
 def _refusal(status: HTTPStatus, text: str) -> HttpResponse:

@@ -268,6 +268,7 @@ def test_flood_on_one_operator_is_in_the_log_as_far_as_it_is_counted(olga, monke
 
 
 def test_names_of_any_bytes_are_refused_and_not_stumbled_over():
-    for name in ("\0", "ü" * 500, "'; --", "💥"):
+    for name in ("ü" * 500, "'; --", "💥"):
         assert fail(1, name=name) == [200]
-    assert give_password(Client(), password=PASSWORD + "\0").status_code == 200
+    assert fail(1, name="\0") == [404]
+    assert give_password(Client(), password=PASSWORD + "\0").status_code == 404
